@@ -1,0 +1,76 @@
+use serde::{Deserialize, Serialize};
+
+/// What the balancer knows of every target, whole, like the snapshot it answers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The snapshot in force at the balancer.
+    pub snapshot_version: u64,
+    pub targets: Vec<TargetHealthDescription>,
+    /// Parts of the snapshot that could not be applied (a port that is taken), one sentence each.
+    #[serde(default)]
+    pub faults: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TargetHealthDescription {
+    pub target_group: String,
+    pub target: TargetDescription,
+    pub target_health: TargetHealth,
+    /// Requests and upgraded connections that the target holds now.
+    pub in_flight: u64,
+    /// Requests forwarded to the target since the balancer learned of it.
+    pub request_count: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetDescription {
+    pub id: String,
+    /// `host:port` as in the snapshot.
+    pub address: String,
+    pub port: u16,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub availability_zone: Option<String>,
+}
+
+/// State, reason code and sentence as ELB's `DescribeTargetHealth` gives them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetHealth {
+    pub state: TargetState,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<HealthReason>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TargetState {
+    Initial,
+    Healthy,
+    Unhealthy,
+    Draining,
+    /// No listener forwards to the target's group.
+    Unused,
+    Unavailable,
+}
+
+/// ELB's reason codes (`TargetHealthReasonEnum`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum HealthReason {
+    #[serde(rename = "Elb.RegistrationInProgress")]
+    RegistrationInProgress,
+    #[serde(rename = "Elb.InitialHealthChecking")]
+    InitialHealthChecking,
+    #[serde(rename = "Target.ResponseCodeMismatch")]
+    ResponseCodeMismatch,
+    #[serde(rename = "Target.Timeout")]
+    Timeout,
+    #[serde(rename = "Target.FailedHealthChecks")]
+    FailedHealthChecks,
+    #[serde(rename = "Target.DeregistrationInProgress")]
+    DeregistrationInProgress,
+    #[serde(rename = "Target.NotInUse")]
+    NotInUse,
+    #[serde(rename = "Elb.InternalError")]
+    InternalError,
+}
