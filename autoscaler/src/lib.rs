@@ -1,1 +1,7 @@
-//! (to come)
+//! Auto Scaling groups: observe, decide, plan, execute, record. (map to come)
+
+pub mod config;
+pub mod instance;
+pub mod launch_template;
+pub mod now;
+pub mod provider;

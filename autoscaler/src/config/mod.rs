@@ -1,0 +1,102 @@
+//! The checked, fully defaulted configuration. How a file becomes one is in `file`.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use minicloud_lb_api::{HealthCheck, Listener};
+use serde::{Deserialize, Serialize};
+
+use crate::launch_template::LaunchTemplate;
+
+/// What `minicloud.yaml` says, every reference resolved and every bound checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    pub pace: Pace,
+    pub launch_templates: BTreeMap<String, LaunchTemplate>,
+    pub auto_scaling_groups: BTreeMap<String, AutoScalingGroup>,
+    pub target_groups: BTreeMap<String, TargetGroup>,
+    pub load_balancers: BTreeMap<String, LoadBalancer>,
+}
+
+/// Which set of timing defaults applies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pace {
+    /// Seconds: one-second samples, a decision each second.
+    #[default]
+    Fast,
+    /// EC2 Auto Scaling's own timing: 60 s periods, three out, fifteen in.
+    Aws,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct AutoScalingGroup {
+    pub name: String,
+    pub launch_template: String,
+    pub min_size: u32,
+    pub max_size: u32,
+    pub desired_capacity: u32,
+    /// Never empty; `["local"]` where the file names none.
+    pub availability_zones: Vec<String>,
+    pub target_groups: Vec<String>,
+    pub health_check_type: HealthCheckType,
+    /// From launch; health checks do not replace the instance before.
+    pub health_check_grace_period: Duration,
+    /// From `InService`; until then the instance stays out of the group's average.
+    pub default_instance_warmup: Duration,
+    pub scaling_policies: Vec<ScalingPolicy>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HealthCheckType {
+    /// Replace an instance that no longer runs.
+    #[serde(rename = "EC2")]
+    Ec2,
+    /// The same, and one that its target group finds unhealthy.
+    #[serde(rename = "ELB")]
+    Elb,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScalingPolicy {
+    pub name: String,
+    pub target_tracking: TargetTracking,
+}
+
+/// `TargetTrackingConfiguration` of botocore's `autoscaling` model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TargetTracking {
+    pub metric: PredefinedMetric,
+    /// Percent, above 0 and up to 100.
+    pub target_value: f64,
+    pub disable_scale_in: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PredefinedMetric {
+    /// Mean over instances of CPU time used, in percent of the instance's own quota.
+    #[serde(rename = "ASGAverageCPUUtilization")]
+    AsgAverageCpuUtilization,
+}
+
+impl fmt::Display for PredefinedMetric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AsgAverageCpuUtilization => f.write_str("ASGAverageCPUUtilization"),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct TargetGroup {
+    pub name: String,
+    pub health_check: HealthCheck,
+    pub deregistration_delay: Duration,
+    /// `host:port` of targets registered by hand.
+    pub targets: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoadBalancer {
+    pub name: String,
+    pub listeners: Vec<Listener>,
+}

@@ -1,0 +1,130 @@
+//! Who an instance is and where it stands in its life.
+
+use std::{fmt, str::FromStr};
+
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+
+/// `i-` and 8 to 17 lower-case hex digits, EC2's form. Ours are made with 8.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct InstanceId(String);
+
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("`{0}` is not an instance id: expected `i-` and 8 to 17 lower-case hex digits")]
+pub struct InstanceIdError(String);
+
+impl InstanceId {
+    pub fn random(rng: &mut impl Rng) -> Self {
+        Self(format!("i-{:08x}", rng.next_u32()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for InstanceId {
+    type Err = InstanceIdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let valid = text.strip_prefix("i-").is_some_and(|hex| {
+            (8..=17).contains(&hex.len())
+                && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        });
+        // The text may be hostile and long: an error repeats no more than an id's worth.
+        if valid {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InstanceIdError(text.chars().take(40).collect()))
+        }
+    }
+}
+
+impl TryFrom<String> for InstanceId {
+    type Error = InstanceIdError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<InstanceId> for String {
+    fn from(id: InstanceId) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Display for InstanceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The subset of EC2 Auto Scaling's `LifecycleState` that a group without hooks passes through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum LifecycleState {
+    /// An intent to launch is recorded; the instance may or may not run yet.
+    Pending,
+    /// Runs and, where the group has target groups, has passed a health check.
+    InService,
+    /// Deregistered: finishes what it has in flight, then is ended.
+    Terminating,
+    Terminated,
+}
+
+impl LifecycleState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "Pending",
+            Self::InService => "InService",
+            Self::Terminating => "Terminating",
+            Self::Terminated => "Terminated",
+        }
+    }
+}
+
+impl fmt::Display for LifecycleState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for LifecycleState {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [
+            Self::Pending,
+            Self::InService,
+            Self::Terminating,
+            Self::Terminated,
+        ]
+        .into_iter()
+        .find(|state| state.as_str() == text)
+        .ok_or_else(|| format!("`{text}` is not a lifecycle state"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_checked() {
+        for good in ["i-0123abcd", "i-0123456789abcdef0"] {
+            assert_eq!(good.parse::<InstanceId>().unwrap().as_str(), good);
+        }
+        for bad in [
+            "",
+            "i-",
+            "i-0123abc",
+            "i-0123ABCD",
+            "x-0123abcd",
+            "i-0123456789abcdef01",
+            "i-../../etc",
+        ] {
+            assert!(bad.parse::<InstanceId>().is_err(), "{bad}");
+        }
+    }
+}

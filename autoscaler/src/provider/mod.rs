@@ -1,0 +1,134 @@
+//! Where instances live. One trait, and one contract suite for all of them.
+
+use std::{future::Future, time::Duration};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+
+use crate::{instance::InstanceId, launch_template::LaunchTemplate};
+
+/// Time between SIGTERM and SIGKILL when an instance is ended.
+pub const STOP_GRACE: Duration = Duration::from_secs(10);
+
+/// Name of the environment variable, and after `minicloud.` of the label, that marks an
+/// instance as ours and says which one it is.
+pub const INSTANCE_MARK: &str = "MINICLOUD_INSTANCE_ID";
+
+/// Launches, ends and lists instances. Every call is idempotent, may be repeated after a
+/// crash at any point, and finds instances by their mark on the provider, never by memory.
+/// What does not carry this provider's mark is never touched.
+pub trait InstanceProvider: Send + Sync + 'static {
+    /// Launches the instance, or returns `Ok` where one of that id exists already (running
+    /// or exited). Dropping the future may leave an instance behind: [`list`](Self::list) shows it.
+    fn launch(
+        &self,
+        request: &LaunchRequest,
+    ) -> impl Future<Output = Result<(), LaunchError>> + Send;
+
+    /// Ends the instance and removes what is left of it: SIGTERM, [`STOP_GRACE`], SIGKILL.
+    /// Resolves when it is gone; an unknown id is `Ok`.
+    fn terminate(&self, id: &InstanceId) -> impl Future<Output = Result<(), ProviderError>> + Send;
+
+    /// Every instance that carries our mark, exited ones included until they are terminated.
+    fn list(&self) -> impl Future<Output = Result<Vec<ObservedInstance>, ProviderError>> + Send;
+
+    /// Runs a command inside the instance, its CPU counted to the instance. Dropping the
+    /// session ends the command.
+    fn exec(
+        &self,
+        id: &InstanceId,
+        command: Vec<String>,
+    ) -> impl Future<Output = Result<ExecSession, ExecError>> + Send;
+
+    /// Resolves when instances may have changed (one exited, say). May resolve for nothing;
+    /// may miss a change, since the loop lists on a timer as well. Cancel-safe.
+    fn changed(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// An intent to launch, complete: two launches of equal requests are the same instance.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LaunchRequest {
+    pub instance_id: InstanceId,
+    pub auto_scaling_group: String,
+    pub availability_zone: String,
+    /// Small number, unique among the group's live instances, from 1.
+    pub index: u32,
+    pub launch_template: LaunchTemplate,
+}
+
+/// An instance as the provider shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ObservedInstance {
+    pub instance_id: InstanceId,
+    pub auto_scaling_group: String,
+    pub availability_zone: String,
+    pub index: u32,
+    pub launch_template_name: String,
+    pub launch_template_version: u64,
+    pub launch_time: Timestamp,
+    pub state: ObservedState,
+    /// What the agent may call it: container ids (its own first, then those of containers
+    /// whose CPU counts to it), or the instance id of a child process.
+    pub metric_ids: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ObservedState {
+    /// Created, not running yet.
+    Starting,
+    /// `address` is the `host:port` at which the balancer reaches it.
+    Running { address: String },
+    /// Ended by itself; `detail` says how ("exit code 137, out of memory").
+    Exited { detail: String },
+}
+
+/// A command running inside an instance.
+#[derive(Debug)]
+pub struct ExecSession {
+    /// Output in order; ends after [`ExecOutput::Exit`].
+    pub output: mpsc::Receiver<ExecOutput>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExecOutput {
+    Stdout(Bytes),
+    Stderr(Bytes),
+    /// The command's exit code; 128 + n where signal n ended it.
+    Exit(i32),
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ProviderError {
+    /// The engine as a whole does not answer; nothing is wrong with any instance.
+    #[error("{0}")]
+    Unreachable(String),
+    #[error("{0}")]
+    Failed(String),
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// Not the template's fault; retried without counting as a failed launch.
+    #[error("{0}")]
+    Unreachable(String),
+    /// The template cannot be launched as it stands: image missing, command not found.
+    #[error("{0}")]
+    Template(String),
+    #[error("{0}")]
+    Failed(String),
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ExecError {
+    #[error("instance {0} is not running")]
+    NotRunning(InstanceId),
+    /// The command is not in the instance (exit code 127 at the command line).
+    #[error("{0}")]
+    CommandNotFound(String),
+    /// The command is there and cannot be run (exit code 126).
+    #[error("{0}")]
+    CommandNotExecutable(String),
+    #[error("{0}")]
+    Failed(String),
+}
