@@ -1,6 +1,8 @@
 //! Auto Scaling groups: observe, decide, plan, execute, record. (map to come)
 
+pub mod command;
 pub mod config;
+pub mod describe;
 pub mod instance;
 pub mod launch_template;
 pub mod now;

@@ -1,0 +1,188 @@
+//! What the control API answers: botocore's `autoscaling` and `elbv2` shapes in snake_case,
+//! with what a minicloud knows besides. Types and their wire form only.
+
+use jiff::Timestamp;
+use minicloud_lb_api::TargetHealthDescription;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    config::{HealthCheckType, Pace, ScalingPolicy},
+    instance::{InstanceId, LifecycleState},
+};
+
+/// Everything the API shows, as of one pass of the reconcile loop.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct View {
+    pub time: Timestamp,
+    /// False until the provider has been observed once: nothing may be concluded before.
+    pub ready: bool,
+    pub pace: Pace,
+    pub auto_scaling_groups: Vec<AutoScalingGroup>,
+    pub target_groups: Vec<TargetGroup>,
+    pub load_balancers: Vec<LoadBalancer>,
+    /// What is wrong with the whole rather than with a group.
+    pub conditions: Vec<Condition>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AutoScalingGroup {
+    pub auto_scaling_group_name: String,
+    pub min_size: u32,
+    pub max_size: u32,
+    pub desired_capacity: u32,
+    pub availability_zones: Vec<String>,
+    pub launch_template: LaunchTemplateSpecification,
+    pub target_group_names: Vec<String>,
+    pub health_check_type: HealthCheckType,
+    /// Seconds.
+    pub health_check_grace_period: u64,
+    /// Seconds.
+    pub default_instance_warmup: u64,
+    pub scaling_policies: Vec<ScalingPolicy>,
+    pub instances: Vec<Instance>,
+    pub conditions: Vec<Condition>,
+    /// Average over warmed instances of the last scale-out window, percent; absent without data.
+    pub cpu_utilization: Option<f64>,
+    /// The last decision of the group's scaling policy, with what it was made from.
+    pub decision: Option<Decision>,
+    /// Newest first.
+    #[serde(skip)]
+    pub activities: Vec<Activity>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaunchTemplateSpecification {
+    pub launch_template_name: String,
+    /// A string, as AWS has it.
+    pub version: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Instance {
+    pub instance_id: InstanceId,
+    pub auto_scaling_group_name: String,
+    pub availability_zone: String,
+    pub lifecycle_state: LifecycleState,
+    pub health_status: HealthStatus,
+    pub launch_template: LaunchTemplateSpecification,
+    pub protected_from_scale_in: bool,
+    pub launch_time: Timestamp,
+    /// `host:port`, once it runs.
+    pub address: Option<String>,
+    /// True until the warm-up is over.
+    pub warming: bool,
+    /// Percent of the instance's own quota over the last seconds; absent without fresh data.
+    pub cpu_utilization: Option<f64>,
+    pub in_flight: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HealthStatus {
+    Healthy,
+    Unhealthy,
+}
+
+/// `Activity` of botocore's `autoscaling` model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Activity {
+    pub activity_id: String,
+    pub auto_scaling_group_name: String,
+    /// "Launching a new EC2 instance: i-0123abcd", with our word for it.
+    pub description: String,
+    /// Why, in a sentence that carries the arithmetic.
+    pub cause: String,
+    pub start_time: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_time: Option<Timestamp>,
+    pub status_code: ActivityStatus,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_message: Option<String>,
+    /// Percent.
+    pub progress: u8,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance_id: Option<InstanceId>,
+}
+
+/// The subset of `ScalingActivityStatusCode` that a group without hooks passes through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ActivityStatus {
+    PreInService,
+    InProgress,
+    WaitingForELBConnectionDraining,
+    Successful,
+    Failed,
+    Cancelled,
+}
+
+/// What a scaling policy concluded in one pass. A decision to hold carries its reason too.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Decision {
+    pub time: Timestamp,
+    pub policy_name: String,
+    pub desired_capacity_before: u32,
+    pub desired_capacity: u32,
+    /// The arithmetic and the rule that settled it: "2 x 50.4 / 80 = 1.26 -> 2: hold".
+    pub reason: String,
+    pub inputs: DecisionInputs,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DecisionInputs {
+    pub target_value: f64,
+    /// Mean over the instances measured, percent.
+    pub metric_value: Option<f64>,
+    pub instances: Vec<InstanceMetric>,
+    pub min_size: u32,
+    pub max_size: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InstanceMetric {
+    pub instance_id: InstanceId,
+    /// Absent: no fresh data.
+    pub value: Option<f64>,
+    pub warming: bool,
+}
+
+/// Something an operator should know, while it lasts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Condition {
+    #[serde(rename = "type")]
+    pub kind: ConditionKind,
+    pub since: Timestamp,
+    /// What, where, and what to do.
+    pub message: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum ConditionKind {
+    /// No fresh CPU figures: nothing scales in.
+    MetricsStale,
+    /// Too many failed launches: no more until something changes.
+    LaunchSuspended,
+    /// A launch failed; the next try is delayed.
+    LaunchFailing,
+    /// The provider does not answer: nothing is launched or ended.
+    ProviderUnavailable,
+    /// The balancer has not reported lately: drains run to their full delay.
+    LoadBalancerUnreachable,
+    /// Part of the snapshot could not be applied at the balancer.
+    LoadBalancerFault,
+    /// The configuration file does not pass; the one before it stays in force.
+    ConfigInvalid,
+    /// A container of the group's service that minicloud did not launch.
+    Stranger,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TargetGroup {
+    pub target_group_name: String,
+    pub target_health_descriptions: Vec<TargetHealthDescription>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadBalancer {
+    pub load_balancer_name: String,
+    pub dns_name: String,
+    pub ports: Vec<u16>,
+}
