@@ -38,7 +38,9 @@ impl Scrape {
     pub fn from_samples(samples: Vec<Sample>) -> Self {
         let mut readings = BTreeMap::<String, Reading>::new();
         for sample in samples {
-            let Some(path) = sample.labels.get(names::ID) else { continue };
+            let Some(path) = sample.labels.get(names::ID) else {
+                continue;
+            };
             let key = match container_id(path) {
                 Some(id) => id,
                 None => match path.strip_prefix("/process/") {
@@ -100,14 +102,30 @@ impl CpuHistory {
     /// Takes in what `scrape` says of the instance called `metric_ids` (its own first).
     /// `quota_cores` serves where the agent sees none. A scrape that repeats the reading
     /// before it adds nothing, so a hung agent goes stale.
-    pub fn record(&mut self, scrape: &Scrape, metric_ids: &[String], quota_cores: f64, now: Instant) {
-        let Some(own) = metric_ids.first().and_then(|id| scrape.readings.get(id)) else { return };
-        if own.cpu_seconds.is_none() || self.points.back().is_some_and(|last| last.read_at_ms >= own.read_at_ms) {
+    pub fn record(
+        &mut self,
+        scrape: &Scrape,
+        metric_ids: &[String],
+        quota_cores: f64,
+        now: Instant,
+    ) {
+        let Some(own) = metric_ids.first().and_then(|id| scrape.readings.get(id)) else {
+            return;
+        };
+        if own.cpu_seconds.is_none()
+            || self
+                .points
+                .back()
+                .is_some_and(|last| last.read_at_ms >= own.read_at_ms)
+        {
             return;
         }
         for id in metric_ids {
-            let Some(reading) = scrape.readings.get(id) else { continue };
-            let nested = reading.path != own.path && reading.path.starts_with(&format!("{}/", own.path));
+            let Some(reading) = scrape.readings.get(id) else {
+                continue;
+            };
+            let nested =
+                reading.path != own.path && reading.path.starts_with(&format!("{}/", own.path));
             if let (Some(seconds), false) = (reading.cpu_seconds, nested) {
                 let before = self.sources.insert(id.clone(), seconds).unwrap_or(seconds);
                 self.total_seconds += (seconds - before).max(0.0);
@@ -115,16 +133,30 @@ impl CpuHistory {
         }
         self.sources.retain(|id, _| metric_ids.contains(id));
         let cores = scrape.quota_cores(&metric_ids[0]).unwrap_or(quota_cores);
-        self.push(Point { at: now, read_at_ms: own.read_at_ms, total_seconds: self.total_seconds, cores });
+        self.push(Point {
+            at: now,
+            read_at_ms: own.read_at_ms,
+            total_seconds: self.total_seconds,
+            cores,
+        });
     }
 
     fn push(&mut self, point: Point) {
         // After a gap (a silent agent, a sleeping machine) the past says nothing of the present.
-        if self.points.back().is_some_and(|last| point.at - last.at > STALE_AFTER) {
+        if self
+            .points
+            .back()
+            .is_some_and(|last| point.at - last.at > STALE_AFTER)
+        {
             self.points.clear();
         }
         self.points.push_back(point);
-        while self.points.len() > MAX_POINTS || self.points.front().is_some_and(|first| point.at - first.at > KEPT) {
+        while self.points.len() > MAX_POINTS
+            || self
+                .points
+                .front()
+                .is_some_and(|first| point.at - first.at > KEPT)
+        {
             self.points.pop_front();
         }
     }
@@ -132,7 +164,10 @@ impl CpuHistory {
     /// Mean use over the last `window`, leaving out what was before `since`. `None` without
     /// fresh data or with less than two points.
     pub fn mean(&self, now: Instant, window: Duration, since: Option<Instant>) -> Option<Mean> {
-        let last = self.points.back().filter(|last| now - last.at <= STALE_AFTER)?;
+        let last = self
+            .points
+            .back()
+            .filter(|last| now - last.at <= STALE_AFTER)?;
         let window_start = now.checked_sub(window);
         let usable = |point: &&Point| since.is_none_or(|since| point.at >= since);
         // The newest point that still covers the window, else the oldest there is.
@@ -144,10 +179,15 @@ impl CpuHistory {
             first = Some(point);
         }
         let first = first?;
-        let elapsed_ms = u64::try_from(last.read_at_ms - first.read_at_ms).ok().filter(|ms| *ms > 0)?;
+        let elapsed_ms = u64::try_from(last.read_at_ms - first.read_at_ms)
+            .ok()
+            .filter(|ms| *ms > 0)?;
         let span = Duration::from_millis(elapsed_ms);
         let cores_used = (last.total_seconds - first.total_seconds) / span.as_secs_f64();
-        Some(Mean { percent: (100.0 * cores_used / last.cores).clamp(0.0, 100.0), span })
+        Some(Mean {
+            percent: (100.0 * cores_used / last.cores).clamp(0.0, 100.0),
+            span,
+        })
     }
 
     /// When data last arrived.

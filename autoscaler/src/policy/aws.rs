@@ -23,7 +23,11 @@ pub(super) fn evaluate(
 ) -> Evaluation {
     let now = observation.now;
     let (last_period, instances) = tally(&observation, |instance| {
-        instance.cpu.mean(now, PERIOD, instance.warm_since).filter(|m| m.span >= LEAST_SPAN).map(|m| m.percent)
+        instance
+            .cpu
+            .mean(now, PERIOD, instance.warm_since)
+            .filter(|m| m.span >= LEAST_SPAN)
+            .map(|m| m.percent)
     });
     let start = *state.period_start.get_or_insert(now);
     let desired = observation.capacity.desired_capacity;
@@ -60,15 +64,29 @@ fn at_period_end(
     let desired = capacity.desired_capacity;
     let arithmetic = last.arithmetic(target);
     let breaching = |count: usize, test: &dyn Fn(f64) -> bool| {
-        state.datapoints.iter().rev().take_while(|point| point.is_some_and(test)).take(count).count()
+        state
+            .datapoints
+            .iter()
+            .rev()
+            .take_while(|point| point.is_some_and(test))
+            .take(count)
+            .count()
     };
     let high = breaching(HIGH_DATAPOINTS, &|value| value > target);
     let low = breaching(LOW_DATAPOINTS, &|value| value < target * LOW_FACTOR);
     if high == HIGH_DATAPOINTS {
-        let needed = instances_needed(last.sum, target).min(capacity.max_size).max(desired);
-        let verdict =
-            if needed > desired { format!("scale out {desired} -> {needed}") } else { "hold".to_owned() };
-        return (needed, format!("{arithmetic}, {high}/{HIGH_DATAPOINTS} datapoints > {target} %: {verdict}"));
+        let needed = instances_needed(last.sum, target)
+            .min(capacity.max_size)
+            .max(desired);
+        let verdict = if needed > desired {
+            format!("scale out {desired} -> {needed}")
+        } else {
+            "hold".to_owned()
+        };
+        return (
+            needed,
+            format!("{arithmetic}, {high}/{HIGH_DATAPOINTS} datapoints > {target} %: {verdict}"),
+        );
     }
     if low == LOW_DATAPOINTS {
         return scale_in(policy, observation, last, state);
@@ -83,16 +101,29 @@ fn scale_in(
     last: &Tally,
     state: &TrackingState,
 ) -> (u32, String) {
-    let Observation { capacity, now, settling, .. } = *observation;
+    let Observation {
+        capacity,
+        now,
+        settling,
+        ..
+    } = *observation;
     let desired = capacity.desired_capacity;
-    let hold = |why: &str| (desired, format!("{}: hold{why}", last.arithmetic(policy.target_value)));
+    let hold = |why: &str| {
+        (
+            desired,
+            format!("{}: hold{why}", last.arithmetic(policy.target_value)),
+        )
+    };
     if policy.disable_scale_in {
         return hold(", scale-in is disabled");
     }
     if settling || last.warming > 0 || last.missing > 0 {
         return hold(", instances are warming, launching, terminating or unseen");
     }
-    if state.since_scaling(now).is_some_and(|since| since < COOLDOWN) {
+    if state
+        .since_scaling(now)
+        .is_some_and(|since| since < COOLDOWN)
+    {
         return hold(&format!(", {} s cooldown", COOLDOWN.as_secs()));
     }
     // AWS adds 1.5 instances as two and removes 1.5 as one.

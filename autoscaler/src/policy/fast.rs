@@ -35,13 +35,18 @@ pub(super) fn evaluate(
     let target = policy.target_value;
     let mean_over = |window| {
         move |instance: &super::TrackedInstance<'_>| {
-            instance.cpu.mean(now, window, instance.warm_since).filter(|m| m.span >= LEAST_SPAN).map(|m| m.percent)
+            instance
+                .cpu
+                .mean(now, window, instance.warm_since)
+                .filter(|m| m.span >= LEAST_SPAN)
+                .map(|m| m.percent)
         }
     };
     let (recent, _) = tally(&observation, mean_over(SATURATION_WINDOW));
     let (usual, instances) = tally(&observation, mean_over(SCALE_OUT_WINDOW));
     // Scaling in assumes the worst of what it cannot see; all unseen is no evidence at all.
-    let in_need = (usual.measured > 0).then(|| instances_needed(usual.sum + 100.0 * f64::from(usual.missing), target));
+    let in_need = (usual.measured > 0)
+        .then(|| instances_needed(usual.sum + 100.0 * f64::from(usual.missing), target));
     state.recommend(now, in_need, SCALE_IN_WINDOW);
 
     let desired = capacity.desired_capacity;
@@ -52,7 +57,13 @@ pub(super) fn evaluate(
     } else {
         scale_in(policy, &observation, &usual, state)
     };
-    Evaluation { desired_capacity, reason, metric_value: usual.mean(), instances, stale: usual.missing > 0 }
+    Evaluation {
+        desired_capacity,
+        reason,
+        metric_value: usual.mean(),
+        instances,
+        stale: usual.missing > 0,
+    }
 }
 
 fn no_data(missing: u32, warming: u32) -> String {
@@ -72,12 +83,25 @@ fn scale_out(
     usual: &super::Tally,
 ) -> Option<(u32, String)> {
     // Scaling out assumes that what it cannot see is idle.
-    let mean_of_all = |tally: &super::Tally| tally.sum / f64::from(tally.measured + tally.missing).max(1.0);
+    let mean_of_all =
+        |tally: &super::Tally| tally.sum / f64::from(tally.measured + tally.missing).max(1.0);
     let saturated = recent.measured > 0 && mean_of_all(recent) >= SATURATION_PERCENT;
     let hot = mean_of_all(usual) > target * SCALE_OUT_TOLERANCE;
     let (tally, rule) = match (saturated, hot) {
-        (true, _) => (recent, format!("saturated, {} s mean >= {SATURATION_PERCENT} %", SATURATION_WINDOW.as_secs())),
-        (_, true) => (usual, format!("{} s mean > {target} % x {SCALE_OUT_TOLERANCE}", SCALE_OUT_WINDOW.as_secs())),
+        (true, _) => (
+            recent,
+            format!(
+                "saturated, {} s mean >= {SATURATION_PERCENT} %",
+                SATURATION_WINDOW.as_secs()
+            ),
+        ),
+        (_, true) => (
+            usual,
+            format!(
+                "{} s mean > {target} % x {SCALE_OUT_TOLERANCE}",
+                SCALE_OUT_WINDOW.as_secs()
+            ),
+        ),
         _ => return None,
     };
     let needed = instances_needed(tally.sum, target);
@@ -93,7 +117,11 @@ fn scale_out(
         (true, _) => format!(", limited to +{step} per decision"),
         _ => String::new(),
     };
-    let verdict = if capped > desired { format!("scale out {desired} -> {capped}") } else { "hold".to_owned() };
+    let verdict = if capped > desired {
+        format!("scale out {desired} -> {capped}")
+    } else {
+        "hold".to_owned()
+    };
     Some((capped, format!("{arithmetic} ({rule}){limits}: {verdict}")))
 }
 
@@ -103,7 +131,12 @@ fn scale_in(
     usual: &super::Tally,
     state: &TrackingState,
 ) -> (u32, String) {
-    let Observation { capacity, now, settling, .. } = *observation;
+    let Observation {
+        capacity,
+        now,
+        settling,
+        ..
+    } = *observation;
     let target = policy.target_value;
     let desired = capacity.desired_capacity;
     let arithmetic = usual.arithmetic(target);
@@ -121,18 +154,32 @@ fn scale_in(
     if policy.disable_scale_in {
         hold(", scale-in is disabled")
     } else if coverage < SCALE_IN_COVERAGE {
-        hold(&format!(", {:.0} % of the {window} s scale-in window seen", coverage * 100.0))
+        hold(&format!(
+            ", {:.0} % of the {window} s scale-in window seen",
+            coverage * 100.0
+        ))
     } else if usual.warming > 0 || settling {
         hold(", instances are warming, launching or terminating")
     } else if predicted > SCALE_IN_MARGIN * target {
-        hold(&format!(", {} would run at {predicted:.1} % > {SCALE_IN_MARGIN} x {target} %", desired - 1))
-    } else if state.since_scale_in(now).is_some_and(|since| since < SCALE_IN_COOLDOWN) {
-        hold(&format!(", {} s cooldown after scaling in", SCALE_IN_COOLDOWN.as_secs()))
+        hold(&format!(
+            ", {} would run at {predicted:.1} % > {SCALE_IN_MARGIN} x {target} %",
+            desired - 1
+        ))
+    } else if state
+        .since_scale_in(now)
+        .is_some_and(|since| since < SCALE_IN_COOLDOWN)
+    {
+        hold(&format!(
+            ", {} s cooldown after scaling in",
+            SCALE_IN_COOLDOWN.as_secs()
+        ))
     } else {
         let after = desired - 1;
         (
             after,
-            format!("{arithmetic} (highest need of {window} s: {needed}; {after} would run at {predicted:.1} %): scale in {desired} -> {after}"),
+            format!(
+                "{arithmetic} (highest need of {window} s: {needed}; {after} would run at {predicted:.1} %): scale in {desired} -> {after}"
+            ),
         )
     }
 }

@@ -87,7 +87,11 @@ impl Tally {
     fn arithmetic(&self, target: f64) -> String {
         let mean = self.mean().unwrap_or_default();
         let ratio = self.sum / target;
-        format!("{} x {mean:.1} / {target} = {ratio:.2} -> {}", self.measured, ratio.ceil())
+        format!(
+            "{} x {mean:.1} / {target} = {ratio:.2} -> {}",
+            self.measured,
+            ratio.ceil()
+        )
     }
 }
 
@@ -107,7 +111,11 @@ fn tally(
                 tally.sum += percent;
             }
         }
-        InstanceMetric { instance_id: instance.id.clone(), value, warming }
+        InstanceMetric {
+            instance_id: instance.id.clone(),
+            value,
+            warming,
+        }
     });
     let metrics = metrics.collect();
     (tally, metrics)

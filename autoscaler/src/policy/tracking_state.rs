@@ -33,13 +33,19 @@ impl TrackingState {
     }
 
     pub(super) fn since_scaling(&self, now: Instant) -> Option<Duration> {
-        self.last_scale_in.max(self.last_scale_out).map(|at| now - at)
+        self.last_scale_in
+            .max(self.last_scale_out)
+            .map(|at| now - at)
     }
 
     pub(super) fn recommend(&mut self, now: Instant, instances: Option<u32>, window: Duration) {
         self.recommendations.push_back((now, instances));
         // One entry older than the window stays: it shows that the window is covered.
-        while self.recommendations.get(1).is_some_and(|(at, _)| now - *at >= window) {
+        while self
+            .recommendations
+            .get(1)
+            .is_some_and(|(at, _)| now - *at >= window)
+        {
             self.recommendations.pop_front();
         }
     }
@@ -47,7 +53,12 @@ impl TrackingState {
     /// The highest recommendation of the last `window`, and the part of it that
     /// recommendations speak for (0 to 1).
     pub(super) fn highest(&self, now: Instant, window: Duration) -> (Option<u32>, f64) {
-        let ends = self.recommendations.iter().skip(1).map(|(at, _)| *at).chain([now]);
+        let ends = self
+            .recommendations
+            .iter()
+            .skip(1)
+            .map(|(at, _)| *at)
+            .chain([now]);
         let mut highest = None;
         let mut covered = Duration::ZERO;
         for ((start, instances), end) in self.recommendations.iter().zip(ends) {
