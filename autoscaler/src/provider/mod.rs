@@ -1,5 +1,7 @@
 //! Where instances live. One trait, and one contract suite for all of them.
 
+pub mod fake;
+
 use std::{future::Future, time::Duration};
 
 use bytes::Bytes;
