@@ -10,6 +10,9 @@ use crate::{
     provider::{ExecError, ExecOutput, ExecSession},
 };
 
+/// As a shell gives the exit code of what SIGKILL ended.
+const KILLED: i32 = 128 + 9;
+
 pub(super) fn run(
     provider: FakeProvider,
     id: InstanceId,
@@ -35,13 +38,15 @@ pub(super) fn run(
     let (output, receiver) = mpsc::channel(2);
     let running = Running::start(provider, id);
     tokio::spawn(async move {
-        let _running = running;
         if let Some(said) = said {
             let _ = output.send(ExecOutput::Stdout(said.into())).await;
         }
         tokio::select! {
             () = tokio::time::sleep(sleeps) => {
                 let _ = output.send(ExecOutput::Exit(code)).await;
+            }
+            () = running.provider.ended(&running.id) => {
+                let _ = output.send(ExecOutput::Exit(KILLED)).await;
             }
             () = output.closed() => {}
         }

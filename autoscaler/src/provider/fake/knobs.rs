@@ -95,17 +95,22 @@ impl FakeProvider {
         self.world().deaf.insert(id.clone());
     }
 
+    /// As [`Self::make_deaf`], for the instance that is launched next.
+    pub fn make_next_deaf(&self) {
+        self.world().next_is_deaf = true;
+    }
+
     /// The instance ends by itself, and is listed as exited.
     pub fn exit(&self, id: &InstanceId, detail: &str) {
         if self.world().exit(id, detail) {
-            self.shared.changed.notify_one();
+            self.notify_end();
         }
     }
 
     /// The instance is gone without a trace, as after `docker rm -f` by hand.
     pub fn vanish(&self, id: &InstanceId) {
         if self.world().remove(id) {
-            self.shared.changed.notify_one();
+            self.notify_end();
         }
     }
 

@@ -34,6 +34,8 @@ struct Shared {
     world: Mutex<World>,
     /// An instance changed: wakes [`InstanceProvider::changed`].
     changed: Notify,
+    /// An instance ended: commands inside look whether it was theirs.
+    ended: Notify,
     /// A knob changed: calls that hang look again.
     knobs: Notify,
 }
@@ -46,6 +48,7 @@ impl FakeProvider {
                 clock: Box::new(clock),
                 world: Mutex::default(),
                 changed: Notify::new(),
+                ended: Notify::new(),
                 knobs: Notify::new(),
             }),
         }
@@ -105,10 +108,24 @@ impl FakeProvider {
         }
         let wait = self.world().signal(id);
         tokio::time::sleep(wait).await;
-        if self.world().remove(id) {
-            self.shared.changed.notify_one();
-        }
+        self.vanish(id);
         Ok(())
+    }
+
+    fn notify_end(&self) {
+        self.shared.ended.notify_waiters();
+        self.shared.changed.notify_one();
+    }
+
+    /// Resolves when the instance does not run.
+    async fn ended(&self, id: &InstanceId) {
+        loop {
+            let ended = self.shared.ended.notified();
+            if !self.world().is_running(id, Instant::now()) {
+                return;
+            }
+            ended.await;
+        }
     }
 
     /// Resolves when the next instance has booted; never where none is booting.

@@ -24,6 +24,7 @@ pub(super) struct World {
     pub(super) launch_faults: VecDeque<LaunchFault>,
     pub(super) termination_faults: usize,
     pub(super) deaf: BTreeSet<InstanceId>,
+    pub(super) next_is_deaf: bool,
     pub(super) calls: Calls,
     pub(super) launched: Vec<LaunchRequest>,
     pub(super) commands: BTreeMap<InstanceId, usize>,
@@ -59,6 +60,9 @@ impl World {
             return;
         }
         self.launched.push(request.clone());
+        if std::mem::take(&mut self.next_is_deaf) {
+            self.deaf.insert(request.instance_id.clone());
+        }
         let instance = Instance {
             request: request.clone(),
             launch_time: wall,
