@@ -303,7 +303,7 @@ fn scale_in_can_be_disabled() {
 fn aws_takes_three_minutes_out_and_fifteen_in() {
     let mut group = Group::new(Pace::Aws, 1, 2);
     group.run(120, |_, _| Some(1.0));
-    group.run(600, |index, _| Some(if index == 0 { 100.0 } else { 1.0 }));
+    group.run(600, |index, _| Some(if index == 0 { 100.0 } else { 20.0 }));
     let (out_at, size) = group.changes[0];
     assert_eq!((group.changes.len(), size), (1, 2), "{}", group.last_reason);
     assert!((120 + 180..=120 + 240).contains(&out_at), "{out_at}");
