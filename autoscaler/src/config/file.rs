@@ -20,7 +20,7 @@ use super::{
 };
 
 /// The one version of the format there is.
-const VERSION: u32 = 1;
+const VERSION: i128 = 1;
 
 pub(super) const ROOT: Section = Section {
     place: "",
@@ -95,24 +95,17 @@ pub(super) fn read(node: &Node, provider: Option<ProviderKind>) -> Result<Config
 /// With a fault in the log, less than the file holds.
 fn root(entry: &Entry<'_>, provider: Option<ProviderKind>) -> Config {
     let mistake = match entry.value() {
-        Value::Mapping(_) => None,
-        Value::Null => Some(Mistake::new("the file is empty")),
-        other => Some(Mistake::new(format!(
-            "expected keys and values, found {other}"
-        ))),
+        Value::Mapping(_) => {
+            let file = entry.fields(&ROOT);
+            return file
+                .map(|file| sections(&file, provider))
+                .unwrap_or_default();
+        }
+        Value::Null => Mistake::new("the file is empty"),
+        other => Mistake::new(format!("expected keys and values, found {other}")),
     };
-    if let Some(mistake) = mistake {
-        entry.refuse_label(mistake.hint("begin with version: 1"));
-    } else if let Some(file) = entry.fields(&ROOT) {
-        return sections(&file, provider);
-    }
-    Config {
-        pace: Pace::default(),
-        launch_templates: BTreeMap::new(),
-        auto_scaling_groups: BTreeMap::new(),
-        target_groups: BTreeMap::new(),
-        load_balancers: BTreeMap::new(),
-    }
+    entry.refuse_label(mistake.hint("begin with version: 1"));
+    Config::default()
 }
 
 fn sections(file: &Fields<'_>, provider: Option<ProviderKind>) -> Config {
@@ -149,7 +142,7 @@ fn sections(file: &Fields<'_>, provider: Option<ProviderKind>) -> Config {
 
 fn version(entry: &Entry<'_>) -> Option<()> {
     entry.read(|value| match value {
-        Value::Integer(1) => Ok(()),
+        Value::Integer(VERSION) => Ok(()),
         other => Err(Mistake::new(format!(
             "this minicloud reads version {VERSION}, found {other}"
         ))
@@ -158,8 +151,7 @@ fn version(entry: &Entry<'_>) -> Option<()> {
 }
 
 fn pace(entry: &Entry<'_>) -> Option<Pace> {
-    let index = entry.read(|value| scalar::one_of(value, PACES))?;
-    [Pace::Fast, Pace::Aws].get(index).copied()
+    entry.read(|pace| scalar::one_of(pace, PACES, &[Pace::Fast, Pace::Aws]))
 }
 
 /// The entries of a section whose keys are names.

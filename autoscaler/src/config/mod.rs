@@ -13,6 +13,7 @@ mod reference;
 mod scalar;
 mod schema;
 mod suggest;
+mod syntax;
 mod units;
 mod yaml;
 
@@ -30,8 +31,11 @@ use crate::launch_template::LaunchTemplate;
 /// The file that is built in, and that docker-compose.yml mounts.
 pub const EXAMPLE: &str = include_str!("../../../minicloud.yaml");
 
+/// A longer file is refused unread: no need to read more than one byte beyond.
+pub const MAX_FILE_BYTES: usize = 1024 * 1024;
+
 /// What `minicloud.yaml` says, every reference resolved and every bound checked.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
     pub pace: Pace,
     pub launch_templates: BTreeMap<String, LaunchTemplate>,

@@ -4,9 +4,9 @@ use std::fmt;
 
 use serde::{
     Deserialize, Deserializer,
-    de::{Error as _, MapAccess, SeqAccess, Visitor},
+    de::{MapAccess, SeqAccess, Visitor},
 };
-use serde_saphyr::Spanned;
+use serde_saphyr::{Location, Spanned};
 
 use super::fault::{Position, quoted};
 
@@ -44,15 +44,22 @@ impl fmt::Display for Value {
     }
 }
 
+impl From<Location> for Position {
+    fn from(location: Location) -> Self {
+        // Where a place is unknown the parser says 0.
+        let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX).max(1);
+        Self {
+            line: count(location.line()),
+            column: count(location.column()),
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<Value>::deserialize(deserializer)?;
-        let place = |number: u64| usize::try_from(number).map_err(D::Error::custom);
         Ok(Self {
-            at: Position {
-                line: place(spanned.defined.line())?.max(1),
-                column: place(spanned.defined.column())?.max(1),
-            },
+            at: spanned.defined.into(),
             value: spanned.value,
         })
     }

@@ -1,6 +1,6 @@
 //! Single values: of the right kind, in the right unit, within limits, or a mistake that says so.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use super::{
     fault::{Mistake, quoted},
@@ -13,6 +13,8 @@ use super::{
 /// They become labels, metric labels and parts of host names.
 const MAX_NAME: usize = 64;
 
+pub(super) const PORT: Limits<u32> = Limits::new(1, 65535);
+
 const WHOLE: &str = "a whole number";
 const NUMBER: &str = "a number";
 const FLAG: &str = "true or false";
@@ -24,6 +26,10 @@ pub(super) fn count(value: &Value, limits: &Limits<u32>) -> Result<u32, Mistake>
             Ok(number) => limits.check(number),
             Err(_) => Err(limits.outside(&number.to_string())),
         },
+        // What is too long for an integer has been read as this.
+        Value::Float(number) if number.abs() > f64::from(u32::MAX) => {
+            Err(limits.outside(&number.to_string()))
+        }
         other => Err(unexpected(WHOLE, other)),
     }
 }
@@ -51,28 +57,40 @@ pub(super) fn text(value: &Value) -> Result<&str, Mistake> {
     }
 }
 
+pub(super) fn port(value: &Value) -> Result<u16, Mistake> {
+    let port = count(value, &PORT)?;
+    u16::try_from(port).map_err(|_| PORT.outside(&port.to_string()))
+}
+
 pub(super) fn duration(value: &Value, limits: &Limits<Duration>) -> Result<Duration, Mistake> {
-    match value {
-        Value::Text(text) => limits.check(units::duration(text)?),
-        Value::Integer(number) => Err(units::bare_duration(number)),
-        Value::Float(number) => Err(units::bare_duration(number)),
-        other => Err(unexpected("a duration such as 30s", other)),
+    match quantity(value) {
+        Some(text) => limits.check(units::duration(&text)?),
+        None => Err(unexpected("a duration such as 30s", value)),
     }
 }
 
 pub(super) fn bytes(value: &Value, limits: &Limits<Bytes>) -> Result<Bytes, Mistake> {
-    match value {
-        Value::Text(text) => limits.check(units::bytes(text)?),
-        Value::Integer(number) => Err(units::bare_bytes(*number)),
-        other => Err(unexpected("a size such as 128MiB", other)),
+    match quantity(value) {
+        Some(text) => limits.check(units::bytes(&text)?),
+        None => Err(unexpected("a size such as 128MiB", value)),
     }
 }
 
-/// One of a few words, as its index.
-pub(super) fn one_of(value: &Value, words: &[&str]) -> Result<usize, Mistake> {
+/// Text, or a bare number, of which `units` will say what unit it lacks.
+fn quantity(value: &Value) -> Option<Cow<'_, str>> {
+    match value {
+        Value::Text(text) => Some(Cow::Borrowed(text)),
+        Value::Integer(number) => Some(Cow::Owned(number.to_string())),
+        Value::Float(number) => Some(Cow::Owned(number.to_string())),
+        _ => None,
+    }
+}
+
+/// What the word in the file stands for: `words` and `values` are in the same order.
+pub(super) fn one_of<T: Copy>(value: &Value, words: &[&str], values: &[T]) -> Result<T, Mistake> {
     let written = text(value)?;
-    if let Some(index) = words.iter().position(|word| *word == written) {
-        return Ok(index);
+    if let Some((_, value)) = words.iter().zip(values).find(|(word, _)| **word == written) {
+        return Ok(*value);
     }
     let mistake = Mistake::new(format!("unknown value {}", quoted(written)));
     Err(match nearest(written, words.iter().copied()) {

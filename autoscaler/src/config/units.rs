@@ -55,6 +55,9 @@ pub(super) fn duration(text: &str) -> Result<Duration, Mistake> {
 }
 
 pub(super) fn bytes(text: &str) -> Result<Bytes, Mistake> {
+    if let Some(mistake) = bare_bytes(text) {
+        return Err(mistake);
+    }
     let bytes = SIZE.read(text)?;
     #[expect(
         clippy::cast_possible_truncation,
@@ -64,16 +67,12 @@ pub(super) fn bytes(text: &str) -> Result<Bytes, Mistake> {
     Ok(Bytes(bytes.round() as u64))
 }
 
-/// A number where a duration is needed: the unit is missing.
-pub(super) fn bare_duration(number: impl std::fmt::Display) -> Mistake {
-    Mistake::new(format!("`{number}` has no unit")).hint(format!("write {number}s"))
-}
-
-/// A number where a size is needed: small ones are meant in MiB, large ones in bytes.
-pub(super) fn bare_bytes(number: i128) -> Mistake {
-    const MIB: i128 = 1024 * 1024;
-    let meant = if number >= MIB { number / MIB } else { number };
-    Mistake::new(format!("`{number}` has no unit")).hint(format!("write {meant}MiB"))
+/// A number too large to be meant in MiB is one of bytes.
+fn bare_bytes(text: &str) -> Option<Mistake> {
+    const MIB: u64 = 1024 * 1024;
+    let bytes = text.parse::<u64>().ok().filter(|bytes| *bytes >= MIB)?;
+    let mistake = Mistake::new(format!("{} has no unit", quoted(text)));
+    Some(mistake.hint(format!("write {}", Bytes(bytes / MIB * MIB))))
 }
 
 /// `1500ms`, `90s`, `2m`: the largest unit that leaves a whole number.
@@ -200,6 +199,7 @@ mod tests {
         }
         for (text, expected) in [
             ("128", "`128` has no unit; write 128MiB"),
+            ("134217728", "`134217728` has no unit; write 128MiB"),
             ("128MB", "`128MB` is not a size; write 128MiB"),
             ("1g", "`1g` is not a size; write 1GiB"),
             (
@@ -209,10 +209,6 @@ mod tests {
         ] {
             assert_eq!(bytes(text).unwrap_err().to_string(), expected, "{text}");
         }
-        assert_eq!(
-            bare_bytes(134_217_728).to_string(),
-            "`134217728` has no unit; write 128MiB"
-        );
     }
 
     #[test]

@@ -264,10 +264,8 @@ fn default_check(balanced: bool) -> HealthCheckType {
 }
 
 fn health_check_type(entry: &Entry<'_>) -> Option<HealthCheckType> {
-    let index = entry.read(|kind| scalar::one_of(kind, HEALTH_CHECK_TYPES))?;
-    [HealthCheckType::Ec2, HealthCheckType::Elb]
-        .get(index)
-        .copied()
+    let kinds = [HealthCheckType::Ec2, HealthCheckType::Elb];
+    entry.read(|kind| scalar::one_of(kind, HEALTH_CHECK_TYPES, &kinds))
 }
 
 fn policies(entry: &Entry<'_>) -> Option<Vec<ScalingPolicy>> {

@@ -42,7 +42,7 @@ pub(in crate::config) const SECTION: Section = Section {
         ),
         Key::new(
             "port",
-            Form::Count(&PORT),
+            Form::Count(&scalar::PORT),
             Absent::Fault("8080"),
             "Port that a container serves on. A child process is told a free one in `PORT`.",
         ),
@@ -88,8 +88,6 @@ const CPUS: Limits<f64> = Limits::new(0.01, 1024.0);
 /// Docker refuses less than 6 MiB. The most is more than machines have.
 const MEMORY: Limits<Bytes> = Limits::new(Bytes(6 << 20), Bytes(1024 << 30));
 
-pub(super) const PORT: Limits<u32> = Limits::new(1, 65535);
-
 /// Docker's own bound on the name, and 128 for the tag.
 const MAX_IMAGE: usize = 255 + 1 + 128;
 
@@ -106,13 +104,11 @@ pub(super) fn read(name: &str, entry: &Entry<'_>) -> Option<LaunchTemplate> {
     let memory = fields.optional("memory", |entry| {
         entry.read(|size| scalar::bytes(size, &MEMORY))
     });
-    let port = fields.required("port", port);
+    let port = fields.required("port", |entry| entry.read(scalar::port));
     let env = fields.or("env", BTreeMap::new(), env);
     if image == Some(None) && process == Some(None) {
-        entry
-            .refuse_label(Mistake::new("nothing to launch").hint(
-                "add image: NAME, or process: { command: [minicloud, sample-app] }, or both",
-            ));
+        let mistake = Mistake::new("nothing to launch");
+        entry.refuse_label(mistake.hint("add image: NAME or process: { command: [...] }, or both"));
     }
     Some(LaunchTemplate {
         name: name.to_owned(),
@@ -124,11 +120,6 @@ pub(super) fn read(name: &str, entry: &Entry<'_>) -> Option<LaunchTemplate> {
         port: port?,
         env: env?,
     })
-}
-
-pub(super) fn port(entry: &Entry<'_>) -> Option<u16> {
-    let port = entry.read(|port| scalar::count(port, &PORT))?;
-    u16::try_from(port).ok()
 }
 
 /// Catches typing errors; what an image may be called is for the engine to say.

@@ -2,14 +2,12 @@ use std::collections::HashMap;
 
 use minicloud_lb_api::{Action, Listener};
 
-use super::{
-    Names,
-    launch_template::{PORT, port},
-};
+use super::Names;
 use crate::config::{
     LoadBalancer,
     fault::Mistake,
     reader::Entry,
+    scalar,
     schema::{Absent, Form, Key, Section},
 };
 
@@ -35,7 +33,7 @@ const LISTENER: Section = Section {
     keys: &[
         Key::new(
             "port",
-            Form::Count(&PORT),
+            Form::Count(&scalar::PORT),
             Absent::Fault("8080"),
             "Unique among all listeners of the file.",
         ),
@@ -120,7 +118,7 @@ fn listener(
 }
 
 fn free_port(entry: &Entry<'_>, ports: &mut Ports) -> Option<u16> {
-    let port = port(entry)?;
+    let port = entry.read(scalar::port)?;
     if let Some(line) = ports.get(&port) {
         let mistake = Mistake::new(format!(
             "port {port} is taken by the listener in line {line}"

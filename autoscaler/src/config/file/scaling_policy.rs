@@ -89,10 +89,8 @@ pub(super) fn read(entry: &Entry<'_>) -> Option<ScalingPolicy> {
 fn target_tracking(entry: &Entry<'_>) -> Option<TargetTracking> {
     let fields = entry.fields(&TARGET_TRACKING)?;
     let metric = fields.required("metric", |entry| {
-        let index = entry.read(|metric| scalar::one_of(metric, METRICS))?;
-        [PredefinedMetric::AsgAverageCpuUtilization]
-            .get(index)
-            .copied()
+        let metrics = [PredefinedMetric::AsgAverageCpuUtilization];
+        entry.read(|metric| scalar::one_of(metric, METRICS, &metrics))
     });
     let target_value = fields.required("target_value", |entry| {
         entry.read(|percent| scalar::number(percent, &TARGET_VALUE))

@@ -63,7 +63,7 @@ fn each_class_says_where_what_and_what_to_do() {
         (
             "min_size: 1",
             "min_size: 99999999999999999999",
-            "6:15: auto_scaling_groups.g.min_size: expected a whole number, found the number `100000000000000000000`",
+            "6:15: auto_scaling_groups.g.min_size: `100000000000000000000` is out of range; write 0 to 1000",
         ),
         (
             "max_size: 3",

@@ -89,13 +89,13 @@ proptest! {
 
 #[test]
 fn thousands_of_faults_are_found_in_good_time() {
-    let references = "no-such-target-group-as-this, ".repeat(5_000);
-    let groups: String = (0..5_000)
+    let references = "no-such-target-group-as-this, ".repeat(2_000);
+    let groups: String = (0..2_000)
         .map(|n| format!("  target-group-number-{n}: {{}}\n"))
         .collect();
     let file = format!(
         "version: 1\nauto_scaling_groups: {{ g: {{ target_groups: [{references}] }} }}\ntarget_groups:\n{groups}"
     );
     let faults = parse(&file).unwrap_err();
-    assert!(faults.iter().count() > 5_000);
+    assert!(faults.iter().count() > 2_000);
 }
