@@ -30,7 +30,12 @@ pub(crate) async fn get(address: SocketAddr, path: &str) -> Result<Answer, Strin
     send(address, Method::GET, path, "").await
 }
 
-pub(crate) async fn send(address: SocketAddr, method: Method, path: &str, body: &str) -> Result<Answer, String> {
+pub(crate) async fn send(
+    address: SocketAddr,
+    method: Method,
+    path: &str,
+    body: &str,
+) -> Result<Answer, String> {
     let request = Request::builder()
         .method(method)
         .uri(path)
@@ -38,17 +43,32 @@ pub(crate) async fn send(address: SocketAddr, method: Method, path: &str, body: 
         .header(header::CONTENT_TYPE, "application/json")
         .body(Full::new(Bytes::from(body.to_owned())))
         .unwrap();
-    timeout(TIMEOUT, exchange(address, request)).await.map_err(|_| format!("no answer within {TIMEOUT:?}"))?
+    timeout(TIMEOUT, exchange(address, request))
+        .await
+        .map_err(|_| format!("no answer within {TIMEOUT:?}"))?
 }
 
 async fn exchange(address: SocketAddr, request: Request<Full<Bytes>>) -> Result<Answer, String> {
-    let stream = TcpStream::connect(address).await.map_err(|error| format!("connect: {error}"))?;
+    let stream = TcpStream::connect(address)
+        .await
+        .map_err(|error| format!("connect: {error}"))?;
     let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
     let (mut sender, connection) = handshake.map_err(|error| error.to_string())?;
     let driver = tokio::spawn(connection);
-    let response = sender.send_request(request).await.map_err(|error| format!("send: {error:?}"))?;
+    let response = sender
+        .send_request(request)
+        .await
+        .map_err(|error| format!("send: {error:?}"))?;
     let (parts, body) = response.into_parts();
-    let body = body.collect().await.map_err(|error| format!("body: {error:?}"))?.to_bytes();
+    let body = body
+        .collect()
+        .await
+        .map_err(|error| format!("body: {error:?}"))?
+        .to_bytes();
     driver.abort();
-    Ok(Answer { status: parts.status, headers: parts.headers, body })
+    Ok(Answer {
+        status: parts.status,
+        headers: parts.headers,
+        body,
+    })
 }

@@ -29,8 +29,14 @@ pub(crate) fn free_port() -> u16 {
 /// The built-in example on a port of its own.
 pub(crate) fn example_config(port: u16) -> String {
     let example = include_str!("../../minicloud.yaml");
-    assert!(example.contains("port: 8080, default_action"), "the example has changed");
-    example.replace("port: 8080, default_action", &format!("port: {port}, default_action"))
+    assert!(
+        example.contains("port: 8080, default_action"),
+        "the example has changed"
+    );
+    example.replace(
+        "port: 8080, default_action",
+        &format!("port: {port}, default_action"),
+    )
 }
 
 pub(crate) fn write(path: &Path, text: &str) {

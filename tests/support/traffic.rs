@@ -62,12 +62,22 @@ impl Tally {
     #[track_caller]
     pub(crate) fn assert_none_failed(&self) {
         let shown = &self.failures[..self.failures.len().min(10)];
-        assert!(shown.is_empty(), "{} of {} requests failed, among them {shown:#?}", self.failures.len(), self.sent);
+        assert!(
+            shown.is_empty(),
+            "{} of {} requests failed, among them {shown:#?}",
+            self.failures.len(),
+            self.sent
+        );
         assert!(self.sent > 0, "nothing was sent");
     }
 }
 
-async fn send(address: SocketAddr, per_second: u32, stop: CancellationToken, tally: Arc<Mutex<Tally>>) {
+async fn send(
+    address: SocketAddr,
+    per_second: u32,
+    stop: CancellationToken,
+    tally: Arc<Mutex<Tally>>,
+) {
     let mut ticks = tokio::time::interval(Duration::from_secs(1) / per_second);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
     let kept = Kept::default();
@@ -88,7 +98,10 @@ async fn send(address: SocketAddr, per_second: u32, stop: CancellationToken, tal
                 Ok(instance) => *tally.served.entry(instance).or_default() += 1,
                 Err(reason) => {
                     let kind = ["kept GET", "fresh GET", "kept POST", "fresh POST"][number % 4];
-                    tally.failures.push(format!("{:.3} s, {kind}: {reason}", start.elapsed().as_secs_f64()));
+                    tally.failures.push(format!(
+                        "{:.3} s, {kind}: {reason}",
+                        start.elapsed().as_secs_f64()
+                    ));
                 }
             }
         });
@@ -108,31 +121,55 @@ async fn one(address: SocketAddr, number: usize, kept: &Kept) -> Result<String, 
             },
             None => (connect(address).await?, false),
         };
-        let response = match sender.try_send_request(request(post, keep, address.port())).await {
+        let response = match sender
+            .try_send_request(request(post, keep, address.port()))
+            .await
+        {
             Ok(response) => response,
             // Handed back unsent: the connection was closed before the request left.
             Err(mut error) if reused && error.take_message().is_some() => continue,
             Err(error) => return Err(format!("send: {:?}", error.into_error())),
         };
         let (parts, body) = response.into_parts();
-        let body = body.collect().await.map_err(|error| format!("body: {error:?}"))?.to_bytes();
+        let body = body
+            .collect()
+            .await
+            .map_err(|error| format!("body: {error:?}"))?
+            .to_bytes();
         if parts.status != StatusCode::OK {
-            return Err(format!("{}: {}", parts.status, String::from_utf8_lossy(&body)));
+            return Err(format!(
+                "{}: {}",
+                parts.status,
+                String::from_utf8_lossy(&body)
+            ));
         }
         if post && body != BODY {
-            return Err(format!("the echo has {} bytes of {}", body.len(), BODY.len()));
+            return Err(format!(
+                "the echo has {} bytes of {}",
+                body.len(),
+                BODY.len()
+            ));
         }
-        let instance = parts.headers.get("x-instance-id").and_then(|value| value.to_str().ok());
+        let instance = parts
+            .headers
+            .get("x-instance-id")
+            .and_then(|value| value.to_str().ok());
         if keep && sender.ready().await.is_ok() {
             kept.lock().unwrap().push(sender);
         }
-        return instance.map(ToOwned::to_owned).ok_or_else(|| "no instance named itself".to_owned());
+        return instance
+            .map(ToOwned::to_owned)
+            .ok_or_else(|| "no instance named itself".to_owned());
     }
 }
 
 async fn connect(address: SocketAddr) -> Result<SendRequest<Full<Bytes>>, String> {
-    let stream = TcpStream::connect(address).await.map_err(|error| format!("connect: {error}"))?;
-    stream.set_nodelay(true).map_err(|error| error.to_string())?;
+    let stream = TcpStream::connect(address)
+        .await
+        .map_err(|error| format!("connect: {error}"))?;
+    stream
+        .set_nodelay(true)
+        .map_err(|error| error.to_string())?;
     let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
     let (sender, connection) = handshake.map_err(|error| error.to_string())?;
     tokio::spawn(connection);
@@ -144,7 +181,10 @@ fn request(post: bool, keep: bool, port: u16) -> Request<Full<Bytes>> {
         true => (Method::POST, "/echo", Bytes::from_static(BODY)),
         false => (Method::GET, "/", Bytes::new()),
     };
-    let mut request = Request::builder().method(method).uri(path).header(header::HOST, format!("localhost:{port}"));
+    let mut request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::HOST, format!("localhost:{port}"));
     if !keep {
         request = request.header(header::CONNECTION, "close");
     }

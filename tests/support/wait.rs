@@ -12,7 +12,10 @@ pub(crate) async fn until<T, F: Future<Output = Result<T, String>>>(
     loop {
         match attempt().await {
             Ok(value) => return value,
-            Err(reason) => assert!(start.elapsed() < within, "not within {within:?}: {what}: {reason}"),
+            Err(reason) => assert!(
+                start.elapsed() < within,
+                "not within {within:?}: {what}: {reason}"
+            ),
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
