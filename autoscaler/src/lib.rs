@@ -5,5 +5,6 @@ pub mod config;
 pub mod describe;
 pub mod instance;
 pub mod launch_template;
+pub mod load_balancer_link;
 pub mod now;
 pub mod provider;
