@@ -1,5 +1,6 @@
 //! Auto Scaling groups: observe, decide, plan, execute, record. (map to come)
 
+pub mod api;
 pub mod command;
 pub mod config;
 pub mod describe;
