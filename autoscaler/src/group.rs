@@ -1,0 +1,127 @@
+//! A group and its instances as the loop holds them between passes.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::{
+    config::{self, HealthCheckType},
+    describe::Decision,
+    instance::{InstanceId, LifecycleState},
+    launch_backoff::LaunchBackoff,
+    launch_template::LaunchTemplate,
+    metric::CpuHistory,
+    policy::{Capacity, TrackingState},
+};
+
+/// One Auto Scaling group: what the file says, what was asked of it, what it has.
+#[derive(Clone, Debug)]
+pub struct Group {
+    pub spec: config::AutoScalingGroup,
+    pub capacity: Capacity,
+    /// What the next instance is launched from.
+    pub launch_template: LaunchTemplate,
+    /// Longest deregistration delay of the group's target groups.
+    pub deregistration_delay: Duration,
+    pub instances: BTreeMap<InstanceId, Instance>,
+    pub tracking: BTreeMap<String, TrackingState>,
+    pub launches: LaunchBackoff,
+    pub decision: Option<Decision>,
+    /// Why the desired capacity is what it is; goes into the cause of what follows from it.
+    pub capacity_cause: String,
+    /// No longer in the file: everything it has is ended, then it is forgotten.
+    pub retired: bool,
+}
+
+impl Group {
+    /// Instances that are or are about to be in service.
+    pub fn live(&self) -> impl Iterator<Item = &Instance> {
+        self.instances
+            .values()
+            .filter(|instance| instance.is_live())
+    }
+
+    pub fn is_settling(&self) -> bool {
+        self.instances.values().any(|instance| {
+            matches!(
+                instance.lifecycle_state,
+                LifecycleState::Pending | LifecycleState::Terminating
+            )
+        })
+    }
+
+    pub fn replaces_on_target_health(&self) -> bool {
+        self.spec.health_check_type == HealthCheckType::Elb
+    }
+
+    /// The zone with fewest live instances, in the file's order.
+    pub fn next_zone(&self) -> String {
+        let zones = &self.spec.availability_zones;
+        zones
+            .iter()
+            .min_by_key(|zone| {
+                self.live()
+                    .filter(|instance| instance.availability_zone == **zone)
+                    .count()
+            })
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// The smallest number that no instance of the group has.
+    pub fn next_index(&self) -> u32 {
+        (1..)
+            .find(|index| {
+                self.instances
+                    .values()
+                    .all(|instance| instance.index != *index)
+            })
+            .unwrap_or(1)
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Instance {
+    pub id: InstanceId,
+    pub availability_zone: String,
+    pub index: u32,
+    pub launch_template_name: String,
+    pub launch_template_version: u64,
+    pub lifecycle_state: LifecycleState,
+    pub launch_time: Timestamp,
+    /// `launch_time` on the monotonic clock.
+    pub launched_at: Instant,
+    pub in_service_since: Option<Instant>,
+    pub terminating_since: Option<Instant>,
+    /// The provider has shown it at least once: from now on, its absence means it is gone.
+    pub seen: bool,
+    /// `host:port` while it runs.
+    pub address: Option<String>,
+    pub metric_ids: Vec<String>,
+    pub cpu: CpuHistory,
+    /// Why it should be replaced, while that lasts.
+    pub unhealthy: Option<String>,
+    /// The activity that launches or terminates it.
+    pub activity_id: Option<String>,
+}
+
+impl Instance {
+    pub fn is_live(&self) -> bool {
+        matches!(
+            self.lifecycle_state,
+            LifecycleState::Pending | LifecycleState::InService
+        )
+    }
+
+    pub fn is_in_service(&self) -> bool {
+        self.lifecycle_state == LifecycleState::InService
+    }
+
+    /// When its warm-up ended, if it has.
+    pub fn warm_since(&self, warmup: Duration, now: Instant) -> Option<Instant> {
+        self.in_service_since
+            .map(|since| since + warmup)
+            .filter(|end| *end <= now)
+    }
+}
