@@ -8,10 +8,25 @@ use tokio::{
 };
 
 use crate::{
-    command::Command, crash_point::CrashPoint, describe::View,
-    load_balancer_link::LoadBalancerLink, metric_source::MetricSource, now::Clock,
-    provider::InstanceProvider, state_dir::StateDir,
+    command::Command,
+    crash_point::CrashPoint,
+    describe::View,
+    ledger::Ledger,
+    load_balancer_link::{LoadBalancerLink, load_balancer_link},
+    metric_source::{self, MetricSource},
+    metrics::Metrics,
+    now::Clock,
+    provider::InstanceProvider,
+    reconcile::{Inbox, Parts, Reconciler},
+    reload::ConfigWatch,
+    state_dir::StateDir,
+    store::{Store, StoreError},
 };
+
+/// Commands come from people and their scripts; a full queue makes them wait.
+const COMMAND_QUEUE: usize = 64;
+/// A few scrapes of a slow pass; what does not fit is dropped, counters lose nothing.
+const SCRAPE_QUEUE: usize = 16;
 
 /// Where the configuration comes from.
 #[derive(Clone, Debug)]
@@ -30,6 +45,8 @@ pub struct Settings<P, M, C> {
     pub provider: Arc<P>,
     pub metric_sources: Vec<M>,
     pub clock: C,
+    /// Seeds every random choice of the loop, so that a run can be repeated.
+    pub seed: u64,
     pub crash_at: Option<CrashPoint>,
 }
 
@@ -46,8 +63,16 @@ pub enum Shutdown {
 pub enum StartError {
     #[error("{0}")]
     Config(String),
-    #[error("the store in the state folder cannot be opened: {0}")]
+    #[error("the store in the state folder cannot be used: {0}")]
     Store(String),
+    #[error("the metrics cannot be registered")]
+    Metrics(#[source] prometheus::Error),
+}
+
+impl From<StoreError> for StartError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error.to_string())
+    }
 }
 
 /// A running reconcile loop.
@@ -67,8 +92,57 @@ impl Autoscaler {
     pub async fn start<P: InstanceProvider, M: MetricSource, C: Clock>(
         settings: Settings<P, M, C>,
     ) -> Result<Self, StartError> {
-        let _ = settings;
-        Err(StartError::Store("not built yet".to_owned()))
+        let Settings {
+            config,
+            state_dir,
+            provider,
+            metric_sources,
+            clock,
+            seed,
+            crash_at,
+        } = settings;
+        let (config_watch, config) = ConfigWatch::open(config).map_err(StartError::Config)?;
+        let store = Store::open(state_dir.path())?;
+        let metrics = Metrics::new().map_err(StartError::Metrics)?;
+        let registry = metrics.registry.clone();
+        let (desk, link) = load_balancer_link();
+        let (view_in, view) = watch::channel(Arc::new(View::empty(config.pace, clock.now().wall)));
+        let (commands, commands_out) = mpsc::channel(COMMAND_QUEUE);
+        let (scrapes, scrapes_out) = mpsc::channel(SCRAPE_QUEUE);
+        let (shutdown, shutdown_out) = oneshot::channel();
+        let ledger = Ledger::new(store);
+        let parts = Parts {
+            provider,
+            clock,
+            ledger,
+            config,
+            config_watch,
+            desk,
+            view: view_in,
+            metrics,
+            seed,
+            crash_at,
+            state_dir,
+        };
+        let mut reconciler = Reconciler::new(parts);
+        reconciler.load()?;
+        let inbox = Inbox {
+            commands: commands_out,
+            scrapes: scrapes_out,
+            shutdown: shutdown_out,
+        };
+        let task = tokio::spawn(async move {
+            let _scrapers = metric_source::spawn(metric_sources, scrapes);
+            reconciler.run(inbox).await;
+        });
+        Ok(Self {
+            view,
+            commands,
+            link,
+            metrics: registry,
+            shutdown,
+            task,
+        })
     }
 
     /// What the API shows; changes after each pass.

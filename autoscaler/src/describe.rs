@@ -24,6 +24,21 @@ pub struct View {
     pub conditions: Vec<Condition>,
 }
 
+impl View {
+    /// Before the first pass.
+    pub fn empty(pace: Pace, time: Timestamp) -> Self {
+        Self {
+            time,
+            ready: false,
+            pace,
+            auto_scaling_groups: Vec::new(),
+            target_groups: Vec::new(),
+            load_balancers: Vec::new(),
+            conditions: Vec::new(),
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AutoScalingGroup {
     pub auto_scaling_group_name: String,

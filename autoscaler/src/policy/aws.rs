@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{Evaluation, Observation, Tally, TrackingState, instances_needed, tally};
+use super::{Evaluation, Observation, Tally, TrackingState, instances_needed, is_stale, tally};
 use crate::config::TargetTracking;
 
 const PERIOD: Duration = Duration::from_secs(60);
@@ -49,7 +49,7 @@ pub(super) fn evaluate(
         reason: conclusion.1,
         metric_value: last_period.mean(),
         instances,
-        stale: last_period.missing > 0,
+        stale: is_stale(&observation),
     }
 }
 

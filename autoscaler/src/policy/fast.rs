@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{Evaluation, Observation, TrackingState, instances_needed, tally};
+use super::{Evaluation, Observation, TrackingState, instances_needed, is_stale, tally};
 use crate::config::TargetTracking;
 
 /// Scale out on the mean of this window.
@@ -62,7 +62,7 @@ pub(super) fn evaluate(
         reason,
         metric_value: usual.mean(),
         instances,
-        stale: usual.missing > 0,
+        stale: is_stale(&observation),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     config::{Pace, TargetTracking},
     describe::InstanceMetric,
     instance::InstanceId,
-    metric::CpuHistory,
+    metric::{CpuHistory, STALE_AFTER},
 };
 
 /// The group's bounds and where it stands between them.
@@ -119,6 +119,16 @@ fn tally(
     });
     let metrics = metrics.collect();
     (tally, metrics)
+}
+
+/// A warmed instance has no fresh figures: its agent is silent, or cannot see it.
+fn is_stale(observation: &Observation<'_>) -> bool {
+    let warmed = observation
+        .instances
+        .iter()
+        .filter(|instance| instance.warm_since.is_some());
+    let mut last_seen = warmed.map(|instance| instance.cpu.last_seen());
+    last_seen.any(|seen| seen.is_none_or(|at| observation.now - at > STALE_AFTER))
 }
 
 /// Whole instances that carry `sum` percent at `target` percent each. Sums of equal figures

@@ -1,8 +1,13 @@
 //! Where instances live. One trait, and one contract suite for all of them.
 
+pub mod fake;
+mod identity;
+pub mod process;
+
 use std::{future::Future, time::Duration};
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
@@ -131,4 +136,18 @@ pub enum ExecError {
     CommandNotExecutable(String),
     #[error("{0}")]
     Failed(String),
+}
+
+/// Ends every instance that the provider lists, all at once, and returns which; the first
+/// failure where one would not end.
+async fn terminate_all(provider: &impl InstanceProvider) -> Result<Vec<InstanceId>, ProviderError> {
+    let ids: Vec<InstanceId> = provider
+        .list()
+        .await?
+        .into_iter()
+        .map(|instance| instance.instance_id)
+        .collect();
+    let ended = join_all(ids.iter().map(|id| provider.terminate(id))).await;
+    ended.into_iter().collect::<Result<(), _>>()?;
+    Ok(ids)
 }

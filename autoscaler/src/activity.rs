@@ -1,0 +1,119 @@
+//! What was done and why, in AWS's words.
+
+use jiff::Timestamp;
+use rand::{Rng, RngExt};
+
+use crate::{
+    describe::{Activity, ActivityStatus},
+    instance::InstanceId,
+};
+
+impl Activity {
+    /// Begins the launch of `id`.
+    pub(crate) fn launch(
+        group: &str,
+        id: &InstanceId,
+        cause: String,
+        now: Timestamp,
+        rng: &mut impl Rng,
+    ) -> Self {
+        Self::begin(
+            group,
+            Some(id),
+            format!("Launching a new instance: {id}"),
+            cause,
+            ActivityStatus::PreInService,
+            now,
+            rng,
+        )
+    }
+
+    /// Begins the termination of `id`, which drains first where `drains`.
+    pub(crate) fn terminate(
+        group: &str,
+        id: &InstanceId,
+        cause: String,
+        drains: bool,
+        now: Timestamp,
+        rng: &mut impl Rng,
+    ) -> Self {
+        let status = if drains {
+            ActivityStatus::WaitingForELBConnectionDraining
+        } else {
+            ActivityStatus::InProgress
+        };
+        Self::begin(
+            group,
+            Some(id),
+            format!("Terminating instance: {id}"),
+            cause,
+            status,
+            now,
+            rng,
+        )
+    }
+
+    /// Records that `id` was found by its mark.
+    pub(crate) fn adopt(group: &str, id: &InstanceId, now: Timestamp, rng: &mut impl Rng) -> Self {
+        let cause = format!(
+            "At {now:.0} an instance with this group's mark was found that the store did not know."
+        );
+        let mut activity = Self::begin(
+            group,
+            Some(id),
+            format!("Adopting instance: {id}"),
+            cause,
+            ActivityStatus::Successful,
+            now,
+            rng,
+        );
+        activity.end(ActivityStatus::Successful, None, now);
+        activity
+    }
+
+    fn begin(
+        group: &str,
+        id: Option<&InstanceId>,
+        description: String,
+        cause: String,
+        status_code: ActivityStatus,
+        now: Timestamp,
+        rng: &mut impl Rng,
+    ) -> Self {
+        Self {
+            activity_id: activity_id(rng),
+            auto_scaling_group_name: group.to_owned(),
+            description,
+            cause,
+            start_time: now,
+            end_time: None,
+            status_code,
+            status_message: None,
+            progress: 0,
+            instance_id: id.cloned(),
+        }
+    }
+
+    pub(crate) fn end(&mut self, status: ActivityStatus, message: Option<String>, now: Timestamp) {
+        self.status_code = status;
+        self.status_message = message;
+        self.end_time = Some(now);
+        self.progress = 100;
+    }
+}
+
+/// A version 4 UUID, the form that AWS gives activity ids.
+fn activity_id(rng: &mut impl Rng) -> String {
+    let [a, b]: [u64; 2] = [rng.random(), rng.random()];
+    let version = (a & 0xffff_ffff_ffff_0fff) | 0x4000;
+    let variant = (b & 0x3fff_ffff_ffff_ffff) | 0x8000_0000_0000_0000;
+    let hex = format!("{version:016x}{variant:016x}");
+    format!(
+        "{}-{}-{}-{}-{}",
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..]
+    )
+}

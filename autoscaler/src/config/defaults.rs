@@ -1,0 +1,58 @@
+//! What holds where the file is silent, by pace.
+
+use std::time::Duration;
+
+use super::Pace;
+
+/// Timing that follows the pace.
+#[derive(Debug)]
+pub(super) struct Defaults {
+    pub(super) health_check_interval: Duration,
+    pub(super) health_check_timeout: Duration,
+    pub(super) healthy_threshold: u32,
+    pub(super) unhealthy_threshold: u32,
+    pub(super) deregistration_delay: Duration,
+    pub(super) health_check_grace_period: Duration,
+    pub(super) default_instance_warmup: Duration,
+}
+
+/// For a laptop: containers start in two seconds and requests last less than a few.
+const FAST: Defaults = Defaults {
+    // Ten seconds to notice a sick instance; ELB's minute is an age on one's own machine.
+    health_check_interval: Duration::from_secs(5),
+    health_check_timeout: Duration::from_secs(2),
+    healthy_threshold: 2,
+    unhealthy_threshold: 2,
+    // Draining ends with the last request, so this only cuts what hangs.
+    deregistration_delay: Duration::from_secs(30),
+    health_check_grace_period: Duration::from_secs(30),
+    // A start-up spike is over by then and does not enter the average.
+    default_instance_warmup: Duration::from_secs(15),
+};
+
+/// What the AWS console fills in, so that the tutorial's timing holds.
+const AWS: Defaults = Defaults {
+    health_check_interval: Duration::from_secs(30),
+    health_check_timeout: Duration::from_secs(5),
+    healthy_threshold: 5,
+    unhealthy_threshold: 2,
+    deregistration_delay: Duration::from_secs(300),
+    health_check_grace_period: Duration::from_secs(300),
+    // `DefaultInstanceWarmup` is unset in AWS until someone sets it.
+    default_instance_warmup: Duration::ZERO,
+};
+
+/// ELB's `HealthCheckPath`.
+pub(super) const HEALTH_CHECK_PATH: &str = "/";
+
+/// The one zone of a machine whose owner names none.
+pub(super) const AVAILABILITY_ZONE: &str = "local";
+
+impl Defaults {
+    pub(super) fn of(pace: Pace) -> &'static Self {
+        match pace {
+            Pace::Fast => &FAST,
+            Pace::Aws => &AWS,
+        }
+    }
+}

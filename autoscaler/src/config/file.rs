@@ -1,0 +1,223 @@
+//! From the tree of a file to a [`Config`]: the sections at the root, and what spans sections.
+
+mod auto_scaling_group;
+mod launch_template;
+mod load_balancer;
+mod scaling_policy;
+mod target_group;
+
+use std::collections::BTreeMap;
+
+use super::{
+    Config, Pace, ProviderKind,
+    defaults::Defaults,
+    fault::{Faults, Mistake, quoted, shortened},
+    node::{Node, Value},
+    reader::{Entry, Fields, Log},
+    scalar,
+    schema::{Absent, Form, Key, Section},
+    suggest::nearest,
+};
+
+/// The one version of the format there is.
+const VERSION: i128 = 1;
+
+pub(super) const ROOT: Section = Section {
+    place: "",
+    keys: &[
+        Key::new(
+            "version",
+            Form::Text("`1`"),
+            Absent::Fault("1"),
+            "Version of this format.",
+        ),
+        Key::new(
+            "pace",
+            Form::OneOf(PACES),
+            Absent::Default("`fast`"),
+            "Whose timing holds where the file is silent: seconds, or that of AWS.",
+        ),
+        Key::new(
+            "launch_templates",
+            Form::Named(&launch_template::SECTION),
+            Absent::Default("none"),
+            "What instances are launched from.",
+        ),
+        Key::new(
+            "auto_scaling_groups",
+            Form::Named(&auto_scaling_group::SECTION),
+            Absent::Default("none"),
+            "Groups of instances that grow and shrink.",
+        ),
+        Key::new(
+            "target_groups",
+            Form::Named(&target_group::SECTION),
+            Absent::Default("none"),
+            "Where requests may go, and how targets are checked.",
+        ),
+        Key::new(
+            "load_balancers",
+            Form::Named(&load_balancer::SECTION),
+            Absent::Default("none"),
+            "Where requests come in.",
+        ),
+    ],
+    renamed: &[
+        ("groups", "auto_scaling_groups"),
+        ("asgs", "auto_scaling_groups"),
+        ("templates", "launch_templates"),
+        ("launch_configurations", "launch_templates"),
+        ("balancers", "load_balancers"),
+        (
+            "services",
+            "write a launch_templates entry and an auto_scaling_groups entry for each service",
+        ),
+    ],
+};
+
+const PACES: &[&str] = &["fast", "aws"];
+
+/// Names that references of one kind may use.
+pub(super) struct Names {
+    kind: &'static str,
+    /// `None` where the section that holds them could not be read.
+    names: Option<Vec<String>>,
+}
+
+/// Reads everything, then answers with the configuration or with every fault there is.
+pub(super) fn read(node: &Node, provider: Option<ProviderKind>) -> Result<Config, Faults> {
+    let log = Log::default();
+    let config = root(&Entry::root(node, &log), provider);
+    Faults::check(log.into_inner())?;
+    Ok(config)
+}
+
+/// With a fault in the log, less than the file holds.
+fn root(entry: &Entry<'_>, provider: Option<ProviderKind>) -> Config {
+    let mistake = match entry.value() {
+        Value::Mapping(_) => {
+            let file = entry.fields(&ROOT);
+            return file
+                .map(|file| sections(&file, provider))
+                .unwrap_or_default();
+        }
+        Value::Null => Mistake::new("the file is empty"),
+        other => Mistake::new(format!("expected keys and values, found {other}")),
+    };
+    entry.refuse_label(mistake.hint("begin with version: 1"));
+    Config::default()
+}
+
+fn sections(file: &Fields<'_>, provider: Option<ProviderKind>) -> Config {
+    file.required("version", version);
+    let pace = file.or("pace", Pace::default(), pace).unwrap_or_default();
+    let defaults = Defaults::of(pace);
+    let target_group_names = Names::of(file, "target_groups", "target group");
+    let launch_templates = named(file, "launch_templates", launch_template::read);
+    let groups = auto_scaling_group::Context {
+        defaults,
+        provider,
+        launch_template_names: Names::of(file, "launch_templates", "launch template"),
+        launch_templates: &launch_templates,
+        target_groups: &target_group_names,
+    };
+    let auto_scaling_groups = named(file, "auto_scaling_groups", |name, entry| {
+        auto_scaling_group::read(name, entry, &groups)
+    });
+    let target_groups = named(file, "target_groups", |name, entry| {
+        target_group::read(name, entry, defaults)
+    });
+    let mut ports = load_balancer::Ports::default();
+    let load_balancers = named(file, "load_balancers", |name, entry| {
+        load_balancer::read(name, entry, &target_group_names, &mut ports)
+    });
+    Config {
+        pace,
+        launch_templates,
+        auto_scaling_groups,
+        target_groups,
+        load_balancers,
+    }
+}
+
+fn version(entry: &Entry<'_>) -> Option<()> {
+    entry.read(|value| match value {
+        Value::Integer(VERSION) => Ok(()),
+        other => Err(Mistake::new(format!(
+            "this minicloud reads version {VERSION}, found {other}"
+        ))
+        .hint(format!("write {VERSION}"))),
+    })
+}
+
+fn pace(entry: &Entry<'_>) -> Option<Pace> {
+    entry.read(|pace| scalar::one_of(pace, PACES, &[Pace::Fast, Pace::Aws]))
+}
+
+/// The entries of a section whose keys are names.
+fn named<'a, T>(
+    file: &Fields<'a>,
+    key: &'static str,
+    mut read: impl FnMut(&str, &Entry<'a>) -> Option<T>,
+) -> BTreeMap<String, T> {
+    let entries = file.get(key).and_then(Entry::mapping).unwrap_or_default();
+    let mut all = BTreeMap::new();
+    for (name, entry) in entries {
+        if let Err(mistake) = scalar::check_name(&name) {
+            entry.refuse_label(mistake);
+        }
+        if let Some(value) = read(&name, &entry) {
+            all.insert(name, value);
+        }
+    }
+    all
+}
+
+impl Names {
+    fn of(file: &Fields<'_>, key: &'static str, kind: &'static str) -> Self {
+        let names = match file.get(key).map(Entry::value) {
+            None => Some(Vec::new()),
+            Some(Value::Mapping(pairs)) => Some(pairs.iter().filter_map(text_key).collect()),
+            Some(_) => None,
+        };
+        Self { kind, names }
+    }
+
+    /// A name out of these.
+    fn resolve(&self, value: &Value) -> Result<String, Mistake> {
+        let name = scalar::text(value)?;
+        let Some(names) = &self.names else {
+            return Ok(name.to_owned());
+        };
+        if names.iter().any(|known| known == name) {
+            return Ok(name.to_owned());
+        }
+        let mistake = Mistake::new(format!("there is no {} {}", self.kind, quoted(name)));
+        Err(match nearest(name, names.iter().map(String::as_str)) {
+            Some(near) => mistake.hint(format!("did you mean {near}?")),
+            None => mistake.hint(format!("known: {}", some_of(names))),
+        })
+    }
+}
+
+fn text_key((key, _): &(Node, Node)) -> Option<String> {
+    match &key.value {
+        Value::Text(name) => Some(name.clone()),
+        _ => None,
+    }
+}
+
+/// Enough names to choose from, not a page of them.
+fn some_of(names: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let shown: Vec<_> = names
+        .iter()
+        .take(SHOWN)
+        .map(|name| shortened(name))
+        .collect();
+    match names.len() {
+        0 => "none".to_owned(),
+        count if count > SHOWN => format!("{}, ...", shown.join(", ")),
+        _ => shown.join(", "),
+    }
+}

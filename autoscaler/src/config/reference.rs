@@ -1,0 +1,118 @@
+//! docs/configuration.md, written from the tables that the reader itself goes by.
+
+use std::fmt::Write as _;
+
+use super::{
+    EXAMPLE, Pace,
+    defaults::Defaults,
+    file::ROOT,
+    schema::{Absent, Form, Key, Section},
+};
+
+const HEAD: &str = "\
+# minicloud.yaml
+
+<!-- Written from the schema in autoscaler/src/config. After a change of it:
+     MINICLOUD_BLESS=1 cargo test -p minicloud-autoscaler reference_page -->
+
+The words are AWS's, in snake_case. The file is read strictly: an unknown key, a value of another
+kind, a missing unit, a value out of range, a name that nothing bears and a key given twice are
+each refused, all at once, with line, column and what to write instead (exit code 78). A file that
+turns bad while minicloud runs changes nothing: the last good one stays in force.
+
+- **Durations** are text with a unit: `100ms`, `30s`, `5m`, `2h`. **Sizes** as well: `512KiB`,
+  `128MiB`, `1.5GiB`. A bare number is refused where a unit is needed.
+- **Names** have 1 to 64 letters, digits, `-` and `_`, a letter or digit first.
+- **Text** that YAML reads as a number or as `true` or `false` needs quotes: `\"1.10\"`.
+- A default with two values is that of `pace: fast`, then that of `pace: aws`.
+- Anchors, aliases and `<<` work. The file is UTF-8, one YAML document, up to 1 MiB.
+";
+
+/// The reference page of the file, in Markdown.
+pub(super) fn page() -> String {
+    let mut page = format!("{HEAD}\n## Example\n\n```yaml\n{EXAMPLE}```\n");
+    write_section(&mut page, &ROOT);
+    page
+}
+
+fn write_section(page: &mut String, section: &Section) {
+    let title = match section.place {
+        "" => "The file".to_owned(),
+        place => format!("`{place}`"),
+    };
+    *page += &format!("\n## {title}\n\n| key | value | default | meaning |\n|---|---|---|---|\n");
+    for key in section.keys {
+        *page += &row(key);
+    }
+    for child in section.keys.iter().filter_map(child) {
+        write_section(page, child);
+    }
+}
+
+fn row(key: &Key) -> String {
+    let mut row = String::new();
+    let default = match &key.absent {
+        Absent::Fault(_) => "**required**".to_owned(),
+        Absent::Default(value) => (*value).to_owned(),
+        Absent::ByPace(value) => by_pace(*value),
+    };
+    let cells = [
+        format!("`{}`", key.name),
+        key.form.to_string(),
+        default,
+        key.meaning.to_owned(),
+    ];
+    for cell in cells {
+        write!(row, "| {cell} ").unwrap_or_default();
+    }
+    row + "|\n"
+}
+
+fn by_pace(value: fn(&Defaults) -> String) -> String {
+    let [fast, aws] = [Pace::Fast, Pace::Aws].map(|pace| value(Defaults::of(pace)));
+    match fast == aws {
+        true => format!("`{fast}`"),
+        false => format!("`{fast}`, `{aws}`"),
+    }
+}
+
+fn child(key: &Key) -> Option<&'static Section> {
+    match key.form {
+        Form::Section(section) | Form::Named(section) | Form::ListOf(section) => Some(section),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reference_page_is_current() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md");
+        if std::env::var_os("MINICLOUD_BLESS").is_some() {
+            std::fs::write(path, page()).unwrap();
+        }
+        let written = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            written == page(),
+            "docs/configuration.md is out of date: MINICLOUD_BLESS=1 cargo test -p minicloud-autoscaler reference_page"
+        );
+    }
+
+    #[test]
+    fn renamed_keys_are_not_keys_themselves() {
+        fn check(section: &Section) {
+            for (old, fix) in section.renamed {
+                assert!(section.key(old).is_none(), "{old} in {}", section.place);
+                assert!(
+                    section.key(fix).is_some() || fix.contains(' '),
+                    "{fix} in {}",
+                    section.place
+                );
+            }
+            section.keys.iter().filter_map(child).for_each(check);
+        }
+        check(&ROOT);
+    }
+}

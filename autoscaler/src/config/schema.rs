@@ -1,0 +1,125 @@
+//! What a section of the file may hold. Each section's table stands beside its reading in
+//! `file`: the reader refuses what is not in it, and docs/configuration.md is written from it.
+
+use std::{fmt, time::Duration};
+
+use super::{
+    defaults::Defaults,
+    fault::Mistake,
+    limits::Limits,
+    suggest::{nearest, snake_case},
+    units::Bytes,
+};
+
+/// A mapping with known keys.
+#[derive(Debug)]
+pub(super) struct Section {
+    /// Where it stands; `NAME` is any name, `[]` any item. Empty for the file itself.
+    pub(super) place: &'static str,
+    pub(super) keys: &'static [Key],
+    /// What people write here who know botocore's model or another tool, in snake_case, and
+    /// what to do: the key of this section that is meant, or a sentence.
+    pub(super) renamed: &'static [(&'static str, &'static str)],
+}
+
+#[derive(Debug)]
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    pub(super) form: Form,
+    pub(super) absent: Absent,
+    pub(super) meaning: &'static str,
+}
+
+/// What may stand after a key.
+#[derive(Debug)]
+pub(super) enum Form {
+    Count(&'static Limits<u32>),
+    /// Of what, and how many.
+    Number(&'static str, &'static Limits<f64>),
+    Duration(&'static Limits<Duration>),
+    Bytes(&'static Limits<Bytes>),
+    Flag,
+    OneOf(&'static [&'static str]),
+    /// In words.
+    Text(&'static str),
+    Section(&'static Section),
+    /// A mapping from names to sections.
+    Named(&'static Section),
+    ListOf(&'static Section),
+}
+
+/// What holds where a key is absent.
+#[derive(Debug)]
+pub(super) enum Absent {
+    /// It is a fault, mended by a value such as this.
+    Fault(&'static str),
+    Default(&'static str),
+    ByPace(fn(&Defaults) -> String),
+}
+
+impl Section {
+    pub(super) fn key(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+
+    /// What is wrong with a key that is not in this section, and which key it stands for.
+    pub(super) fn unknown(&self, written: &str) -> (Mistake, Option<&'static Key>) {
+        let mistake = Mistake::new("unknown key");
+        let snake = snake_case(written);
+        if let Some(key) = self.key(&snake) {
+            return (mistake.hint(format!("write {}", key.name)), Some(key));
+        }
+        if let Some((_, fix)) = self.renamed.iter().find(|(old, _)| *old == snake) {
+            return match self.key(fix) {
+                Some(key) => (mistake.hint(format!("write {fix}")), Some(key)),
+                None => (mistake.hint(*fix), None),
+            };
+        }
+        let near = nearest(written, self.keys.iter().map(|key| key.name));
+        match near.and_then(|name| self.key(name)) {
+            Some(key) => (
+                mistake.hint(format!("did you mean {}?", key.name)),
+                Some(key),
+            ),
+            None => (mistake.hint(format!("known here: {}", self.list())), None),
+        }
+    }
+
+    fn list(&self) -> String {
+        let names: Vec<_> = self.keys.iter().map(|key| key.name).collect();
+        names.join(", ")
+    }
+}
+
+impl Key {
+    pub(super) const fn new(
+        name: &'static str,
+        form: Form,
+        absent: Absent,
+        meaning: &'static str,
+    ) -> Self {
+        Self {
+            name,
+            form,
+            absent,
+            meaning,
+        }
+    }
+}
+
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Count(limits) => write!(f, "whole number, {limits}"),
+            Self::Number(what, limits) => write!(f, "{what}, {limits}"),
+            Self::Duration(limits) => write!(f, "duration, {limits}"),
+            Self::Bytes(limits) => write!(f, "size, {limits}"),
+            Self::Flag => f.write_str("`true` or `false`"),
+            Self::OneOf(words) => write!(f, "`{}`", words.join("` or `")),
+            Self::Text(what) => f.write_str(what),
+            Self::Section(_) => f.write_str("mapping"),
+            Self::Named(_) => f.write_str("mapping of names to mappings"),
+            Self::ListOf(_) => f.write_str("list of mappings"),
+        }
+    }
+}

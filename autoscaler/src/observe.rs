@@ -1,0 +1,201 @@
+//! Observed state into lifecycle states: what the provider and the balancer show, applied to
+//! what the group believes. Pure; returns what changed, for the record.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use crate::{
+    group::{Group, Instance},
+    instance::{InstanceId, LifecycleState},
+    now::{Now, wall_since},
+    provider::{ObservedInstance, ObservedState},
+    target_health::TargetHealthIndex,
+};
+
+/// One instance's step through its lifecycle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Found by its mark; the store did not know it.
+    Adopted(InstanceId),
+    InService(InstanceId),
+    /// It never came into service; what is left of it is to be removed.
+    LaunchFailed(InstanceId, String),
+    /// It was in service and no longer runs.
+    Lost(InstanceId, String),
+    /// Nothing is left of it.
+    Terminated(InstanceId),
+}
+
+/// What a pass sees of one group.
+#[derive(Debug)]
+pub struct Sight<'a> {
+    /// The group's instances on the provider.
+    pub observed: &'a BTreeMap<InstanceId, ObservedInstance>,
+    pub targets: &'a TargetHealthIndex<'a>,
+    /// Instances with a call to the provider under way: their absence means nothing yet.
+    pub busy: &'a BTreeSet<InstanceId>,
+}
+
+/// Brings `group` in line with what is there.
+pub fn observe(group: &mut Group, sight: &Sight<'_>, now: Now) -> Vec<Change> {
+    let mut changes = adopt(group, sight, now);
+    let rules = Rules {
+        target_groups: &group.spec.target_groups.clone(),
+        replaces_on_target_health: group.replaces_on_target_health(),
+        grace: group.spec.health_check_grace_period,
+    };
+    for instance in group.instances.values_mut() {
+        let change = match sight.observed.get(&instance.id) {
+            Some(observed) => present(instance, observed, sight, &rules, now.mono),
+            None if sight.busy.contains(&instance.id) => None,
+            None => absent(instance),
+        };
+        changes.extend(change);
+    }
+    changes
+}
+
+/// The group's settings that the lifecycle depends on.
+struct Rules<'a> {
+    target_groups: &'a [String],
+    replaces_on_target_health: bool,
+    grace: Duration,
+}
+
+fn adopt(group: &mut Group, sight: &Sight<'_>, now: Now) -> Vec<Change> {
+    let known = &group.instances;
+    let strangers = sight.observed.values().filter(|observed| {
+        !known.contains_key(&observed.instance_id) && !sight.busy.contains(&observed.instance_id)
+    });
+    let adopted: Vec<Instance> = strangers
+        .map(|observed| Instance::adopted(observed, now))
+        .collect();
+    let changes = adopted
+        .iter()
+        .map(|instance| Change::Adopted(instance.id.clone()))
+        .collect();
+    group.instances.extend(
+        adopted
+            .into_iter()
+            .map(|instance| (instance.id.clone(), instance)),
+    );
+    changes
+}
+
+fn present(
+    instance: &mut Instance,
+    observed: &ObservedInstance,
+    sight: &Sight<'_>,
+    rules: &Rules<'_>,
+    now: Instant,
+) -> Option<Change> {
+    instance.seen = true;
+    instance.metric_ids.clone_from(&observed.metric_ids);
+    instance.address = match &observed.state {
+        ObservedState::Running { address } => Some(address.clone()),
+        ObservedState::Starting | ObservedState::Exited { .. } => None,
+    };
+    match (instance.lifecycle_state, &observed.state) {
+        (LifecycleState::Pending, ObservedState::Exited { detail }) => {
+            Some(fail(instance, detail.clone()))
+        }
+        (LifecycleState::InService, ObservedState::Exited { detail }) => {
+            Some(lose(instance, detail.clone()))
+        }
+        (LifecycleState::Pending, ObservedState::Running { .. }) => {
+            boot(instance, sight, rules, now)
+        }
+        (LifecycleState::InService, _) => {
+            let judged =
+                rules.replaces_on_target_health && now - instance.launched_at >= rules.grace;
+            let unhealthy = || sight.targets.unhealthy(rules.target_groups, &instance.id);
+            instance.unhealthy = judged.then(unhealthy).flatten();
+            None
+        }
+        _ => None,
+    }
+}
+
+fn boot(
+    instance: &mut Instance,
+    sight: &Sight<'_>,
+    rules: &Rules<'_>,
+    now: Instant,
+) -> Option<Change> {
+    let targets = sight.targets;
+    if targets.serves(rules.target_groups, &instance.id) {
+        instance.lifecycle_state = LifecycleState::InService;
+        instance.in_service_since = Some(now);
+        return Some(Change::InService(instance.id.clone()));
+    }
+    // Without a report nobody knows whether it is healthy, so it is not failing.
+    let overdue = targets.is_reported() && now - instance.launched_at >= rules.grace;
+    let why = targets.unhealthy(rules.target_groups, &instance.id)?;
+    overdue.then(|| {
+        fail(
+            instance,
+            format!(
+                "not healthy within the grace period of {} s: {why}",
+                rules.grace.as_secs()
+            ),
+        )
+    })
+}
+
+fn absent(instance: &mut Instance) -> Option<Change> {
+    instance.address = None;
+    match instance.lifecycle_state {
+        // The intent is recorded and the launch has not happened: the plan repeats it.
+        LifecycleState::Pending if !instance.seen => None,
+        LifecycleState::Pending => {
+            Some(fail(instance, "it was removed by someone else".to_owned()))
+        }
+        LifecycleState::InService => {
+            Some(lose(instance, "it was removed by someone else".to_owned()))
+        }
+        LifecycleState::Terminating => {
+            instance.lifecycle_state = LifecycleState::Terminated;
+            Some(Change::Terminated(instance.id.clone()))
+        }
+        LifecycleState::Terminated => None,
+    }
+}
+
+fn fail(instance: &mut Instance, why: String) -> Change {
+    instance.lifecycle_state = LifecycleState::Terminating;
+    Change::LaunchFailed(instance.id.clone(), why)
+}
+
+fn lose(instance: &mut Instance, why: String) -> Change {
+    instance.lifecycle_state = LifecycleState::Terminating;
+    Change::Lost(instance.id.clone(), why)
+}
+
+impl Instance {
+    /// An instance found by its mark, as far as the mark tells.
+    fn adopted(observed: &ObservedInstance, now: Now) -> Self {
+        let age = wall_since(now.wall, observed.launch_time);
+        Self {
+            id: observed.instance_id.clone(),
+            availability_zone: observed.availability_zone.clone(),
+            index: observed.index,
+            launch_template_name: observed.launch_template_name.clone(),
+            launch_template_version: observed.launch_template_version,
+            lifecycle_state: LifecycleState::Pending,
+            launch_time: observed.launch_time,
+            launched_at: now.mono.checked_sub(age).unwrap_or(now.mono),
+            in_service_since: None,
+            terminating_since: None,
+            seen: true,
+            address: None,
+            metric_ids: Vec::new(),
+            cpu: crate::metric::CpuHistory::default(),
+            unhealthy: None,
+            activity_id: None,
+        }
+    }
+}

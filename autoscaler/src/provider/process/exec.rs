@@ -1,0 +1,202 @@
+//! A command inside an instance: a process with the instance's environment, mark included,
+//! so that it counts to the instance and ends with it.
+
+use std::{
+    ffi::OsString,
+    io,
+    os::unix::process::ExitStatusExt,
+    process::{ExitStatus, Stdio},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt},
+    process::{Child, Command},
+    sync::mpsc,
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{Shared, blocking, launch, mark, members, table};
+use crate::{
+    instance::InstanceId,
+    provider::{ExecError, ExecOutput, ExecSession, identity::ENVIRONMENT},
+};
+
+/// Chunks of output that wait for a slow reader; the command is held up beyond.
+const OUTPUT_QUEUE: usize = 16;
+const CHUNK: usize = 8 << 10;
+/// A command that ended may have left a daemon behind that keeps its output open.
+const DRAIN: Duration = Duration::from_millis(200);
+
+/// Running commands, ended with the provider.
+#[derive(Debug, Default)]
+pub(super) struct Commands(Mutex<JoinSet<()>>);
+
+pub(super) async fn exec(
+    shared: &Arc<Shared>,
+    id: &InstanceId,
+    command: Vec<String>,
+) -> Result<ExecSession, ExecError> {
+    let environment = environment(shared, id).await?;
+    let group = Group(spawn(shared, environment, &command)?);
+    // The instance may have ended between the look and the spawn.
+    if !is_running(shared, id).await? {
+        return Err(ExecError::NotRunning(id.clone()));
+    }
+    let (output, receiver) = mpsc::channel(OUTPUT_QUEUE);
+    let mut commands = shared
+        .commands
+        .0
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    while commands.try_join_next().is_some() {}
+    commands.spawn(run(group, output));
+    Ok(ExecSession { output: receiver })
+}
+
+/// That of the process that leads the instance.
+async fn environment(
+    shared: &Arc<Shared>,
+    id: &InstanceId,
+) -> Result<Vec<(OsString, OsString)>, ExecError> {
+    let (shared, name) = (Arc::clone(shared), id.clone());
+    blocking(move || {
+        let leader = find_leader(&shared, &name)?;
+        let record = shared.records.read(&name);
+        let mut environment: Vec<(OsString, OsString)> = launch::inherited()
+            .map(|(name, value)| (name.into(), value))
+            .collect();
+        environment.extend(mark::environment(&table::environ(leader.pid)?));
+        // Once more, for a program that wrote its title over its environment.
+        let entries =
+            record.map(|record| record.identity.entries(&ENVIRONMENT, &shared.config.owner));
+        environment.extend(
+            entries
+                .into_iter()
+                .flatten()
+                .map(|(name, value)| (name.into(), value.into())),
+        );
+        Some(environment)
+    })
+    .await
+    .map_err(|_| ExecError::Failed("minicloud is shutting down".to_owned()))?
+    .ok_or_else(|| ExecError::NotRunning(id.clone()))
+}
+
+async fn is_running(shared: &Arc<Shared>, id: &InstanceId) -> Result<bool, ExecError> {
+    let (shared, id) = (Arc::clone(shared), id.clone());
+    blocking(move || find_leader(&shared, &id).is_some())
+        .await
+        .map_err(|_| ExecError::Failed("minicloud is shutting down".to_owned()))
+}
+
+fn find_leader(shared: &Shared, id: &InstanceId) -> Option<table::Process> {
+    let processes = table::scan().ok()?;
+    let record = shared.records.read(id);
+    let leader = members::leader(&processes, &shared.config.owner, id, record.as_ref())?;
+    (!leader.zombie).then(|| leader.clone())
+}
+
+fn spawn(
+    shared: &Shared,
+    environment: Vec<(OsString, OsString)>,
+    command: &[String],
+) -> Result<Child, ExecError> {
+    let argv = launch::resolve(&shared.config.program, command);
+    let (program, arguments) = argv
+        .split_first()
+        .ok_or_else(|| ExecError::CommandNotFound("no command given".to_owned()))?;
+    Command::new(program)
+        .args(arguments)
+        .env_clear()
+        .envs(environment)
+        .env(mark::COMMAND, "1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .map_err(|error| spawn_error(program, &error))
+}
+
+fn spawn_error(program: &OsString, error: &io::Error) -> ExecError {
+    let program = program.to_string_lossy();
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            ExecError::CommandNotFound(format!("command `{program}` is not found"))
+        }
+        _ => ExecError::CommandNotExecutable(format!("command `{program}` cannot be run: {error}")),
+    }
+}
+
+/// The process group of a command, killed when dropped.
+struct Group(Child);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // `id` is `None` once the leader has been reaped; until then the number is the group's.
+        let leader = self
+            .0
+            .id()
+            .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        if let Some(leader) = leader {
+            let _ = kill_process_group(leader, Signal::KILL);
+        }
+    }
+}
+
+async fn run(mut group: Group, output: mpsc::Sender<ExecOutput>) {
+    let exited = CancellationToken::new();
+    let (stdout, stderr) = (group.0.stdout.take(), group.0.stderr.take());
+    let wait = async {
+        let status = group.0.wait().await;
+        exited.cancel();
+        status
+    };
+    let work = async {
+        let (status, (), ()) = tokio::join!(
+            wait,
+            copy(stdout, &output, &exited, ExecOutput::Stdout),
+            copy(stderr, &output, &exited, ExecOutput::Stderr)
+        );
+        let code = status.map_or(1, exit_code);
+        let _ = output.send(ExecOutput::Exit(code)).await;
+    };
+    tokio::select! {
+        () = work => {}
+        () = output.closed() => {}
+    }
+}
+
+async fn copy(
+    source: Option<impl AsyncRead + Unpin>,
+    output: &mpsc::Sender<ExecOutput>,
+    exited: &CancellationToken,
+    wrap: fn(Bytes) -> ExecOutput,
+) {
+    let Some(mut source) = source else { return };
+    loop {
+        let mut chunk = BytesMut::with_capacity(CHUNK);
+        let read = tokio::select! {
+            read = source.read_buf(&mut chunk) => read,
+            () = silence_after(exited) => return,
+        };
+        if !matches!(read, Ok(1..)) || output.send(wrap(chunk.freeze())).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn silence_after(exited: &CancellationToken) {
+    exited.cancelled().await;
+    tokio::time::sleep(DRAIN).await;
+}
+
+fn exit_code(status: ExitStatus) -> i32 {
+    let by_signal = status.signal().map(|signal| 128 + signal);
+    status.code().or(by_signal).unwrap_or(1)
+}

@@ -1,0 +1,417 @@
+//! Desired state: the file, three-way, and what is asked through the API.
+
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use super::Reconciler;
+use crate::{
+    command::{CapacityUpdate, Command, CommandError},
+    config::{self, AutoScalingGroup, Config, HealthCheckType},
+    describe::ConditionKind,
+    group::{Group, Instance},
+    instance::LifecycleState,
+    launch_backoff::LaunchBackoff,
+    launch_template::LaunchTemplate,
+    metric::CpuHistory,
+    now::{Clock, Now, wall_since},
+    policy::Capacity,
+    provider::InstanceProvider,
+    store::{CapacityRecord, InstanceRecord, StoreError},
+};
+
+impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
+    /// Makes the loop's groups those of the configuration, and of the store's instances.
+    pub(crate) fn load(&mut self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        self.ledger.store.forget_old_activities(now.wall)?;
+        self.apply(now)?;
+        for record in self.ledger.store.instances()? {
+            self.retire_unknown(&record.auto_scaling_group);
+            if let Some(group) = self.groups.get_mut(&record.auto_scaling_group) {
+                group
+                    .instances
+                    .insert(record.id.clone(), Instance::restored(record, now));
+            }
+        }
+        Ok(())
+    }
+
+    /// Picks up a changed file; a bad one leaves everything as it is.
+    pub(super) fn reload(&mut self) {
+        let Some(changed) = self.config_watch.poll() else {
+            return;
+        };
+        let now = self.clock.now();
+        let refused = match changed {
+            Ok(config) => {
+                info!("the configuration file has changed and is in force");
+                self.config = config;
+                self.apply(now).err().map(|error| error.to_string())
+            }
+            Err(faults) => Some(faults),
+        };
+        self.metrics.set_reload_successful(refused.is_none());
+        if let Some(faults) = &refused {
+            warn!(
+                faults,
+                "the changed configuration file is refused; the one before stays in force"
+            );
+        }
+        let message =
+            refused.map(|faults| format!("{faults}\nthe configuration before it stays in force"));
+        self.conditions
+            .set("", ConditionKind::ConfigInvalid, message, now.wall);
+    }
+
+    fn apply(&mut self, now: Now) -> Result<(), StoreError> {
+        let specs = self.config.auto_scaling_groups.clone();
+        for (name, spec) in &specs {
+            self.ledger.load(name);
+            self.apply_group(name, spec, now)?;
+        }
+        for (_, group) in self
+            .groups
+            .iter_mut()
+            .filter(|(name, _)| !specs.contains_key(*name))
+        {
+            group.retire();
+        }
+        Ok(())
+    }
+
+    fn apply_group(
+        &mut self,
+        name: &str,
+        spec: &AutoScalingGroup,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        let template = &self.config.launch_templates[&spec.launch_template];
+        let launch_template = self.ledger.store.version_launch_template(template)?;
+        let file = Capacity {
+            min_size: spec.min_size,
+            max_size: spec.max_size,
+            desired_capacity: spec.desired_capacity,
+        };
+        let record = merge_capacity(self.ledger.store.capacity(name)?, file, now);
+        self.ledger.store.put_capacity(name, &record)?;
+        let deregistration_delay = longest_delay(&self.config, spec);
+        let existing = self.groups.remove(name);
+        let changed = existing.as_ref().is_none_or(|group| {
+            group.launch_template != launch_template || group.capacity != record.capacity
+        });
+        let (instances, tracking, launches, decision) = match existing {
+            Some(group) => (
+                group.instances,
+                group.tracking,
+                group.launches,
+                group.decision,
+            ),
+            None => Default::default(),
+        };
+        let group = Group {
+            spec: spec.clone(),
+            capacity: record.capacity,
+            launch_template,
+            deregistration_delay,
+            instances,
+            tracking,
+            // What failed before may work now.
+            launches: if changed {
+                LaunchBackoff::default()
+            } else {
+                launches
+            },
+            decision,
+            capacity_cause: record.cause,
+            retired: false,
+        };
+        self.groups.insert(name.to_owned(), group);
+        Ok(())
+    }
+
+    /// Makes room for instances of a group that the file does not have, so that they are ended.
+    pub(super) fn retire_unknown(&mut self, name: &str) {
+        if !self.groups.contains_key(name) {
+            self.ledger.load(name);
+            self.groups.insert(name.to_owned(), Group::retired(name));
+        }
+    }
+
+    pub(super) fn obey(&mut self, command: Command) {
+        let Command::UpdateAutoScalingGroup {
+            name,
+            update,
+            reply,
+        } = command;
+        let now = self.clock.now();
+        // The asker may have gone; what it asked for is done all the same.
+        let _ = reply.send(self.update_group(&name, update, now));
+    }
+
+    fn update_group(
+        &mut self,
+        name: &str,
+        update: CapacityUpdate,
+        now: Now,
+    ) -> Result<(), CommandError> {
+        let live = self.groups.get(name).filter(|group| !group.retired);
+        let Some(group) = live else {
+            let known = self
+                .config
+                .auto_scaling_groups
+                .keys()
+                .cloned()
+                .collect::<Vec<_>>()
+                .join(", ");
+            return Err(CommandError::AutoScalingGroupNotFound {
+                name: name.to_owned(),
+                known,
+            });
+        };
+        let before = group.capacity;
+        let after = update.applied_to(before)?;
+        let Capacity {
+            min_size,
+            max_size,
+            desired_capacity,
+        } = after;
+        let cause = format!(
+            "a user request updated the group's constraints to min: {min_size}, max: {max_size}, desired: {desired_capacity}, changing the desired capacity from {} to {desired_capacity}",
+            before.desired_capacity
+        );
+        self.put_capacity(name, after, cause.clone())
+            .map_err(|error| CommandError::Store(error.to_string()))?;
+        info!(asg.name = name, cause, "capacity updated");
+        let Some(group) = self.groups.get_mut(name) else {
+            return Ok(());
+        };
+        group.capacity = after;
+        group.capacity_cause = cause;
+        group.launches.reset();
+        if before.desired_capacity != desired_capacity {
+            self.metrics
+                .count_scaling(name, before.desired_capacity, desired_capacity, "user");
+            for state in group.tracking.values_mut() {
+                state.record_scaling(before.desired_capacity, desired_capacity, now.mono);
+            }
+        }
+        Ok(())
+    }
+
+    /// A policy's decision.
+    pub(super) fn set_desired_capacity(
+        &mut self,
+        name: &str,
+        desired_capacity: u32,
+        cause: String,
+        now: Now,
+    ) {
+        let Some(group) = self.groups.get(name) else {
+            return;
+        };
+        let before = group.capacity;
+        let after = Capacity {
+            desired_capacity,
+            ..before
+        };
+        if let Err(error) = self.put_capacity(name, after, cause.clone()) {
+            warn!(asg.name = name, %error, "the decision could not be recorded; the next pass decides again");
+            return;
+        }
+        let Some(group) = self.groups.get_mut(name) else {
+            return;
+        };
+        group.capacity = after;
+        group.capacity_cause = cause;
+        for state in group.tracking.values_mut() {
+            state.record_scaling(before.desired_capacity, desired_capacity, now.mono);
+        }
+    }
+
+    fn put_capacity(
+        &self,
+        name: &str,
+        capacity: Capacity,
+        cause: String,
+    ) -> Result<(), StoreError> {
+        let file = self
+            .ledger
+            .store
+            .capacity(name)?
+            .map_or(capacity, |record| record.file);
+        self.ledger.store.put_capacity(
+            name,
+            &CapacityRecord {
+                capacity,
+                file,
+                cause,
+            },
+        )
+    }
+}
+
+/// A value that was changed through the API stays until the file changes that value.
+fn merge_capacity(stored: Option<CapacityRecord>, file: Capacity, now: Now) -> CapacityRecord {
+    let Some(stored) = stored else {
+        let cause = format!(
+            "the group was created with min: {}, max: {}, desired: {} at {:.0}",
+            file.min_size, file.max_size, file.desired_capacity, now.wall
+        );
+        return CapacityRecord {
+            capacity: file,
+            file,
+            cause,
+        };
+    };
+    if stored.file == file {
+        return stored;
+    }
+    let pick = |current, was, is| if was == is { current } else { is };
+    let (current, was) = (stored.capacity, stored.file);
+    let mut capacity = Capacity {
+        min_size: pick(current.min_size, was.min_size, file.min_size),
+        max_size: pick(current.max_size, was.max_size, file.max_size),
+        desired_capacity: pick(
+            current.desired_capacity,
+            was.desired_capacity,
+            file.desired_capacity,
+        ),
+    };
+    if capacity.min_size > capacity.max_size {
+        // The file and the API disagree to the point of nonsense: the file was changed last.
+        (capacity.min_size, capacity.max_size) = (file.min_size, file.max_size);
+    }
+    capacity.desired_capacity = capacity
+        .desired_capacity
+        .clamp(capacity.min_size, capacity.max_size);
+    let cause = format!(
+        "the configuration file changed the group to min: {}, max: {}, desired: {}",
+        capacity.min_size, capacity.max_size, capacity.desired_capacity
+    );
+    CapacityRecord {
+        capacity,
+        file,
+        cause,
+    }
+}
+
+fn longest_delay(config: &Config, spec: &AutoScalingGroup) -> Duration {
+    let delays = spec
+        .target_groups
+        .iter()
+        .filter_map(|name| config.target_groups.get(name));
+    delays
+        .map(|group| group.deregistration_delay)
+        .max()
+        .unwrap_or_default()
+}
+
+impl CapacityUpdate {
+    /// The capacity after the update. Like AWS, a desired capacity that is not given moves
+    /// into the new bounds, and one that is given must lie within them.
+    fn applied_to(self, before: Capacity) -> Result<Capacity, CommandError> {
+        let min_size = self.min_size.unwrap_or(before.min_size);
+        let max_size = self.max_size.unwrap_or(before.max_size);
+        if max_size > config::MAX_SIZE {
+            return Err(CommandError::Validation(format!(
+                "max_size {max_size} is above {}",
+                config::MAX_SIZE
+            )));
+        }
+        if min_size > max_size {
+            return Err(CommandError::Validation(format!(
+                "min_size {min_size} is above max_size {max_size}; give both, or a smaller min_size"
+            )));
+        }
+        let desired_capacity = self
+            .desired_capacity
+            .unwrap_or(before.desired_capacity.clamp(min_size, max_size));
+        if !(min_size..=max_size).contains(&desired_capacity) {
+            return Err(CommandError::Validation(format!(
+                "desired_capacity {desired_capacity} is not between min_size {min_size} and max_size {max_size}"
+            )));
+        }
+        Ok(Capacity {
+            min_size,
+            max_size,
+            desired_capacity,
+        })
+    }
+}
+
+impl Group {
+    /// A group that exists only to end what it still has.
+    fn retired(name: &str) -> Self {
+        let mut group = Self {
+            spec: AutoScalingGroup {
+                name: name.to_owned(),
+                launch_template: String::new(),
+                min_size: 0,
+                max_size: 0,
+                desired_capacity: 0,
+                availability_zones: Vec::new(),
+                target_groups: Vec::new(),
+                health_check_type: HealthCheckType::Ec2,
+                health_check_grace_period: Duration::ZERO,
+                default_instance_warmup: Duration::ZERO,
+                scaling_policies: Vec::new(),
+            },
+            capacity: Capacity {
+                min_size: 0,
+                max_size: 0,
+                desired_capacity: 0,
+            },
+            launch_template: LaunchTemplate::default(),
+            deregistration_delay: Duration::ZERO,
+            instances: std::collections::BTreeMap::new(),
+            tracking: std::collections::BTreeMap::new(),
+            launches: LaunchBackoff::default(),
+            decision: None,
+            capacity_cause: String::new(),
+            retired: true,
+        };
+        group.retire();
+        group
+    }
+
+    /// Keeps its target groups, so that what it has drains.
+    fn retire(&mut self) {
+        self.retired = true;
+        self.spec.scaling_policies.clear();
+        self.capacity = Capacity {
+            min_size: 0,
+            max_size: 0,
+            desired_capacity: 0,
+        };
+        "the group was removed from the configuration file".clone_into(&mut self.capacity_cause);
+    }
+}
+
+impl Instance {
+    /// An instance as the store has it; the next observation says whether it is still so.
+    fn restored(record: InstanceRecord, now: Now) -> Self {
+        let age = wall_since(now.wall, record.launch_time);
+        let launched_at = now.mono.checked_sub(age).unwrap_or(now.mono);
+        let state = record.lifecycle_state;
+        Self {
+            id: record.id,
+            availability_zone: record.availability_zone,
+            index: record.index,
+            launch_template_name: record.launch_template_name,
+            launch_template_version: record.launch_template_version,
+            lifecycle_state: state,
+            launch_time: record.launch_time,
+            launched_at,
+            in_service_since: (state == LifecycleState::InService).then_some(launched_at),
+            // The drain begins anew: nobody knows how much of it the balancer saw.
+            terminating_since: (state == LifecycleState::Terminating).then_some(now.mono),
+            seen: false,
+            address: None,
+            metric_ids: Vec::new(),
+            cpu: CpuHistory::default(),
+            unhealthy: None,
+            activity_id: record.activity_id,
+        }
+    }
+}

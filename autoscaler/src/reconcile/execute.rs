@@ -1,0 +1,283 @@
+//! Carrying out a plan, and writing down what came of it. The record always goes first.
+
+use std::sync::Arc;
+
+use tracing::{info, warn};
+
+use super::Reconciler;
+use crate::{
+    crash_point::CrashPoint,
+    describe::{Activity, ActivityStatus, ConditionKind},
+    group::Instance,
+    instance::{InstanceId, LifecycleState},
+    launch_backoff::Allowance,
+    metric::CpuHistory,
+    now::{Clock, Now, wall_since},
+    observe::Change,
+    operations::Outcome,
+    plan::Action,
+    provider::{InstanceProvider, LaunchError, LaunchRequest},
+};
+
+impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
+    pub(super) fn execute(&mut self, group: &str, action: Action, now: Now) {
+        if !matches!(action, Action::Relaunch { .. }) {
+            info!(asg.name = group, %action, "acting");
+        }
+        match action {
+            Action::Launch { availability_zone } => self.launch(group, availability_zone, now),
+            Action::Relaunch { id } => self.call_launch(group, &id),
+            Action::Deregister { id, cause } => self.deregister(group, &id, cause, now),
+            Action::Terminate { id } => self.terminate(group, id),
+        }
+    }
+
+    fn launch(&mut self, name: &str, availability_zone: String, now: Now) {
+        let Some(group) = self.groups.get_mut(name) else {
+            return;
+        };
+        let id = InstanceId::random(&mut self.rng);
+        let live = group.live().count();
+        let cause = format!(
+            "At {:.0} an instance was started in response to a difference between desired and actual capacity, increasing the capacity from {live} to {}: {}",
+            now.wall,
+            live + 1,
+            group.capacity_cause
+        );
+        let activity = Activity::launch(name, &id, cause, now.wall, &mut self.rng);
+        let instance = Instance {
+            id: id.clone(),
+            availability_zone,
+            index: group.next_index(),
+            launch_template_name: group.launch_template.name.clone(),
+            launch_template_version: group.launch_template.version,
+            lifecycle_state: LifecycleState::Pending,
+            launch_time: now.wall,
+            launched_at: now.mono,
+            in_service_since: None,
+            terminating_since: None,
+            seen: false,
+            address: None,
+            metric_ids: Vec::new(),
+            cpu: CpuHistory::default(),
+            unhealthy: None,
+            activity_id: Some(self.ledger.begin(activity)),
+        };
+        self.ledger.record_instance(name, &instance);
+        group.instances.insert(id.clone(), instance);
+        CrashPoint::LaunchRecorded.reached(self.crash_at);
+        self.call_launch(name, &id);
+    }
+
+    fn call_launch(&mut self, name: &str, id: &InstanceId) {
+        let Some(group) = self.groups.get(name) else {
+            return;
+        };
+        let Some(instance) = group.instances.get(id) else {
+            return;
+        };
+        let current = &group.launch_template;
+        let wanted = (
+            instance.launch_template_name.as_str(),
+            instance.launch_template_version,
+        );
+        let launch_template = if wanted == (current.name.as_str(), current.version) {
+            current.clone()
+        } else {
+            // Recorded under an older version: that one is still in the store.
+            let stored = self
+                .ledger
+                .store
+                .launch_template(wanted.0, wanted.1)
+                .ok()
+                .flatten();
+            stored.unwrap_or_else(|| current.clone())
+        };
+        let request = LaunchRequest {
+            instance_id: id.clone(),
+            auto_scaling_group: name.to_owned(),
+            availability_zone: instance.availability_zone.clone(),
+            index: instance.index,
+            launch_template,
+        };
+        self.operations.launch(Arc::clone(&self.provider), request);
+    }
+
+    fn deregister(&mut self, name: &str, id: &InstanceId, cause: String, now: Now) {
+        let Some(group) = self.groups.get_mut(name) else {
+            return;
+        };
+        let drains = !group.spec.target_groups.is_empty();
+        let Some(instance) = group.instances.get_mut(id) else {
+            return;
+        };
+        // A launch that is not wanted any more has ended as well.
+        let message = Some("no longer needed".to_owned());
+        self.ledger.end(
+            name,
+            instance.activity_id.as_deref(),
+            ActivityStatus::Cancelled,
+            message,
+            now.wall,
+        );
+        instance.lifecycle_state = LifecycleState::Terminating;
+        instance.terminating_since = Some(now.mono);
+        let cause = format!("At {:.0} {cause}", now.wall);
+        let activity = Activity::terminate(name, id, cause, drains, now.wall, &mut self.rng);
+        instance.activity_id = Some(self.ledger.begin(activity));
+        self.ledger.record_instance(name, instance);
+        CrashPoint::DeregistrationRecorded.reached(self.crash_at);
+    }
+
+    fn terminate(&mut self, name: &str, id: InstanceId) {
+        let instance = self
+            .groups
+            .get(name)
+            .and_then(|group| group.instances.get(&id));
+        let activity = instance.and_then(|instance| instance.activity_id.clone());
+        self.ledger.update(name, activity.as_deref(), |activity| {
+            activity.status_code = ActivityStatus::InProgress;
+            activity.progress = 50;
+        });
+        CrashPoint::Drained.reached(self.crash_at);
+        self.operations.terminate(Arc::clone(&self.provider), id);
+    }
+
+    /// A call to the provider has ended. What it did shows in the next observation; only a
+    /// launch that was refused is known from here alone.
+    pub(super) fn conclude(&mut self, outcome: Outcome) {
+        let now = self.clock.now();
+        self.observation.due = true;
+        match outcome {
+            Outcome::Launched(_, Ok(())) => CrashPoint::Launched.reached(self.crash_at),
+            Outcome::Launched(_, Err(LaunchError::Unreachable(error))) => {
+                self.provider_failed(&error, now)
+            }
+            Outcome::Launched(id, Err(error)) => {
+                let group = self
+                    .groups
+                    .iter_mut()
+                    .find(|(_, group)| group.instances.contains_key(&id));
+                let Some((name, group)) = group else { return };
+                let name = name.clone();
+                if let Some(instance) = group.instances.get_mut(&id) {
+                    instance.lifecycle_state = LifecycleState::Terminating;
+                }
+                self.record_change(&name, Change::LaunchFailed(id, error.to_string()), now);
+            }
+            Outcome::Terminated(_, Ok(())) => CrashPoint::Terminated.reached(self.crash_at),
+            Outcome::Terminated(id, Err(error)) => {
+                warn!(instance.id = %id, %error, "the instance could not be terminated; it is tried again");
+                self.provider_failed(&error.to_string(), now);
+            }
+        }
+    }
+
+    pub(super) fn record_change(&mut self, name: &str, change: Change, now: Now) {
+        let Some(group) = self.groups.get_mut(name) else {
+            return;
+        };
+        let (Change::Adopted(id)
+        | Change::InService(id)
+        | Change::LaunchFailed(id, _)
+        | Change::Lost(id, _)
+        | Change::Terminated(id)) = &change;
+        let Some(instance) = group.instances.get_mut(id) else {
+            return;
+        };
+        let activity_id = instance.activity_id.clone();
+        let activity_id = activity_id.as_deref();
+        match &change {
+            Change::Adopted(_) => {
+                info!(asg.name = name, instance.id = %id, "adopted an instance by its mark");
+                self.ledger
+                    .begin(Activity::adopt(name, id, now.wall, &mut self.rng));
+                self.ledger.record_instance(name, instance);
+            }
+            Change::InService(_) => {
+                let took = wall_since(now.wall, instance.launch_time);
+                info!(asg.name = name, instance.id = %id, duration_ms = took.as_millis() as u64, "in service");
+                self.metrics.observe_launch(name, took);
+                self.ledger.record_instance(name, instance);
+                CrashPoint::InServiceRecorded.reached(self.crash_at);
+                self.ledger.end(
+                    name,
+                    activity_id,
+                    ActivityStatus::Successful,
+                    None,
+                    now.wall,
+                );
+                group.launches.reset();
+            }
+            Change::LaunchFailed(_, why) => {
+                warn!(asg.name = name, instance.id = %id, why, "the launch failed");
+                self.metrics.count_launch_failure(name);
+                self.ledger.end(
+                    name,
+                    activity_id,
+                    ActivityStatus::Failed,
+                    Some(why.clone()),
+                    now.wall,
+                );
+                self.ledger.record_instance(name, instance);
+                group.launches.record_failure(now.mono, why, &mut self.rng);
+            }
+            Change::Lost(_, why) => {
+                warn!(asg.name = name, instance.id = %id, why, "an instance in service is lost");
+                let cause = format!(
+                    "At {:.0} an instance was taken out of service in response to an EC2 health check indicating it has been terminated or stopped: {why}",
+                    now.wall
+                );
+                let activity = Activity::terminate(name, id, cause, false, now.wall, &mut self.rng);
+                instance.activity_id = Some(self.ledger.begin(activity));
+                self.ledger.record_instance(name, instance);
+            }
+            Change::Terminated(_) => {
+                info!(asg.name = name, instance.id = %id, "terminated");
+                self.ledger.end(
+                    name,
+                    activity_id,
+                    ActivityStatus::Successful,
+                    None,
+                    now.wall,
+                );
+                self.ledger.forget_instance(instance);
+                let id = id.clone();
+                group.instances.remove(&id);
+            }
+        }
+    }
+
+    pub(super) fn report_launches(&mut self, name: &str, now: Now) {
+        let Some(group) = self.groups.get(name) else {
+            return;
+        };
+        let launches = &group.launches;
+        let error = launches.last_error();
+        let (suspended, failing) = match launches.allowance(now.mono) {
+            Allowance::Unlimited => (None, None),
+            Allowance::Suspended(left) => {
+                let minutes = left.as_secs().div_ceil(60);
+                (
+                    Some(format!(
+                        "launches keep failing ({error}); the next try is in {minutes} min, or as soon as the launch template or the capacity changes"
+                    )),
+                    None,
+                )
+            }
+            Allowance::Delayed(_) | Allowance::Single => {
+                let count = launches.consecutive_failures();
+                (
+                    None,
+                    Some(format!(
+                        "{count} launch(es) in a row failed, the last: {error}; the next is delayed"
+                    )),
+                )
+            }
+        };
+        self.conditions
+            .set(name, ConditionKind::LaunchSuspended, suspended, now.wall);
+        self.conditions
+            .set(name, ConditionKind::LaunchFailing, failing, now.wall);
+    }
+}

@@ -1,0 +1,288 @@
+//! What a restart needs, in SQLite: capacities, template versions, instances, activities.
+//! Everything else is found on the provider again. Each call is one transaction, written
+//! before the side effect it announces.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::{
+    describe::Activity,
+    instance::{InstanceId, LifecycleState},
+    launch_template::LaunchTemplate,
+    policy::Capacity,
+};
+
+const FILE: &str = "minicloud.db";
+/// Six weeks, as AWS keeps activities.
+const ACTIVITIES_KEPT_DAYS: i64 = 42;
+
+const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS capacity (
+        auto_scaling_group TEXT PRIMARY KEY,
+        min_size INTEGER NOT NULL, max_size INTEGER NOT NULL, desired_capacity INTEGER NOT NULL,
+        file_min_size INTEGER NOT NULL, file_max_size INTEGER NOT NULL, file_desired_capacity INTEGER NOT NULL,
+        cause TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE IF NOT EXISTS launch_template (
+        name TEXT NOT NULL, version INTEGER NOT NULL, body TEXT NOT NULL,
+        PRIMARY KEY (name, version)
+    ) STRICT;
+    CREATE TABLE IF NOT EXISTS instance (
+        instance_id TEXT PRIMARY KEY, auto_scaling_group TEXT NOT NULL,
+        availability_zone TEXT NOT NULL, idx INTEGER NOT NULL,
+        launch_template TEXT NOT NULL, launch_template_version INTEGER NOT NULL,
+        lifecycle_state TEXT NOT NULL, launch_time TEXT NOT NULL, activity_id TEXT
+    ) STRICT;
+    CREATE TABLE IF NOT EXISTS activity (
+        activity_id TEXT PRIMARY KEY, auto_scaling_group TEXT NOT NULL,
+        start_time TEXT NOT NULL, body TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX IF NOT EXISTS activity_by_group ON activity (auto_scaling_group);
+    PRAGMA user_version = 1;
+";
+
+#[derive(Debug)]
+pub(crate) struct Store {
+    db: Connection,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    #[error("{0}")]
+    Sqlite(#[from] rusqlite::Error),
+    #[error(
+        "it was written by a newer minicloud (schema {0}); use that one, or a new state folder"
+    )]
+    Newer(i64),
+}
+
+/// Capacity as it is and as the file last had it: a three-way apply needs both.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CapacityRecord {
+    pub(crate) capacity: Capacity,
+    pub(crate) file: Capacity,
+    pub(crate) cause: String,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct InstanceRecord {
+    pub(crate) id: InstanceId,
+    pub(crate) auto_scaling_group: String,
+    pub(crate) availability_zone: String,
+    pub(crate) index: u32,
+    pub(crate) launch_template_name: String,
+    pub(crate) launch_template_version: u64,
+    pub(crate) lifecycle_state: LifecycleState,
+    pub(crate) launch_time: Timestamp,
+    pub(crate) activity_id: Option<String>,
+}
+
+impl Store {
+    pub(crate) fn open(state_dir: &Path) -> Result<Self, StoreError> {
+        Self::with(Connection::open(state_dir.join(FILE))?)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn in_memory() -> Self {
+        Self::with(Connection::open_in_memory().unwrap()).unwrap()
+    }
+
+    fn with(db: Connection) -> Result<Self, StoreError> {
+        db.pragma_update(None, "journal_mode", "WAL")?;
+        // A lost last write is repeated by the next pass; a torn file would not be.
+        db.pragma_update(None, "synchronous", "NORMAL")?;
+        let version: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        if version > 1 {
+            return Err(StoreError::Newer(version));
+        }
+        db.execute_batch(SCHEMA)?;
+        Ok(Self { db })
+    }
+
+    pub(crate) fn capacity(&self, group: &str) -> Result<Option<CapacityRecord>, StoreError> {
+        let record = self.db.query_row(
+            "SELECT * FROM capacity WHERE auto_scaling_group = ?1",
+            [group],
+            |row| {
+                let capacity = |min: &str, max: &str, desired: &str| {
+                    Ok::<_, rusqlite::Error>(Capacity {
+                        min_size: row.get(min)?,
+                        max_size: row.get(max)?,
+                        desired_capacity: row.get(desired)?,
+                    })
+                };
+                Ok(CapacityRecord {
+                    capacity: capacity("min_size", "max_size", "desired_capacity")?,
+                    file: capacity("file_min_size", "file_max_size", "file_desired_capacity")?,
+                    cause: row.get("cause")?,
+                })
+            },
+        );
+        Ok(record.optional()?)
+    }
+
+    pub(crate) fn put_capacity(
+        &self,
+        group: &str,
+        record: &CapacityRecord,
+    ) -> Result<(), StoreError> {
+        let CapacityRecord {
+            capacity,
+            file,
+            cause,
+        } = record;
+        self.db.execute(
+            "INSERT OR REPLACE INTO capacity VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            params![
+                group,
+                capacity.min_size,
+                capacity.max_size,
+                capacity.desired_capacity,
+                file.min_size,
+                file.max_size,
+                file.desired_capacity,
+                cause
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// `template` under the version it has, or a new one where its text is new. Versions are
+    /// immutable and count up from 1.
+    pub(crate) fn version_launch_template(
+        &self,
+        template: &LaunchTemplate,
+    ) -> Result<LaunchTemplate, StoreError> {
+        let latest = self
+            .db
+            .query_row(
+                "SELECT version, body FROM launch_template WHERE name = ?1 ORDER BY version DESC LIMIT 1",
+                [&template.name],
+                |row| Ok((row.get::<_, u64>(0)?, row.get::<_, String>(1)?)),
+            )
+            .optional()?;
+        let with_version = |version| LaunchTemplate {
+            version,
+            ..template.clone()
+        };
+        if let Some((version, body)) = &latest
+            && *body == json(&with_version(*version))
+        {
+            return Ok(with_version(*version));
+        }
+        let template = with_version(latest.map_or(1, |(version, _)| version + 1));
+        self.db.execute(
+            "INSERT INTO launch_template VALUES (?1, ?2, ?3)",
+            params![template.name, template.version, json(&template)],
+        )?;
+        Ok(template)
+    }
+
+    pub(crate) fn launch_template(
+        &self,
+        name: &str,
+        version: u64,
+    ) -> Result<Option<LaunchTemplate>, StoreError> {
+        let body = self
+            .db
+            .query_row(
+                "SELECT body FROM launch_template WHERE name = ?1 AND version = ?2",
+                params![name, version],
+                |row| row.get::<_, String>(0),
+            )
+            .optional()?;
+        Ok(body.and_then(|body| serde_json::from_str(&body).ok()))
+    }
+
+    /// Every instance that is not terminated.
+    pub(crate) fn instances(&self) -> Result<Vec<InstanceRecord>, StoreError> {
+        let mut query = self.db.prepare("SELECT * FROM instance")?;
+        let records = query.query_map([], instance_record)?;
+        Ok(records.collect::<Result<_, _>>()?)
+    }
+
+    pub(crate) fn put_instance(&self, record: &InstanceRecord) -> Result<(), StoreError> {
+        self.db.execute(
+            "INSERT OR REPLACE INTO instance VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            params![
+                record.id.as_str(),
+                record.auto_scaling_group,
+                record.availability_zone,
+                record.index,
+                record.launch_template_name,
+                record.launch_template_version,
+                record.lifecycle_state.as_str(),
+                record.launch_time.to_string(),
+                record.activity_id
+            ],
+        )?;
+        Ok(())
+    }
+
+    pub(crate) fn delete_instance(&self, id: &InstanceId) -> Result<(), StoreError> {
+        self.db
+            .execute("DELETE FROM instance WHERE instance_id = ?1", [id.as_str()])?;
+        Ok(())
+    }
+
+    pub(crate) fn put_activity(&self, activity: &Activity) -> Result<(), StoreError> {
+        self.db.execute(
+            "INSERT INTO activity VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET body = excluded.body",
+            params![
+                activity.activity_id,
+                activity.auto_scaling_group_name,
+                activity.start_time.to_string(),
+                json(activity)
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// The latest `most` activities of a group, newest first.
+    pub(crate) fn activities(&self, group: &str, most: usize) -> Result<Vec<Activity>, StoreError> {
+        let mut query = self.db.prepare(
+            "SELECT body FROM activity WHERE auto_scaling_group = ?1 ORDER BY rowid DESC LIMIT ?2",
+        )?;
+        let bodies = query.query_map(params![group, most], |row| row.get::<_, String>(0))?;
+        let activities = bodies.filter_map(|body| serde_json::from_str(&body.ok()?).ok());
+        Ok(activities.collect())
+    }
+
+    pub(crate) fn forget_old_activities(&self, now: Timestamp) -> Result<(), StoreError> {
+        let oldest = now - jiff::SignedDuration::from_hours(24 * ACTIVITIES_KEPT_DAYS);
+        self.db.execute(
+            "DELETE FROM activity WHERE start_time < ?1",
+            [oldest.to_string()],
+        )?;
+        Ok(())
+    }
+}
+
+fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).expect("plain data with string keys always serialises")
+}
+
+fn instance_record(row: &Row<'_>) -> Result<InstanceRecord, rusqlite::Error> {
+    let text = |column: &str| row.get::<_, String>(column);
+    let invalid =
+        |column: &str| rusqlite::Error::InvalidColumnName(format!("{column} holds no valid value"));
+    Ok(InstanceRecord {
+        id: text("instance_id")?
+            .parse()
+            .map_err(|_| invalid("instance_id"))?,
+        auto_scaling_group: text("auto_scaling_group")?,
+        availability_zone: text("availability_zone")?,
+        index: row.get("idx")?,
+        launch_template_name: text("launch_template")?,
+        launch_template_version: row.get("launch_template_version")?,
+        lifecycle_state: text("lifecycle_state")?
+            .parse()
+            .map_err(|_| invalid("lifecycle_state"))?,
+        launch_time: text("launch_time")?
+            .parse()
+            .map_err(|_| invalid("launch_time"))?,
+        activity_id: row.get("activity_id")?,
+    })
+}
