@@ -9,6 +9,7 @@ use tokio::{
 
 use crate::{
     command::Command,
+    config::ProviderKind,
     crash_point::CrashPoint,
     describe::View,
     ledger::Ledger,
@@ -43,6 +44,8 @@ pub struct Settings<P, M, C> {
     pub config: ConfigSource,
     pub state_dir: StateDir,
     pub provider: Arc<P>,
+    /// What `provider` is: the configuration must fit it.
+    pub provider_kind: ProviderKind,
     pub metric_sources: Vec<M>,
     pub clock: C,
     /// Seeds every random choice of the loop, so that a run can be repeated.
@@ -96,12 +99,14 @@ impl Autoscaler {
             config,
             state_dir,
             provider,
+            provider_kind,
             metric_sources,
             clock,
             seed,
             crash_at,
         } = settings;
-        let (config_watch, config) = ConfigWatch::open(config).map_err(StartError::Config)?;
+        let (config_watch, config) =
+            ConfigWatch::open(config, provider_kind).map_err(StartError::Config)?;
         let store = Store::open(state_dir.path())?;
         let metrics = Metrics::new().map_err(StartError::Metrics)?;
         let registry = metrics.registry.clone();

@@ -7,15 +7,19 @@ use std::{
     time::SystemTime,
 };
 
-use crate::{autoscaler::ConfigSource, config::Config};
+use crate::{
+    autoscaler::ConfigSource,
+    config::{self, Config, ProviderKind},
+};
 
-/// Reading stops here; the parser refuses anything larger than its own, smaller bound.
-const MOST_READ: u64 = 16 * 1024 * 1024;
+/// One byte beyond what the parser takes, so that it can tell that there is more.
+const MOST_READ: u64 = config::MAX_FILE_BYTES as u64 + 1;
 
 /// Tells when the file behind a configuration has changed.
 #[derive(Debug)]
 pub(crate) struct ConfigWatch {
     file: Option<PathBuf>,
+    provider: ProviderKind,
     stamp: Option<Stamp>,
 }
 
@@ -28,27 +32,27 @@ struct Stamp {
 
 impl ConfigWatch {
     /// Reads the configuration for the first time.
-    pub(crate) fn open(source: ConfigSource) -> Result<(Self, Config), String> {
-        match source {
-            ConfigSource::BuiltIn => Ok((
-                Self {
-                    file: None,
-                    stamp: None,
-                },
-                Config::example(),
-            )),
-            ConfigSource::File(path) => {
-                let stamp = stamp(&path).ok();
-                let config = read(&path)?;
-                Ok((
-                    Self {
-                        file: Some(path),
-                        stamp,
-                    },
-                    config,
-                ))
-            }
-        }
+    pub(crate) fn open(
+        source: ConfigSource,
+        provider: ProviderKind,
+    ) -> Result<(Self, Config), String> {
+        let file = match source {
+            ConfigSource::BuiltIn => None,
+            ConfigSource::File(path) => Some(path),
+        };
+        let stamp = file.as_deref().and_then(|path| stamp(path).ok());
+        let config = match &file {
+            Some(path) => read(path, provider)?,
+            None => Config::example(),
+        };
+        Ok((
+            Self {
+                file,
+                provider,
+                stamp,
+            },
+            config,
+        ))
     }
 
     /// The configuration, or what is wrong with it, where the file changed since the last call.
@@ -59,7 +63,7 @@ impl ConfigWatch {
         if self.stamp.replace(stamp) == Some(stamp) {
             return None;
         }
-        Some(read(path))
+        Some(read(path, self.provider))
     }
 }
 
@@ -71,7 +75,7 @@ fn stamp(path: &Path) -> io::Result<Stamp> {
     })
 }
 
-fn read(path: &Path) -> Result<Config, String> {
+fn read(path: &Path, provider: ProviderKind) -> Result<Config, String> {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(MOST_READ).read_to_end(&mut bytes));
     read.map_err(|error| {
@@ -80,5 +84,6 @@ fn read(path: &Path) -> Result<Config, String> {
             path.display()
         )
     })?;
-    Config::parse(&bytes).map_err(|faults| faults.in_file(&path.display().to_string()).to_string())
+    Config::parse_for(&bytes, provider)
+        .map_err(|faults| faults.in_file(&path.display().to_string()).to_string())
 }

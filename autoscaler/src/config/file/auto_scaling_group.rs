@@ -6,7 +6,7 @@ use std::{
 use super::{Names, scaling_policy};
 use crate::{
     config::{
-        AutoScalingGroup, HealthCheckType, ProviderKind, ScalingPolicy,
+        AutoScalingGroup, HealthCheckType, MAX_SIZE, ProviderKind, ScalingPolicy,
         defaults::{AVAILABILITY_ZONE, Defaults},
         fault::{Mistake, quoted},
         limits::Limits,
@@ -120,7 +120,7 @@ pub(in crate::config) const SECTION: Section = Section {
 const HEALTH_CHECK_TYPES: &[&str] = &["EC2", "ELB"];
 
 /// More instances than one machine runs: a larger number is a slip of the finger.
-const SIZE: Limits<u32> = Limits::new(0, 1000);
+const SIZE: Limits<u32> = Limits::new(0, MAX_SIZE);
 
 /// Two hours, EC2 Auto Scaling's own bound on waiting for an instance.
 const PERIOD: Limits<Duration> = Limits::new(Duration::ZERO, Duration::from_secs(7200));
