@@ -1,8 +1,9 @@
 //! Where the autoscaler reads CPU figures: an agent over HTTP, or the one in this process.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use hyper::{Method, StatusCode};
+use minicloud_agent::Agent;
 use minicloud_autoscaler::{MetricSource, ScrapeError};
 
 use crate::{endpoint::Endpoint, http_client::HttpClient};
@@ -10,14 +11,13 @@ use crate::{endpoint::Endpoint, http_client::HttpClient};
 /// The next scrape is due a second later.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-pub(crate) enum AgentSource {
+pub(super) enum AgentSource {
     Http { name: String, client: HttpClient },
-    /// Renders the exposition of the agent in this process.
-    InProcess(Arc<dyn Fn() -> String + Send + Sync>),
+    InProcess(Agent),
 }
 
 impl AgentSource {
-    pub(crate) fn at(endpoint: Endpoint) -> Self {
+    pub(super) fn at(endpoint: Endpoint) -> Self {
         Self::Http {
             name: endpoint.to_string(),
             client: HttpClient::new(endpoint),
@@ -36,7 +36,10 @@ impl MetricSource for AgentSource {
     async fn scrape(&self) -> Result<String, ScrapeError> {
         match self {
             Self::Http { client, .. } => scrape(client).await,
-            Self::InProcess(render) => Ok(render()),
+            Self::InProcess(agent) => {
+                agent.sampled().await;
+                Ok(agent.metrics_text())
+            }
         }
     }
 }
