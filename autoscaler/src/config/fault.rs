@@ -187,7 +187,7 @@ pub(super) fn shortened(text: &str) -> String {
             shown.push('…');
             break;
         }
-        match character.is_control() {
+        match is_unsafe(character) {
             true => write!(shown, "{}", character.escape_default()).unwrap_or_default(),
             false => shown.push(character),
         }
@@ -199,9 +199,15 @@ pub(super) fn shortened(text: &str) -> String {
 fn printable(character: char) -> char {
     match character {
         '\t' => ' ',
-        c if c.is_control() => '\u{fffd}',
+        c if is_unsafe(c) => '\u{fffd}',
         c => c,
     }
+}
+
+/// Control characters, which a terminal obeys, and those that break or reorder a line.
+fn is_unsafe(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -238,6 +244,7 @@ mod tests {
     #[test]
     fn hostile_text_is_tamed() {
         assert_eq!(quoted("a\u{1b}[0m\nb"), "`a\\u{1b}[0m\\nb`");
+        assert_eq!(quoted("a\u{202e}b"), "`a\\u{202e}b`");
         assert_eq!(quoted(&"x".repeat(99)).chars().count(), QUOTE_WIDTH + 3);
     }
 }

@@ -195,6 +195,7 @@ impl Names {
         let mistake = Mistake::new(format!("there is no {} {}", self.kind, quoted(name)));
         Err(match nearest(name, names.iter().map(String::as_str)) {
             Some(near) => mistake.hint(format!("did you mean {near}?")),
+            None if names.is_empty() => mistake.hint("the file defines none"),
             None => mistake.hint(format!("known: {}", some_of(names))),
         })
     }
@@ -215,9 +216,6 @@ fn some_of(names: &[String]) -> String {
         .take(SHOWN)
         .map(|name| shortened(name))
         .collect();
-    match names.len() {
-        0 => "none".to_owned(),
-        count if count > SHOWN => format!("{}, ...", shown.join(", ")),
-        _ => shown.join(", "),
-    }
+    let more = if names.len() > SHOWN { ", ..." } else { "" };
+    shown.join(", ") + more
 }

@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use super::{
-    fault::Mistake,
+    fault::{Mistake, quoted},
     units::{Bytes, show_duration},
 };
 
@@ -39,22 +39,22 @@ impl<T> Limits<T> {
 }
 
 impl<T: Quantity> Limits<T> {
-    pub(super) fn check(&self, value: T) -> Result<T, Mistake> {
-        let low_enough = value <= self.high;
-        let high_enough = if self.above {
-            value > self.low
-        } else {
-            value >= self.low
+    /// `written` is the value as the file has it.
+    pub(super) fn check(&self, value: T, written: impl fmt::Display) -> Result<T, Mistake> {
+        let high_enough = match self.above {
+            true => value > self.low,
+            false => value >= self.low,
         };
-        if low_enough && high_enough {
+        if high_enough && value <= self.high {
             Ok(value)
         } else {
-            Err(self.outside(&value.show()))
+            Err(self.outside(written))
         }
     }
 
-    pub(super) fn outside(&self, shown: &str) -> Mistake {
-        Mistake::new(format!("`{shown}` is out of range")).hint(format!("write {self}"))
+    pub(super) fn outside(&self, written: impl fmt::Display) -> Mistake {
+        let written = quoted(&written.to_string());
+        Mistake::new(format!("{written} is out of range")).hint(format!("write {self}"))
     }
 }
 

@@ -23,13 +23,11 @@ const TEXT: &str = "text";
 pub(super) fn count(value: &Value, limits: &Limits<u32>) -> Result<u32, Mistake> {
     match value {
         Value::Integer(number) => match u32::try_from(*number) {
-            Ok(number) => limits.check(number),
-            Err(_) => Err(limits.outside(&number.to_string())),
+            Ok(size) => limits.check(size, number),
+            Err(_) => Err(limits.outside(number)),
         },
         // What is too long for an integer has been read as this.
-        Value::Float(number) if number.abs() > f64::from(u32::MAX) => {
-            Err(limits.outside(&number.to_string()))
-        }
+        Value::Float(number) if number.abs() > f64::from(u32::MAX) => Err(limits.outside(number)),
         other => Err(unexpected(WHOLE, other)),
     }
 }
@@ -37,8 +35,8 @@ pub(super) fn count(value: &Value, limits: &Limits<u32>) -> Result<u32, Mistake>
 pub(super) fn number(value: &Value, limits: &Limits<f64>) -> Result<f64, Mistake> {
     match value {
         #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53")]
-        Value::Integer(number) => limits.check(*number as f64),
-        Value::Float(number) => limits.check(*number),
+        Value::Integer(number) => limits.check(*number as f64, number),
+        Value::Float(number) => limits.check(*number, number),
         other => Err(unexpected(NUMBER, other)),
     }
 }
@@ -59,19 +57,19 @@ pub(super) fn text(value: &Value) -> Result<&str, Mistake> {
 
 pub(super) fn port(value: &Value) -> Result<u16, Mistake> {
     let port = count(value, &PORT)?;
-    u16::try_from(port).map_err(|_| PORT.outside(&port.to_string()))
+    u16::try_from(port).map_err(|_| PORT.outside(port))
 }
 
 pub(super) fn duration(value: &Value, limits: &Limits<Duration>) -> Result<Duration, Mistake> {
     match quantity(value) {
-        Some(text) => limits.check(units::duration(&text)?),
+        Some(text) => limits.check(units::duration(&text)?, text),
         None => Err(unexpected("a duration such as 30s", value)),
     }
 }
 
 pub(super) fn bytes(value: &Value, limits: &Limits<Bytes>) -> Result<Bytes, Mistake> {
     match quantity(value) {
-        Some(text) => limits.check(units::bytes(&text)?),
+        Some(text) => limits.check(units::bytes(&text)?, text),
         None => Err(unexpected("a size such as 128MiB", value)),
     }
 }

@@ -220,7 +220,7 @@ fn sizes(fields: &Fields<'_>) -> Option<Sizes> {
     let min = fields.required("min_size", size);
     let max = fields.required("max_size", size);
     let desired = fields.optional("desired_capacity", size);
-    let (min, max, desired) = (min?, max?, desired?);
+    let (min, max) = (min?, max?);
     if min > max {
         if let Some(entry) = fields.get("min_size") {
             let mistake = Mistake::new(format!("min_size {min} is above max_size {max}"));
@@ -228,20 +228,24 @@ fn sizes(fields: &Fields<'_>) -> Option<Sizes> {
         }
         return None;
     }
-    let desired = desired.unwrap_or(min);
+    let desired = desired?.unwrap_or(min);
     if let Some(entry) = fields.get("desired_capacity")
         && !(min..=max).contains(&desired)
     {
-        let mistake = Mistake::new(format!(
-            "desired_capacity {desired} is outside min_size {min} to max_size {max}"
-        ));
-        entry.refuse(mistake.hint(match min == max {
-            true => format!("write {min}"),
-            false => format!("write {min} to {max}"),
-        }));
+        entry.refuse(outside(desired, min, max));
         return None;
     }
     Some(Sizes { min, max, desired })
+}
+
+fn outside(desired: u32, min: u32, max: u32) -> Mistake {
+    let mistake = Mistake::new(format!(
+        "desired_capacity {desired} is outside min_size {min} to max_size {max}"
+    ));
+    mistake.hint(match min == max {
+        true => format!("write {min}"),
+        false => format!("write {min} to {max}"),
+    })
 }
 
 fn zones(entry: &Entry<'_>) -> Option<Vec<String>> {
@@ -270,19 +274,7 @@ fn health_check_type(entry: &Entry<'_>) -> Option<HealthCheckType> {
 
 fn policies(entry: &Entry<'_>) -> Option<Vec<ScalingPolicy>> {
     let mut names = HashSet::new();
-    let mut policies = Vec::new();
-    for item in entry.list()? {
-        let Some(policy) = scaling_policy::read(&item) else {
-            continue;
-        };
-        if !names.insert(policy.name.clone()) {
-            let mistake = Mistake::new(format!(
-                "another policy is named {} as well",
-                quoted(&policy.name)
-            ));
-            item.refuse(mistake.hint("give each policy of the group its own name"));
-        }
-        policies.push(policy);
-    }
-    Some(policies)
+    let items = entry.list()?;
+    let read = |item| scaling_policy::read(item, &mut names);
+    Some(items.iter().filter_map(read).collect())
 }

@@ -1,5 +1,8 @@
+use std::collections::HashSet;
+
 use crate::config::{
     PredefinedMetric, ScalingPolicy, TargetTracking,
+    fault::{Mistake, quoted},
     limits::Limits,
     reader::Entry,
     scalar,
@@ -76,14 +79,24 @@ const METRICS: &[&str] = &["ASGAverageCPUUtilization"];
 
 const TARGET_VALUE: Limits<f64> = Limits::above(0.0, 100.0);
 
-pub(super) fn read(entry: &Entry<'_>) -> Option<ScalingPolicy> {
+/// `names` are those of the group's policies so far.
+pub(super) fn read(entry: &Entry<'_>, names: &mut HashSet<String>) -> Option<ScalingPolicy> {
     let fields = entry.fields(&SECTION)?;
-    let name = fields.required("name", |entry| entry.read(scalar::name));
+    let name = fields.required("name", |entry| new_name(entry, names));
     let target_tracking = fields.required("target_tracking", target_tracking);
     Some(ScalingPolicy {
         name: name?,
         target_tracking: target_tracking?,
     })
+}
+
+fn new_name(entry: &Entry<'_>, names: &mut HashSet<String>) -> Option<String> {
+    let name = entry.read(scalar::name)?;
+    if !names.insert(name.clone()) {
+        let mistake = Mistake::new(format!("another policy is named {} too", quoted(&name)));
+        entry.refuse(mistake.hint("give each policy of the group its own name"));
+    }
+    Some(name)
 }
 
 fn target_tracking(entry: &Entry<'_>) -> Option<TargetTracking> {
