@@ -57,6 +57,12 @@ async fn dispatch(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Activities(args) => verb::activities::run(args).await,
         Verb::Scale(args) => verb::scale::run(args).await,
         Verb::Healthcheck(args) => verb::healthcheck::run(args).await,
+        Verb::Validate(args) => verb::validate::run(args),
+        Verb::Sweep(args) => verb::sweep::run(args).await,
+        Verb::Up(args) => role::up::run(args).await,
+        Verb::Lb(args) => role::lb::run(args).await,
+        Verb::Autoscaler(args) => role::autoscaler::run(args).await,
+        Verb::Agent(args) => role::agent::run(args).await,
         _ => Ok(()),
     }
     .map(|()| ExitCode::SUCCESS)

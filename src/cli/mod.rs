@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use clap::{Parser, Subcommand};
 
 pub(crate) use self::{
-    role::{AgentArgs, AutoscalerArgs, BalancerSource, LbArgs, ProviderName, UpArgs},
+    role::{AgentArgs, AutoscalerArgs, BalancingArgs, LbArgs, ProviderName, UpArgs},
     verb::{
         ActivitiesArgs, Connection, DemoArgs, DemoVerb, ExecArgs, HealthcheckArgs, InstancesArgs,
         Output, Reading, ScaleArgs, StressArgs, SweepArgs, TargetsArgs, ValidateArgs,

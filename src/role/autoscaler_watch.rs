@@ -81,7 +81,10 @@ async fn store(file: Option<SnapshotFile>, snapshot: Arc<Snapshot>) {
         stored.map_err(|error| format!("{}: {error}", file.path().display()))
     });
     if let Ok(Err(error)) = stored.await {
-        warn!(error, "cannot keep the snapshot: a restart will need the autoscaler");
+        warn!(
+            error,
+            "cannot keep the snapshot: a restart will need the autoscaler"
+        );
     }
 }
 
@@ -91,7 +94,9 @@ pub(super) async fn put_report(client: HttpClient, report: Arc<Report>) {
         return;
     };
     let path = "/internal/v1/report";
-    let sent = client.call(Method::PUT, path, Some(body), REPORT_TIMEOUT).await;
+    let sent = client
+        .call(Method::PUT, path, Some(body), REPORT_TIMEOUT)
+        .await;
     match sent {
         Ok(answer) if answer.status.is_success() => {}
         Ok(answer) => debug!(status = %answer.status, "report was not taken"),

@@ -37,7 +37,10 @@ impl ConfigFile {
         };
         parsed.map_err(|faults| {
             let message = faults.with_source(&self.name(), &source).to_string();
-            Failure::new(Exit::Config, format!("the configuration is not valid\n{message}"))
+            Failure::new(
+                Exit::Config,
+                format!("the configuration is not valid\n{message}"),
+            )
         })
     }
 
@@ -83,7 +86,9 @@ pub(crate) fn static_snapshot(config: &Config) -> Snapshot {
     });
     Snapshot {
         version: 0,
-        listeners: listeners.flat_map(|balancer| balancer.listeners.clone()).collect(),
+        listeners: listeners
+            .flat_map(|balancer| balancer.listeners.clone())
+            .collect(),
         target_groups: target_groups.collect(),
     }
 }

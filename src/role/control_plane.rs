@@ -48,7 +48,9 @@ impl ApiSocket {
         let invalid = |message: String| Failure::new(Exit::Config, message);
         let token = token_file.map(read_token).transpose()?;
         let Socket::Tcp(listener) = Socket::bind(endpoint, "--api").await? else {
-            return Err(invalid("--api takes an address and a port, no Unix socket".to_owned()));
+            return Err(invalid(
+                "--api takes an address and a port, no Unix socket".to_owned(),
+            ));
         };
         let address = listener
             .local_addr()

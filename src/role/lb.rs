@@ -67,7 +67,12 @@ async fn watching(
     let file = args.state_dir.as_deref().map(snapshot_file).transpose()?;
     let (publish, mut news) = watch::channel(file.as_ref().and_then(load));
     let rng = SmallRng::seed_from_u64(seed()?);
-    tasks.spawn(autoscaler_watch::snapshots(client.clone(), publish, file, rng));
+    tasks.spawn(autoscaler_watch::snapshots(
+        client.clone(),
+        publish,
+        file,
+        rng,
+    ));
     let first = first_snapshot(&mut news).await?;
     let (snapshots_in, snapshots) = watch::channel(first);
     let balancer = balancer::start(&args.balancing, snapshots)?;

@@ -8,9 +8,9 @@ use minicloud_autoscaler::{
     instance::InstanceId,
     now::SystemClock,
     provider::{
-        DockerConfig, DockerProvider, DockerShutdown, ExecError, ExecSession, InstanceProvider,
-        LaunchError, LaunchRequest, ObservedInstance, ProcessConfig, ProcessProvider,
+        ExecError, ExecSession, InstanceProvider, LaunchError, LaunchRequest, ObservedInstance,
         ProviderError,
+        process::{ProcessConfig, ProcessProvider},
     },
 };
 
@@ -21,7 +21,6 @@ use crate::{
 
 pub(crate) enum Provider {
     Process(ProcessProvider),
-    Docker(DockerProvider),
 }
 
 impl Provider {
@@ -33,8 +32,8 @@ impl Provider {
         let provider = match name {
             ProviderName::Process => Self::process(state_dir)?,
             ProviderName::Docker => {
-                let docker = docker(state_dir.owner().to_owned(), docker_network);
-                Self::Docker(docker.await.map_err(explain)?)
+                let _ = docker_network;
+                unimplemented!()
             }
         };
         Ok(Arc::new(provider))
@@ -54,10 +53,6 @@ impl Provider {
     pub(crate) async fn on_shutdown(&self) -> Shutdown {
         match self {
             Self::Process(_) => Shutdown::Keep,
-            Self::Docker(provider) => match provider.on_shutdown().await {
-                DockerShutdown::Keep => Shutdown::Keep,
-                DockerShutdown::Terminate => Shutdown::Terminate,
-            },
         }
     }
 
@@ -65,7 +60,6 @@ impl Provider {
     pub(crate) async fn sweep(&self) -> Result<Vec<InstanceId>, Failure> {
         let swept = match self {
             Self::Process(provider) => provider.sweep().await,
-            Self::Docker(provider) => provider.sweep().await,
         };
         swept.map_err(explain)
     }
@@ -74,20 +68,6 @@ impl Provider {
     pub(crate) async fn clean_up(&self) -> Result<(), Failure> {
         match self {
             Self::Process(_) => Ok(()),
-            Self::Docker(provider) => provider.remove_network().await.map_err(explain),
-        }
-    }
-}
-
-async fn docker(owner: String, network: Option<String>) -> Result<DockerProvider, ProviderError> {
-    match network {
-        None => DockerProvider::detect(owner).await,
-        Some(network) => {
-            let config = DockerConfig {
-                network,
-                ..DockerConfig::standalone(owner)
-            };
-            DockerProvider::connect(config).await
         }
     }
 }
@@ -113,35 +93,30 @@ impl InstanceProvider for Provider {
     async fn launch(&self, request: &LaunchRequest) -> Result<(), LaunchError> {
         match self {
             Self::Process(provider) => provider.launch(request).await,
-            Self::Docker(provider) => provider.launch(request).await,
         }
     }
 
     async fn terminate(&self, id: &InstanceId) -> Result<(), ProviderError> {
         match self {
             Self::Process(provider) => provider.terminate(id).await,
-            Self::Docker(provider) => provider.terminate(id).await,
         }
     }
 
     async fn list(&self) -> Result<Vec<ObservedInstance>, ProviderError> {
         match self {
             Self::Process(provider) => provider.list().await,
-            Self::Docker(provider) => provider.list().await,
         }
     }
 
     async fn exec(&self, id: &InstanceId, command: Vec<String>) -> Result<ExecSession, ExecError> {
         match self {
             Self::Process(provider) => provider.exec(id, command).await,
-            Self::Docker(provider) => provider.exec(id, command).await,
         }
     }
 
     async fn changed(&self) {
         match self {
             Self::Process(provider) => provider.changed().await,
-            Self::Docker(provider) => provider.changed().await,
         }
     }
 }

@@ -19,9 +19,9 @@ impl Signals {
             kinds.push(SignalKind::hangup());
         }
         let signals: Result<_, _> = kinds.into_iter().map(signal).collect();
-        signals.map(Self).map_err(|error| {
-            Failure::new(Exit::Failure, format!("cannot handle signals: {error}"))
-        })
+        signals
+            .map(Self)
+            .map_err(|error| Failure::new(Exit::Failure, format!("cannot handle signals: {error}")))
     }
 
     /// Resolves with the next signal. Cancel-safe.

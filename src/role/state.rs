@@ -6,7 +6,9 @@ use std::{
 };
 
 use minicloud_autoscaler::{StateDir, StateDirError};
+use rand::{SeedableRng, rngs::SmallRng};
 
+use super::control_plane::seed;
 use crate::failure::{Exit, Failure};
 
 /// Opens and locks the folder that was named, or the user's own.
@@ -15,11 +17,11 @@ pub(crate) fn open(named: Option<PathBuf>) -> Result<StateDir, Failure> {
         Some(path) => path,
         None => default_folder(|name| env::var_os(name).map(PathBuf::from)),
     };
-    open_at(&path)
+    open_at(&path, seed()?)
 }
 
-fn open_at(path: &Path) -> Result<StateDir, Failure> {
-    StateDir::open(path, &mut rand::rng()).map_err(|error| match &error {
+fn open_at(path: &Path, seed: u64) -> Result<StateDir, Failure> {
+    StateDir::open(path, &mut SmallRng::seed_from_u64(seed)).map_err(|error| match &error {
         StateDirError::Locked { .. } => Failure::new(Exit::InUse, error.to_string()),
         StateDirError::NotWritable { source, .. } => {
             Failure::new(Exit::CannotCreate, format!("{error} ({source})"))
@@ -49,8 +51,14 @@ mod tests {
             })
         };
         for (given, expected) in [
-            (&[("XDG_STATE_HOME", "/s"), ("HOME", "/h")][..], "/s/minicloud"),
-            (&[("XDG_STATE_HOME", "rel"), ("HOME", "/h")], "/h/.local/state/minicloud"),
+            (
+                &[("XDG_STATE_HOME", "/s"), ("HOME", "/h")][..],
+                "/s/minicloud",
+            ),
+            (
+                &[("XDG_STATE_HOME", "rel"), ("HOME", "/h")],
+                "/h/.local/state/minicloud",
+            ),
             (&[], ".minicloud"),
         ] {
             assert_eq!(folder(given), Path::new(expected));
@@ -60,11 +68,11 @@ mod tests {
     #[test]
     fn what_keeps_us_out_has_its_own_exit_code() {
         let dir = tempfile::tempdir().unwrap();
-        let held = open_at(&dir.path().join("a")).unwrap();
-        let failure = open_at(held.path()).unwrap_err();
+        let held = open_at(&dir.path().join("a"), 7).unwrap();
+        let failure = open_at(held.path(), 7).unwrap_err();
         assert_eq!(failure.exit, Exit::InUse);
         std::fs::write(dir.path().join("b"), "").unwrap();
-        let failure = open_at(&dir.path().join("b")).unwrap_err();
+        let failure = open_at(&dir.path().join("b"), 7).unwrap_err();
         assert_eq!(failure.exit, Exit::CannotCreate);
     }
 }

@@ -7,7 +7,9 @@ pub(crate) mod healthcheck;
 pub(crate) mod instances;
 pub(crate) mod scale;
 pub(crate) mod status;
+pub(crate) mod sweep;
 pub(crate) mod targets;
+pub(crate) mod validate;
 
 use std::time::Duration;
 

@@ -27,12 +27,9 @@ impl Guide {
     pub(super) async fn announce(self, mut view: watch::Receiver<Arc<View>>) -> Infallible {
         say(format_args!("minicloud starts from {}", self.config));
         loop {
-            let served = view.wait_for(|view| is_up(view));
-            match timeout(PATIENCE, served).await {
-                Ok(Ok(view)) => {
-                    say(self.directions(&view));
-                    break;
-                }
+            let up = view.wait_for(|view| is_up(view));
+            match timeout(PATIENCE, up).await.map(|up| up.map(drop)) {
+                Ok(Ok(())) => break say(self.directions(&view.borrow())),
                 // The loop is gone: whoever waits for it says so.
                 Ok(Err(_)) => break,
                 Err(_) => {
