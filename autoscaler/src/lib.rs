@@ -22,6 +22,7 @@
 //! [`load_balancer_link`]) that the root package adapts.
 
 mod activity;
+pub mod api;
 mod autoscaler;
 pub mod command;
 mod conditions;
