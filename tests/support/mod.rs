@@ -2,6 +2,7 @@
 
 pub(crate) mod api;
 pub(crate) mod child;
+pub(crate) mod compose;
 pub(crate) mod http;
 pub(crate) mod roles;
 pub(crate) mod traffic;

@@ -126,9 +126,11 @@ async fn one(address: SocketAddr, number: usize, kept: &Kept) -> Result<String, 
             .await
         {
             Ok(response) => response,
-            // Handed back unsent: the connection was closed before the request left.
-            Err(mut error) if reused && error.take_message().is_some() => continue,
-            Err(error) => return Err(format!("send: {:?}", error.into_error())),
+            Err(mut error) => match error.take_message() {
+                // Handed back unsent: the connection was closed before the request left.
+                Some(_) if reused => continue,
+                _ => return Err(format!("send: {:?}", error.into_error())),
+            },
         };
         let (parts, body) = response.into_parts();
         let body = body

@@ -1,0 +1,224 @@
+//! A compose project of its own for a test, on ports of its own, from the binaries that cargo
+//! has just built.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Output, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use tempfile::TempDir;
+use tokio::{process::Command, sync::OnceCell};
+
+use super::{MINICLOUD, api::Api, free_port};
+
+const UP_TIMEOUT: Duration = Duration::from_secs(180);
+const BUILD_TIMEOUT: Duration = Duration::from_secs(300);
+
+pub(crate) struct Compose {
+    pub(crate) project: String,
+    pub(crate) api: Api,
+    pub(crate) address: SocketAddr,
+    pub(crate) config: TempDir,
+}
+
+/// Whether an engine answers; says why a test is skipped where none does, and fails where one
+/// must be there.
+pub(crate) async fn engine_is_there() -> bool {
+    let answer = Command::new("docker")
+        .args(["compose", "version"])
+        .output()
+        .await;
+    let engine = Command::new("docker")
+        .args(["version", "--format", "{{.Server.Version}}"])
+        .output()
+        .await;
+    let there = [answer, engine]
+        .into_iter()
+        .all(|output| output.is_ok_and(|output| output.status.success()));
+    let required = std::env::var_os("MINICLOUD_REQUIRE_DOCKER").is_some_and(|value| value == "1");
+    assert!(
+        there || !required,
+        "MINICLOUD_REQUIRE_DOCKER=1, and no Docker engine with Compose answers"
+    );
+    if !there {
+        eprintln!("skipped: no Docker engine with Compose answers here");
+    }
+    there
+}
+
+impl Compose {
+    /// `docker compose up -d --wait` with the built-in example, or what `edit` makes of it.
+    pub(crate) async fn up(edit: impl FnOnce(String) -> String) -> Self {
+        static IMAGES: OnceCell<()> = OnceCell::const_new();
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let (port, api_port) = (free_port(), free_port());
+        let config = tempfile::tempdir().unwrap();
+        let example = include_str!("../../minicloud.yaml").to_owned();
+        std::fs::write(config.path().join("minicloud.yaml"), edit(example)).unwrap();
+        let compose = Self {
+            project: format!("minicloud-test-{}-{number}", std::process::id()),
+            api: Api(SocketAddr::from(([127, 0, 0, 1], api_port))),
+            address: SocketAddr::from(([127, 0, 0, 1], port)),
+            config,
+        };
+        IMAGES.get_or_init(|| compose.build_images()).await;
+        compose.run(&["up", "-d", "--wait"], UP_TIMEOUT).await;
+        compose
+    }
+
+    /// Both images, nothing compiled: the binaries stand in for the build stage.
+    async fn build_images(&self) {
+        let binaries = tempfile::tempdir().unwrap();
+        let built = Path::new(MINICLOUD).parent().unwrap();
+        for name in ["minicloud", "sample-app"] {
+            let status = Command::new("strip")
+                .arg("-o")
+                .arg(binaries.path().join(name))
+                .arg(built.join(name))
+                .status();
+            assert!(
+                status.await.unwrap().success(),
+                "strip {name}: is it built? (cargo build --workspace)"
+            );
+        }
+        for target in ["minicloud", "sample-app"] {
+            let image = if target == "minicloud" {
+                "minicloud:test"
+            } else {
+                "minicloud-sample-app:test"
+            };
+            let mut command = Command::new("docker");
+            command.args([
+                "build",
+                "--quiet",
+                "--target",
+                target,
+                "--tag",
+                image,
+                "--build-context",
+            ]);
+            command
+                .arg(format!("build={}", binaries.path().display()))
+                .arg(root());
+            finish(command, BUILD_TIMEOUT).await;
+        }
+    }
+
+    /// `docker compose ARGUMENTS` to its end, which must be a good one; stdout and stderr.
+    pub(crate) async fn run(&self, arguments: &[&str], within: Duration) -> String {
+        finish(self.command(arguments), within).await
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("docker");
+        command
+            .args([
+                "compose",
+                "--project-name",
+                &self.project,
+                "--project-directory",
+            ])
+            .arg(root())
+            .args(arguments)
+            .env("MINICLOUD_TAG", "test")
+            .env("MINICLOUD_HTTP_PORT", self.address.port().to_string())
+            .env("MINICLOUD_API_PORT", self.api.0.port().to_string())
+            .env("MINICLOUD_CONFIG_DIR", self.config.path());
+        command
+    }
+
+    /// Names of the project's containers, instances included, exited ones too.
+    pub(crate) async fn containers(&self) -> Vec<String> {
+        let filter = format!("label=com.docker.compose.project={}", self.project);
+        let names = docker(&["ps", "--all", "--filter", &filter, "--format", "{{.Names}}"]).await;
+        names.lines().map(ToOwned::to_owned).collect()
+    }
+
+    /// The container of an instance.
+    pub(crate) async fn container_of(&self, instance: &str) -> String {
+        let filter = format!("label=minicloud.instance-id={instance}");
+        docker(&["ps", "--all", "--quiet", "--no-trunc", "--filter", &filter])
+            .await
+            .trim()
+            .to_owned()
+    }
+
+    /// The container of one of the project's own services.
+    pub(crate) async fn service(&self, name: &str) -> String {
+        self.run(&["ps", "--quiet", name], UP_TIMEOUT)
+            .await
+            .trim()
+            .to_owned()
+    }
+
+    /// `docker compose down`, after which nothing is left but volumes, and they go too.
+    pub(crate) async fn down(self) {
+        self.run(&["down"], UP_TIMEOUT).await;
+        assert_eq!(
+            self.containers().await,
+            [] as [String; 0],
+            "containers left after down"
+        );
+        let filter = format!("label=com.docker.compose.project={}", self.project);
+        assert_eq!(
+            docker(&["network", "ls", "--quiet", "--filter", &filter]).await,
+            "",
+            "networks left after down"
+        );
+    }
+}
+
+impl Drop for Compose {
+    fn drop(&mut self) {
+        // Blocking, since nothing awaits here, and quiet: after a good test only volumes go.
+        let filter = format!("label=com.docker.compose.project={}", self.project);
+        if std::thread::panicking() {
+            let log = std::process::Command::new("docker")
+                .args(["compose", "-p", &self.project, "logs", "--tail", "60"])
+                .output();
+            if let Ok(log) = log {
+                eprintln!("{}", String::from_utf8_lossy(&log.stdout));
+            }
+        }
+        let script = format!(
+            "docker ps -aq --filter {filter} | xargs -r docker rm -f; docker network ls -q --filter {filter} | xargs -r docker network rm; docker volume ls -q --filter {filter} | xargs -r docker volume rm"
+        );
+        let quiet = std::process::Command::new("sh")
+            .args(["-c", &script])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        drop(quiet);
+    }
+}
+
+/// `docker ARGUMENTS`; its stdout.
+pub(crate) async fn docker(arguments: &[&str]) -> String {
+    let mut command = Command::new("docker");
+    command.args(arguments);
+    finish(command, UP_TIMEOUT).await
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+async fn finish(mut command: Command, within: Duration) -> String {
+    let output = command.stdin(Stdio::null()).kill_on_drop(true).output();
+    let output: Output = tokio::time::timeout(within, output)
+        .await
+        .expect("docker answers in time")
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{}",
+        text(&output.stdout),
+        text(&output.stderr)
+    );
+    text(&output.stdout)
+}
