@@ -37,6 +37,7 @@ mod body;
 mod config;
 mod connection;
 mod control;
+mod exchange;
 mod fault;
 mod forward;
 mod headers;
