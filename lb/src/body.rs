@@ -11,7 +11,10 @@ use std::{
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
-use crate::{fault::Fault, stall::StallWatch};
+use crate::{
+    fault::Fault,
+    stall::{Side, StallWatch},
+};
 
 /// What is sent to a target.
 pub(crate) enum RequestBody {
@@ -111,7 +114,10 @@ impl Source {
             return Poll::Pending;
         };
         let polled = Pin::new(&mut *incoming).poll_frame(cx);
-        self.stall.awaits_client(polled.is_pending());
+        self.stall.awaits(match polled {
+            Poll::Pending => Side::Client,
+            Poll::Ready(_) => Side::Target,
+        });
         let frame = ready!(polled);
         self.ended |= frame.is_none() || incoming.is_end_stream();
         match frame {

@@ -283,3 +283,6 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for WatchedIo<IO> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -240,6 +240,11 @@ impl Control {
     }
 
     fn publish_routing(&self) {
+        self.store_routing();
+        self.registry.close_draining();
+    }
+
+    fn store_routing(&self) {
         let routing = self.registry.routing(&self.shared.metrics);
         let before = self.shared.routing.load();
         for (port, group) in &routing.routes {

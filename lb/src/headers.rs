@@ -129,16 +129,17 @@ fn strip_named_by_connection(headers: &mut HeaderMap) {
 
 /// ALB's "append" mode: what came is kept, the peer is added at the end.
 fn append_forwarded_for(headers: &mut HeaderMap, client: &HeaderValue) {
+    if !headers.contains_key(X_FORWARDED_FOR) {
+        headers.insert(X_FORWARDED_FOR, client.clone());
+        return;
+    }
     let mut joined = BytesMut::new();
     for value in headers.get_all(X_FORWARDED_FOR) {
         joined.extend_from_slice(value.as_bytes());
         joined.extend_from_slice(b", ");
     }
     joined.extend_from_slice(client.as_bytes());
-    let joined = match joined.len() == client.len() {
-        true => client.clone(),
-        false => HeaderValue::from_maybe_shared(joined.freeze()).unwrap_or_else(|_| client.clone()),
-    };
+    let joined = HeaderValue::from_maybe_shared(joined.freeze()).unwrap_or_else(|_| client.clone());
     headers.insert(X_FORWARDED_FOR, joined);
 }
 

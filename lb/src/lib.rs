@@ -6,7 +6,7 @@
 //! ```text
 //! snapshots --> control ----------------- routing (arc-swap) ------> worker x N
 //!   (watch)      |  registry: merges         |                        |  listener, connection
-//!                |  snapshot and health      |                        |  forward: pick, send, retry
+//!                |  snapshot and health      |                        |  forward, exchange: pick, send, retry
 //! reports  <-----+  probers: one a target    |                        |  upstream: pool, tunnel
 //!                                            +-- target: counts ------+
 //! ```
@@ -14,7 +14,7 @@
 //! - `control` is the only task that decides; `worker`s read what it publishes.
 //! - Pure: `balancer` (who may serve, whose turn it is), `health` (state machine), `headers`,
 //!   `request` (what may be forwarded), `respond` (fault to status), `registry`.
-//! - Shell: `control`, `worker`, `connection`, `forward`, `upstream`, `tunnel`, `health::prober`.
+//! - Shell: `control`, `worker`, `connection`, `forward`, `exchange`, `upstream`, `tunnel`, `health::prober`.
 //!
 //! Invariants:
 //! - A target gets a request only under a claim (`target`); after a target is draining
@@ -37,6 +37,7 @@ mod body;
 mod config;
 mod connection;
 mod control;
+mod exchange;
 mod fault;
 mod forward;
 mod headers;

@@ -155,13 +155,13 @@ impl Registry {
         let Some(group) = self.groups.get(&key.0) else {
             return;
         };
-        // Registered anew after it drained: a new target, as at ELB.
-        if self
-            .targets
-            .get(&key)
-            .is_some_and(|old| old.target.is_draining() && !described.draining)
+        // Registered anew after it drained: a new target, as at ELB. What the old one has in
+        // flight ends by itself.
+        if !described.draining
+            && self.targets.get(&key).is_some_and(Registered::is_draining)
+            && let Some(old) = self.targets.remove(&key)
         {
-            self.targets.remove(&key);
+            old.target.drain();
         }
         let registered = self.targets.entry(key).or_insert_with(|| {
             self.next_uid += 1;
@@ -200,6 +200,19 @@ impl Registry {
                 registered.is_listed = false;
                 registered.drain(now + delay.unwrap_or_default());
             }
+        }
+    }
+
+    /// Closes draining targets to new claims. Comes after [`routing`](Self::routing) without
+    /// them is published, so that a request refused here finds the others there, and before
+    /// their count is reported.
+    pub(crate) fn close_draining(&self) {
+        for registered in self
+            .targets
+            .values()
+            .filter(|registered| registered.is_draining())
+        {
+            registered.target.drain();
         }
     }
 
@@ -340,11 +353,11 @@ impl Registry {
 
 impl Registered {
     fn may_serve(&self) -> bool {
-        self.is_used && !self.target.is_draining()
+        self.is_used && !self.is_draining()
     }
 
     fn describe(&self) -> TargetHealth {
-        if self.target.is_draining() {
+        if self.is_draining() {
             return health::draining();
         }
         match &self.health {
@@ -354,12 +367,13 @@ impl Registered {
         }
     }
 
+    fn is_draining(&self) -> bool {
+        self.cut_at.is_some()
+    }
+
     /// The delay counts from the first word of it.
     fn drain(&mut self, cut_at: Instant) {
-        if self.cut_at.is_none() {
-            self.cut_at = Some(cut_at);
-            self.target.drain();
-        }
+        self.cut_at.get_or_insert(cut_at);
     }
 }
 

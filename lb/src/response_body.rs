@@ -10,7 +10,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use crate::{
     lease::Lease,
     record::Record,
-    stall::{Phase, StallWatch},
+    stall::{Phase, Side, StallWatch},
 };
 
 /// What is sent to a client. Its end, or its drop, ends the request.
@@ -75,7 +75,13 @@ impl Body for ResponseBody {
             Kind::Text(text) if text.is_empty() => None,
             Kind::Text(text) => Some(Ok(Frame::data(std::mem::take(text)))),
             Kind::Target(incoming, lease) => {
-                let frame = ready!(Pin::new(incoming).poll_frame(cx));
+                let polled = Pin::new(incoming).poll_frame(cx);
+                // Not polled again before the client has taken this one.
+                this.stall.awaits(match polled {
+                    Poll::Pending => Side::Target,
+                    Poll::Ready(_) => Side::Client,
+                });
+                let frame = ready!(polled);
                 if frame.is_none()
                     && let Some(lease) = lease.take()
                 {

@@ -14,7 +14,14 @@ pub(crate) struct StallWatch {
     /// When the phase began or, where that counts, bytes last moved.
     progress: Cell<Instant>,
     expired: Cell<bool>,
-    uploading: Cell<bool>,
+    awaited: Cell<Side>,
+}
+
+/// Whose turn it is to move bytes, and so whose fault a stall is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Client,
+    Target,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +44,7 @@ impl StallWatch {
             phase: Cell::new(Phase::Idle),
             progress: Cell::new(now),
             expired: Cell::new(false),
-            uploading: Cell::new(false),
+            awaited: Cell::new(Side::Target),
         }
     }
 
@@ -48,7 +55,7 @@ impl StallWatch {
     pub(crate) fn enter(&self, phase: Phase) {
         self.phase.set(phase);
         self.expired.set(false);
-        self.uploading.set(false);
+        self.awaited.set(Side::Target);
         self.progress.set(Instant::now());
     }
 
@@ -67,24 +74,22 @@ impl StallWatch {
         }
     }
 
-    /// Whether the target waits for the client's body, so that a stall is the client's.
-    pub(crate) fn awaits_client(&self, uploading: bool) {
-        self.uploading.set(uploading);
+    /// The other side has done its part.
+    pub(crate) fn awaits(&self, side: Side) {
+        self.awaited.set(side);
     }
 
-    pub(crate) fn is_awaiting_client(&self) -> bool {
-        self.uploading.get()
+    pub(crate) fn awaited(&self) -> Side {
+        self.awaited.get()
     }
 
     pub(crate) fn deadline(&self, timeouts: &Timeouts) -> Instant {
-        let limit = match self.phase.get() {
-            Phase::Idle => timeouts.client_idle,
-            Phase::Head => timeouts.header_read,
-            Phase::Waiting if self.uploading.get() => timeouts.client_idle,
-            Phase::Waiting => timeouts.target_idle,
-            // Either side may be the slow one.
-            Phase::Responding => timeouts.target_idle.max(timeouts.client_idle),
-            Phase::Tunnel => timeouts.tunnel_idle,
+        let limit = match (self.phase.get(), self.awaited.get()) {
+            (Phase::Idle, _) => timeouts.client_idle,
+            (Phase::Head, _) => timeouts.header_read,
+            (Phase::Waiting | Phase::Responding, Side::Client) => timeouts.client_idle,
+            (Phase::Waiting | Phase::Responding, Side::Target) => timeouts.target_idle,
+            (Phase::Tunnel, _) => timeouts.tunnel_idle,
         };
         self.progress.get() + limit
     }

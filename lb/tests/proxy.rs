@@ -307,6 +307,7 @@ async fn large_bodies_are_streamed_in_bounded_memory() {
     }
     upload.await.unwrap();
     lb.until_idle().await;
+    println!("most resident: {most_resident} MiB");
     // The whole test binary, other tests included; gathering one body would add 64.
     assert!(most_resident < 100, "{most_resident} MiB");
 }

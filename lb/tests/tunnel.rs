@@ -104,7 +104,7 @@ async fn tunnel_outlives_the_drain_until_the_delay_ends() {
     let lb = Lb::start(&[&target]).await;
     let mut client = open(&lb).await;
     lb.apply(|snapshot| {
-        snapshot.target_groups[0].deregistration_delay = Duration::from_secs(2);
+        snapshot.target_groups[0].deregistration_delay = Duration::from_secs(4);
         snapshot.target_groups[0].targets[0].draining = true;
     })
     .await;
@@ -120,7 +120,7 @@ async fn tunnel_outlives_the_drain_until_the_delay_ends() {
 async fn silent_tunnel_is_closed() {
     let target = echo().await;
     let timeouts = Timeouts {
-        tunnel_idle: Duration::from_millis(200),
+        tunnel_idle: Duration::from_secs(1),
         ..Timeouts::default()
     };
     let lb = Lb::start_with(

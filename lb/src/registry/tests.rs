@@ -85,6 +85,7 @@ fn draining_target_serves_nothing_new_and_is_cut_after_the_delay() {
     let claim = routing.group(80).unwrap().pick(&[]).unwrap();
 
     registry.apply(&snapshot(&[("a", true)]), now);
+    registry.close_draining();
     let told = report(&registry).targets.remove(0);
     assert_eq!(
         told.target_health.reason,
