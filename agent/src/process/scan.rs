@@ -74,7 +74,7 @@ impl Processes {
             }
         };
         let mut found = BTreeMap::new();
-        self.read_members(reader, &mut found);
+        self.read_members(&pids, reader, &mut found);
         self.look_at_others(&pids, reader, &mut found);
         let read_at = clock::unix_milliseconds();
         let mut resident: BTreeMap<InstanceId, u64> = BTreeMap::new();
@@ -93,11 +93,18 @@ impl Processes {
 
     /// In the order of their start, so that each is read before its children: the ledger
     /// relies on it.
-    fn read_members(&self, reader: &mut Reader, found: &mut BTreeMap<Pid, Found>) {
-        let mut members: Vec<&Process> = self.ledger.members().collect();
+    fn read_members(&self, pids: &[Pid], reader: &mut Reader, found: &mut BTreeMap<Pid, Found>) {
+        let mut members: Vec<&Process> = self
+            .ledger
+            .members()
+            .filter(|member| pids.binary_search(&member.pid).is_ok())
+            .collect();
         members.sort_unstable_by_key(|member| (member.start, member.pid));
         for member in members {
-            let it = match self.read_stat(member.pid, reader) {
+            let stat = reader
+                .again(&self.file(member.pid, "stat"))
+                .and_then(parsed);
+            let it = match stat {
                 Ok(stat) if stat.start == member.start => {
                     Found::new(member.pid, &stat, member.instance.clone())
                 }
@@ -129,7 +136,7 @@ impl Processes {
                 self.strangers.insert(pid, Stranger { ..*known });
                 continue;
             }
-            let Ok(stat) = self.read_stat(pid, reader) else {
+            let Ok(stat) = reader.once(&self.file(pid, "stat")).and_then(parsed) else {
                 continue;
             };
             let known = known.filter(|known| known.stat.start == stat.start);
@@ -167,15 +174,10 @@ impl Processes {
     ) -> Option<InstanceId> {
         // Not readable: another user's, or gone.
         reader
-            .bytes(&self.file(pid, "environ"))
+            .once(&self.file(pid, "environ"))
             .ok()
             .and_then(|environ| InstanceId::from_environ(environ, &self.mark))
             .or_else(|| Some(found.get(&stat.ppid)?.process.instance.clone()))
-    }
-
-    fn read_stat(&self, pid: Pid, reader: &mut Reader) -> io::Result<Stat> {
-        let bytes = reader.bytes(&self.file(pid, "stat"))?;
-        Stat::parse(bytes).ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
     fn file(&self, pid: Pid, name: &str) -> PathBuf {
@@ -215,6 +217,10 @@ impl Found {
             },
         }
     }
+}
+
+fn parsed(stat: &[u8]) -> io::Result<Stat> {
+    Stat::parse(stat).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
 /// Ascending, so that new processes, too, mostly come before their children.
