@@ -5,15 +5,22 @@ pub(crate) mod parse;
 mod read;
 mod walk;
 
-use std::path::Path;
+use std::{collections::HashMap, path::Path};
 
 use self::layout::Layout;
 use crate::{files::Reader, monotonic::Monotonic, snapshot::Container};
+
+/// Every how many samples the page cache of a container is read: it changes slowly, and its
+/// file costs as much as all others together.
+const CACHE_SAMPLES: usize = 5;
 
 /// The container cgroups of one node.
 pub(crate) struct Cgroups {
     layout: Layout,
     usage: Monotonic,
+    /// Page cache not used lately, of each container that is there.
+    caches: HashMap<String, Option<u64>>,
+    sample: usize,
 }
 
 impl Cgroups {
@@ -22,6 +29,8 @@ impl Cgroups {
         Some(Self {
             layout: Layout::find(root)?,
             usage: Monotonic::default(),
+            caches: HashMap::new(),
+            sample: 0,
         })
     }
 
@@ -29,15 +38,29 @@ impl Cgroups {
     /// or lacks what could no longer be read.
     pub(crate) fn sample(&mut self, reader: &mut Reader, containers: &mut Vec<Container>) {
         self.usage.begin_sample();
-        for path in walk::container_paths(self.layout.discovery()) {
-            let Some(mut container) = read::container(&self.layout, &path, reader) else {
-                continue;
+        self.sample = self.sample.wrapping_add(1);
+        let mut known = std::mem::take(&mut self.caches);
+        for (index, path) in walk::container_paths(self.layout.discovery())
+            .into_iter()
+            .enumerate()
+        {
+            // Not all of them in the same sample.
+            let is_due = self
+                .sample
+                .wrapping_add(index)
+                .is_multiple_of(CACHE_SAMPLES);
+            let cache = match known.remove(&path) {
+                Some(cache) if !is_due => cache,
+                _ => read::inactive_cache(&self.layout, &path, reader),
             };
-            container.cpu.usage = container
-                .cpu
-                .usage
-                .map(|usage| self.usage.advance(&container.id, usage));
-            containers.push(container);
+            if let Some(mut container) = read::container(&self.layout, &path, cache, reader) {
+                container.cpu.usage = container
+                    .cpu
+                    .usage
+                    .map(|usage| self.usage.advance(&path, usage));
+                containers.push(container);
+            }
+            self.caches.insert(path, cache);
         }
     }
 }

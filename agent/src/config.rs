@@ -14,7 +14,8 @@ pub struct Config {
     /// Name of the environment variable that holds the instance id of an instance that is a
     /// child process.
     pub instance_mark: String,
-    /// Whether to look for such instances.
+    /// Whether to look for such instances. Leave it off where instances are containers: an
+    /// agent that may read their environment would find each of them a second time.
     pub processes: bool,
 }
 

@@ -29,6 +29,7 @@ impl Sampler {
     }
 
     pub(crate) fn sample(&mut self) -> Snapshot {
+        self.reader.begin_sample();
         let mut containers = Vec::new();
         if let Some(cgroups) = &mut self.cgroups {
             cgroups.sample(&mut self.reader, &mut containers);

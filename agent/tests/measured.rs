@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::Write as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -13,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// How long a test waits for what must happen; never reached unless it does not.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 const INTERVAL: Duration = Duration::from_millis(5);
 
 pub(crate) const CONTAINER: &str =
@@ -33,13 +34,16 @@ impl Tree {
         self.0.path().join(path)
     }
 
-    /// Replaces a file in one step, as the kernel shows no half-written ones.
+    /// Writes a file in place, as the agent may keep it open, and without a moment in which
+    /// it is empty, as the kernel shows none.
     pub(crate) fn write(&self, path: &str, text: impl AsRef<[u8]>) {
         let path = self.path(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        let half = self.0.path().join("half-written");
-        fs::write(&half, text).unwrap();
-        fs::rename(half, path).unwrap();
+        let mut options = fs::OpenOptions::new();
+        let options = options.write(true).create(true).truncate(false);
+        let mut file = options.open(path).unwrap();
+        file.write_all(text.as_ref()).unwrap();
+        file.set_len(text.as_ref().len() as u64).unwrap();
     }
 
     pub(crate) fn write_all(&self, directory: &str, files: &[(&str, &str)]) {

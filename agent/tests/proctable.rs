@@ -127,6 +127,8 @@ async fn torn_process_files_do_not_lose_the_counter() {
     tree.write("proc/10/stat", "10 (torn");
     let samples = measured.next().await;
     assert_eq!(value(&samples, USAGE, INSTANCE), Some(1.0));
+    let memory = names::CONTAINER_MEMORY_USAGE_BYTES;
+    assert_eq!(value(&samples, memory, INSTANCE), None);
     write_process(&tree, 10, 1, 120, 0, MARK);
     counted(&measured, 1.2).await;
 }

@@ -10,8 +10,14 @@ use crate::{
     snapshot::{Container, Cpu, Memory},
 };
 
-/// The container at `path`; None when nothing of it can be read, since it is gone.
-pub(super) fn container(layout: &Layout, path: &str, reader: &mut Reader) -> Option<Container> {
+/// The container at `path`, of whose memory `cache` is page cache not used lately; None when
+/// nothing of it can be read, since it is gone.
+pub(super) fn container(
+    layout: &Layout,
+    path: &str,
+    cache: Option<u64>,
+    reader: &mut Reader,
+) -> Option<Container> {
     let mut cpu = Cpu {
         usage: usage(&layout.usage, path, reader),
         ..Cpu::default()
@@ -29,7 +35,7 @@ pub(super) fn container(layout: &Layout, path: &str, reader: &mut Reader) -> Opt
     let memory = layout
         .memory
         .as_ref()
-        .map(|hierarchy| memory(hierarchy, path, reader))
+        .map(|hierarchy| memory(hierarchy, path, cache, reader))
         .unwrap_or_default();
     (cpu != Cpu::default() || memory != Memory::default()).then(|| Container {
         id: path.to_owned(),
@@ -84,21 +90,14 @@ fn read_quota(hierarchy: &Hierarchy, path: &str, reader: &mut Reader, cpu: &mut 
     }
 }
 
-fn memory(hierarchy: &Hierarchy, path: &str, reader: &mut Reader) -> Memory {
-    let (usage, limit, cache) = match hierarchy.version {
-        Version::V1 => (
-            "memory.usage_in_bytes",
-            "memory.limit_in_bytes",
-            "total_inactive_file",
-        ),
-        Version::V2 => ("memory.current", "memory.max", "inactive_file"),
+fn memory(hierarchy: &Hierarchy, path: &str, cache: Option<u64>, reader: &mut Reader) -> Memory {
+    let (usage, limit) = match hierarchy.version {
+        Version::V1 => ("memory.usage_in_bytes", "memory.limit_in_bytes"),
+        Version::V2 => ("memory.current", "memory.max"),
     };
     let usage = reader
         .text(&file(hierarchy, path, usage))
         .and_then(parse::number);
-    let cache = reader
-        .text(&file(hierarchy, path, "memory.stat"))
-        .and_then(|text| parse::keyed(text, cache));
     Memory {
         usage,
         working_set: usage
@@ -108,6 +107,17 @@ fn memory(hierarchy: &Hierarchy, path: &str, reader: &mut Reader) -> Memory {
             .text(&file(hierarchy, path, limit))
             .and_then(parse::memory_limit),
     }
+}
+
+/// Bytes of page cache that have not been used lately, with those of cgroups below.
+pub(super) fn inactive_cache(layout: &Layout, path: &str, reader: &mut Reader) -> Option<u64> {
+    let hierarchy = layout.memory.as_ref()?;
+    let key = match hierarchy.version {
+        Version::V1 => "total_inactive_file",
+        Version::V2 => "inactive_file",
+    };
+    let text = reader.text(&file(hierarchy, path, "memory.stat"))?;
+    parse::keyed(text, key)
 }
 
 fn file(hierarchy: &Hierarchy, path: &str, name: &str) -> PathBuf {

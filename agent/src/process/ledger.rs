@@ -73,7 +73,7 @@ impl Ledger {
         self.members.values().map(|member| &member.process)
     }
 
-    pub(super) fn member(&self, pid: Pid) -> Option<&Process> {
+    fn member(&self, pid: Pid) -> Option<&Process> {
         Some(&self.members.get(&pid)?.process)
     }
 
@@ -87,14 +87,14 @@ impl Ledger {
     /// Enters a sample: all processes of all instances, each read before its children.
     pub(super) fn record(&mut self, processes: Vec<Process>) {
         self.sample += 1;
-        let mut now: HashMap<Pid, Process> = processes
+        let now: HashMap<Pid, Process> = processes
             .into_iter()
             .map(|process| (process.pid, process))
             .collect();
         let debts = self.debts_of_the_gone(&now);
         let before = std::mem::take(&mut self.members);
         self.members = now
-            .drain()
+            .into_iter()
             .map(|(pid, process)| {
                 let known = before
                     .get(&pid)
@@ -109,8 +109,7 @@ impl Ledger {
             .retain(|_, account| sample - account.seen <= MEMORY_SAMPLES);
     }
 
-    /// Ticks that an instance has used since the ledger first saw it, and what it had used
-    /// by then.
+    /// Ticks that an instance has used, those from before the first sample included.
     pub(super) fn ticks(&self, instance: &InstanceId) -> u64 {
         self.accounts
             .get(instance)

@@ -46,7 +46,8 @@ struct Stranger {
 /// A process of an instance, and what it holds.
 struct Found {
     process: Process,
-    resident: u64,
+    /// Pages; None when this sample could not read them.
+    resident: Option<u64>,
 }
 
 impl Processes {
@@ -74,14 +75,10 @@ impl Processes {
             }
         };
         let mut found = BTreeMap::new();
-        self.read_members(reader, &mut found);
+        self.read_members(&pids, reader, &mut found);
         self.look_at_others(&pids, reader, &mut found);
         let read_at = clock::unix_milliseconds();
-        let mut resident: BTreeMap<InstanceId, u64> = BTreeMap::new();
-        for it in found.values() {
-            let pages = resident.entry(it.process.instance.clone()).or_default();
-            *pages = pages.saturating_add(it.resident);
-        }
+        let resident = resident_pages(found.values());
         self.ledger
             .record(found.into_values().map(|it| it.process).collect());
         containers.extend(
@@ -93,11 +90,18 @@ impl Processes {
 
     /// In the order of their start, so that each is read before its children: the ledger
     /// relies on it.
-    fn read_members(&self, reader: &mut Reader, found: &mut BTreeMap<Pid, Found>) {
-        let mut members: Vec<&Process> = self.ledger.members().collect();
+    fn read_members(&self, pids: &[Pid], reader: &mut Reader, found: &mut BTreeMap<Pid, Found>) {
+        let mut members: Vec<&Process> = self
+            .ledger
+            .members()
+            .filter(|member| pids.binary_search(&member.pid).is_ok())
+            .collect();
         members.sort_unstable_by_key(|member| (member.start, member.pid));
         for member in members {
-            let it = match self.read_stat(member.pid, reader) {
+            let stat = reader
+                .again(&self.file(member.pid, "stat"))
+                .and_then(parsed);
+            let it = match stat {
                 Ok(stat) if stat.start == member.start => {
                     Found::new(member.pid, &stat, member.instance.clone())
                 }
@@ -106,7 +110,7 @@ impl Processes {
                 // Still there, for all we know; to drop it would be to count it twice later.
                 Err(_) => Found {
                     process: member.clone(),
-                    resident: 0,
+                    resident: None,
                 },
             };
             found.insert(member.pid, it);
@@ -124,29 +128,36 @@ impl Processes {
             if found.contains_key(&pid) {
                 continue;
             }
-            let known = before.remove(&pid);
-            if let Some(known) = known.as_ref().filter(|known| !self.is_due(pid, known)) {
-                self.strangers.insert(pid, Stranger { ..*known });
-                continue;
-            }
-            let Ok(stat) = self.read_stat(pid, reader) else {
-                continue;
-            };
-            let known = known.filter(|known| known.stat.start == stat.start);
-            match self.instance_of(pid, &stat, reader, found) {
-                Some(instance) => {
-                    if let Some(known) = &known {
-                        self.ledger
-                            .adopt(Found::new(pid, &known.stat, instance.clone()).process);
-                    }
-                    found.insert(pid, Found::new(pid, &stat, instance));
+            match before.remove(&pid) {
+                Some(stranger) if !self.is_due(pid, &stranger) => {
+                    self.strangers.insert(pid, stranger);
                 }
-                None => {
-                    let looks = known.map_or(0, |known| known.looks).saturating_add(1);
-                    self.strangers.insert(pid, Stranger { stat, looks });
-                }
+                known => self.look_at(pid, known, reader, found),
             }
         }
+    }
+
+    fn look_at(
+        &mut self,
+        pid: Pid,
+        known: Option<Stranger>,
+        reader: &mut Reader,
+        found: &mut BTreeMap<Pid, Found>,
+    ) {
+        let Ok(stat) = reader.once(&self.file(pid, "stat")).and_then(parsed) else {
+            return;
+        };
+        let known = known.filter(|known| known.stat.start == stat.start);
+        let Some(instance) = self.instance_of(pid, &stat, reader, found) else {
+            let looks = known.map_or(0, |known| known.looks).saturating_add(1);
+            self.strangers.insert(pid, Stranger { stat, looks });
+            return;
+        };
+        if let Some(known) = known {
+            self.ledger
+                .adopt(Found::new(pid, &known.stat, instance.clone()).process);
+        }
+        found.insert(pid, Found::new(pid, &stat, instance));
     }
 
     fn is_due(&self, pid: Pid, stranger: &Stranger) -> bool {
@@ -167,23 +178,18 @@ impl Processes {
     ) -> Option<InstanceId> {
         // Not readable: another user's, or gone.
         reader
-            .bytes(&self.file(pid, "environ"))
+            .once(&self.file(pid, "environ"))
             .ok()
             .and_then(|environ| InstanceId::from_environ(environ, &self.mark))
             .or_else(|| Some(found.get(&stat.ppid)?.process.instance.clone()))
-    }
-
-    fn read_stat(&self, pid: Pid, reader: &mut Reader) -> io::Result<Stat> {
-        let bytes = reader.bytes(&self.file(pid, "stat"))?;
-        Stat::parse(bytes).ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
     fn file(&self, pid: Pid, name: &str) -> PathBuf {
         self.proc_root.join(format!("{pid}/{name}"))
     }
 
-    fn container(&self, instance: &InstanceId, pages: u64, read_at: i64) -> Container {
-        let resident = Some(pages.saturating_mul(self.page_bytes));
+    fn container(&self, instance: &InstanceId, pages: Option<u64>, read_at: i64) -> Container {
+        let resident = pages.map(|pages| pages.saturating_mul(self.page_bytes));
         Container {
             id: format!("/process/{instance}"),
             name: Some(instance.as_str().to_owned()),
@@ -204,7 +210,7 @@ impl Processes {
 impl Found {
     fn new(pid: Pid, stat: &Stat, instance: InstanceId) -> Self {
         Self {
-            resident: stat.resident,
+            resident: Some(stat.resident),
             process: Process {
                 pid,
                 ppid: stat.ppid,
@@ -215,6 +221,24 @@ impl Found {
             },
         }
     }
+}
+
+/// Of each instance; a sum that lacks a part is none.
+fn resident_pages<'a>(found: impl Iterator<Item = &'a Found>) -> BTreeMap<InstanceId, Option<u64>> {
+    let mut resident = BTreeMap::new();
+    for it in found {
+        let sum: &mut Option<u64> = resident
+            .entry(it.process.instance.clone())
+            .or_insert(Some(0));
+        *sum = sum
+            .zip(it.resident)
+            .map(|(sum, pages)| sum.saturating_add(pages));
+    }
+    resident
+}
+
+fn parsed(stat: &[u8]) -> io::Result<Stat> {
+    Stat::parse(stat).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
 /// Ascending, so that new processes, too, mostly come before their children.
