@@ -9,7 +9,8 @@ use bollard::{
 use minicloud_autoscaler::{
     launch_template::LaunchTemplate,
     provider::{
-        InstanceProvider, LaunchError, LaunchRequest, ProviderError, docker::DockerProvider,
+        InstanceProvider, LaunchError, LaunchRequest, ObservedState, ProviderError,
+        docker::DockerProvider,
     },
 };
 
@@ -236,6 +237,62 @@ async fn taken_name_is_told() {
         remove(&harness.docker, &made.unwrap().id).await;
         let expected = format!("docker rm -f {name}");
         assert!(error.to_string().contains(&expected), "{error}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn container_that_was_only_created_is_started() {
+    run_on_engine(async |harness| {
+        // A launch of the same name and labels that crashed before its second step.
+        let (provider, request) = launched(harness, harness.template(Behaviour::Serves)).await;
+        let id = &request.instance_id;
+        let launched = inspect(harness, &request).await;
+        provider.terminate(id).await.unwrap();
+        let options = CreateContainerOptions {
+            name: launched
+                .name
+                .map(|name| name.trim_start_matches('/').to_owned()),
+            ..CreateContainerOptions::default()
+        };
+        let config = launched.config.unwrap();
+        let body = ContainerCreateBody {
+            image: config.image,
+            env: config.env,
+            labels: config.labels,
+            exposed_ports: config.exposed_ports,
+            host_config: launched.host_config,
+            ..ContainerCreateBody::default()
+        };
+        let created = harness.docker.create_container(Some(options), body).await;
+        let state = find(&provider, id).await.unwrap().state;
+        assert_eq!(state, ObservedState::Starting);
+        provider.launch(&request).await.unwrap();
+        until_running(&provider, id).await;
+        assert_eq!(harness.container(id).await, created.unwrap().id);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn container_that_was_only_created_terminates() {
+    run_on_engine(async |harness| {
+        let provider = harness.provider().await;
+        let id = new_id();
+        let owner = ("minicloud.owner", harness.owner.as_str());
+        let labels = [owner, ("minicloud.instance-id", id.as_str())];
+        let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let body = ContainerCreateBody {
+            image: Some(harness.image().to_owned()),
+            labels: Some(HashMap::from(labels)),
+            ..ContainerCreateBody::default()
+        };
+        harness.docker.create_container(None, body).await.unwrap();
+        provider.terminate(&id).await.unwrap();
+        let left = harness
+            .labelled(&format!("minicloud.instance-id={id}"))
+            .await;
+        assert_eq!(left, Vec::<String>::new());
     })
     .await;
 }

@@ -35,10 +35,10 @@ use crate::{
 
 /// Chunks of output that wait for a slow reader; the command is held up beyond.
 const OUTPUT_QUEUE: usize = 16;
-/// For the wrapper's greeting, on an engine under load.
+/// For a command to start, on an engine under load.
 const GREETING_LIMIT: Duration = Duration::from_secs(20);
-/// A bare command that cannot be started says so at once.
-const BARE_START: Duration = Duration::from_secs(1);
+/// How often the engine is asked whether a silent bare command has started.
+const START_POLL: Duration = Duration::from_millis(200);
 /// How often a silent command is looked after: it may have ended and left a daemon behind
 /// that keeps its output open.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -167,15 +167,11 @@ impl Session {
 
     async fn start_bare(&self, command: &[String]) -> Result<Running, ExecError> {
         let (exec, mut output) = self.attach(command.to_vec()).await?;
-        let first = match timeout(BARE_START, output.next()).await {
-            Ok(Some(Ok(item))) => {
-                let said = item.as_ref();
-                if said.starts_with(RUNTIME_ERROR) {
-                    return Err(bare_error(&String::from_utf8_lossy(said)));
-                }
-                Some(translate(item))
+        let first = match self.first_words(&exec, &mut output).await {
+            Some(item) if item.as_ref().starts_with(RUNTIME_ERROR) => {
+                return Err(bare_error(&String::from_utf8_lossy(item.as_ref())));
             }
-            _ => None,
+            first => first.map(translate),
         };
         Ok(Running {
             exec,
@@ -183,6 +179,28 @@ impl Session {
             first,
             pid: None,
         })
+    }
+
+    /// What a bare command says first; `None` once it runs and is silent, or has ended so.
+    async fn first_words(&self, exec: &str, output: &mut Output) -> Option<LogOutput> {
+        let deadline = Instant::now() + GREETING_LIMIT;
+        while Instant::now() < deadline {
+            match timeout(START_POLL, output.next()).await {
+                Ok(first) => return first?.ok(),
+                Err(_) if self.has_started(exec).await => return None,
+                Err(_) => {}
+            }
+        }
+        None
+    }
+
+    /// A command that the runtime refuses never gets a pid.
+    async fn has_started(&self, exec: &str) -> bool {
+        let found = self
+            .engine
+            .call(async |docker| docker.inspect_exec(exec).await)
+            .await;
+        found.is_ok_and(|found| found.pid.is_some_and(|pid| pid > 0))
     }
 
     async fn attach(&self, command: Vec<String>) -> Result<(String, Output), ExecError> {

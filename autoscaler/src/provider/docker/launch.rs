@@ -24,7 +24,7 @@ pub(super) async fn launch(
 ) -> Result<(), LaunchError> {
     template::check_env(&request.launch_template)?;
     let image = image(request)?;
-    network::ensure(provider).await?;
+    network::ensure(provider).await.map_err(network_error)?;
     for _ in 0..NAME_ATTEMPTS {
         if let Some(id) = create_or_find(provider, request, image).await? {
             return start(provider, request, &id).await;
@@ -180,18 +180,23 @@ async fn discard(provider: &DockerProvider, id: &str) {
 fn start_error(request: &LaunchRequest, fault: Fault) -> LaunchError {
     // The runtime's words for a command that is missing or not executable; the status that
     // carries them differs between engines (400, 404, 500).
-    const TEMPLATE_FAULTS: [&str; 3] = [
-        "executable file not found",
-        "no such file or directory",
-        "permission denied",
-    ];
+    const COMMAND_FAULT: &str = "exec: \"";
     let message = fault.to_string();
-    let name = &request.launch_template.name;
-    if TEMPLATE_FAULTS.iter().any(|fault| message.contains(fault)) {
+    if message.contains(COMMAND_FAULT) {
+        let name = &request.launch_template.name;
         LaunchError::Template(format!(
             "the image of launch template `{name}` does not start: {message}"
         ))
     } else {
         LaunchError::from(fault)
+    }
+}
+
+/// Never the template's fault, even where the engine calls our request invalid: it has run out
+/// of addresses, say.
+fn network_error(fault: Fault) -> LaunchError {
+    match fault {
+        Fault::Unreachable(message) => LaunchError::Unreachable(message),
+        fault => LaunchError::Failed(format!("cannot make the instances' network: {fault}")),
     }
 }

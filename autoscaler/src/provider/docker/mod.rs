@@ -39,7 +39,7 @@ use super::{
 };
 use crate::instance::InstanceId;
 
-/// See the [module](self). Dropping it leaves the instances running and ends running commands.
+/// See the [module](self). Dropping it leaves the instances running, and commands inside them.
 pub struct DockerProvider {
     engine: Engine,
     config: DockerConfig,
