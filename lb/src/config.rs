@@ -6,6 +6,9 @@ use std::{
     time::Duration,
 };
 
+/// hyper refuses to work with less.
+pub(crate) const MIN_BUFFER: usize = 8192;
+
 /// How the balancer runs; what it serves comes in snapshots.
 #[derive(Clone, Debug)]
 pub struct Config {

@@ -20,6 +20,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    config::MIN_BUFFER,
     forward,
     headers::Forwarded,
     stall::{Phase, StallWatch},
@@ -96,7 +97,11 @@ fn builder(worker: &Worker) -> http1::Builder {
     let limits = &worker.shared.config.limits;
     let mut builder = http1::Builder::new();
     // The stall watch times heads: hyper's timer would cut idle connections with them.
-    builder.header_read_timeout(None).max_buf_size(limits.head);
+    builder.header_read_timeout(None);
+    // The buffer alone may overshoot, as it grows in steps.
+    builder
+        .max_buf_size(limits.head.max(MIN_BUFFER))
+        .max_header_size(limits.head);
     if limits.headers != 100 {
         builder.max_headers(limits.headers);
     }

@@ -17,7 +17,7 @@
 //! - Shell: `control`, `worker`, `connection`, `forward`, `upstream`, `tunnel`, `health::prober`.
 //!
 //! Invariants:
-//! - A target gets a request only under a [claim](target::Claim); after a target is draining
+//! - A target gets a request only under a claim (`target`); after a target is draining
 //!   and its `in_flight` was read as 0, it gets none.
 //! - A change of snapshot touches no connection of a target that stays.
 //! - A request is sent twice only if the first sending cannot have been read, or if twice is

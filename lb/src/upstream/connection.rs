@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::io::{Received, UpstreamIo};
-use crate::body::RequestBody;
+use crate::{body::RequestBody, config::MIN_BUFFER};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
@@ -51,7 +51,8 @@ impl Upstream {
         let io = UpstreamIo::new(stream);
         let received = io.received();
         let (sender, connection) = http1::Builder::new()
-            .max_buf_size(max_head)
+            .max_buf_size(max_head.max(MIN_BUFFER))
+            .max_header_size(max_head)
             .handshake(TokioIo::new(io))
             .await?;
         let (release, released) = oneshot::channel();

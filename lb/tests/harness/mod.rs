@@ -1,7 +1,7 @@
 //! A running balancer, raw targets and raw clients, and waiting with a deadline.
 
 mod client;
-mod target;
+pub(crate) mod target;
 
 use std::{
     net::{Ipv4Addr, TcpListener},
