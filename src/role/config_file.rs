@@ -82,7 +82,11 @@ pub(crate) fn static_snapshot(config: &Config) -> Snapshot {
         name: group.name.clone(),
         health_check: group.health_check.clone(),
         deregistration_delay: group.deregistration_delay,
-        targets: group.targets.iter().map(|address| target(address)).collect(),
+        targets: group
+            .targets
+            .iter()
+            .map(|address| target(address))
+            .collect(),
     });
     Snapshot {
         version: 0,

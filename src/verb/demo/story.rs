@@ -13,6 +13,8 @@ pub(super) struct Story {
     first_size: usize,
     began: Instant,
     grew: Option<Grown>,
+    /// The most CPU that the group has shown, percent.
+    peak: f64,
     calm: Option<Instant>,
     shrank: Option<Instant>,
     /// How long after the stress the group may take to be back.
@@ -32,6 +34,7 @@ impl Story {
             first_size: Size::of(group).in_service,
             began: now,
             grew: None,
+            peak: 0.0,
             calm: None,
             shrank: None,
             patience,
@@ -40,6 +43,7 @@ impl Story {
 
     pub(super) fn observe(&mut self, group: &AutoScalingGroup, now: Instant) {
         let size = Size::of(group);
+        self.peak = self.peak.max(group.cpu_utilization.unwrap_or_default());
         if size.in_service > self.first_size {
             let grown = self.grew.get_or_insert(Grown { at: now, most: 0 });
             grown.most = grown.most.max(size.in_service);
@@ -78,7 +82,8 @@ impl Story {
         } = self;
         let Some(Grown { at, most }) = self.grew else {
             return Err(format!(
-                "{name} did not grow; `minicloud groups` shows its CPU, /v1/groups/{name}/decision the reason"
+                "{name} did not grow: its CPU reached {:.0} %. On a busy machine more workers help (--cpu), or longer (--for)",
+                self.peak
             ));
         };
         let out = (at - self.began).as_secs_f32();
