@@ -41,10 +41,6 @@ impl ControlApi {
         Ok(Self { client, timeout })
     }
 
-    pub(crate) fn endpoint(&self) -> &Endpoint {
-        self.client.endpoint()
-    }
-
     pub(crate) async fn view(&self) -> Result<View, Failure> {
         self.read("/v1/status").await
     }

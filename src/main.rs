@@ -63,7 +63,9 @@ async fn dispatch(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Lb(args) => role::lb::run(args).await,
         Verb::Autoscaler(args) => role::autoscaler::run(args).await,
         Verb::Agent(args) => role::agent::run(args).await,
-        _ => Ok(()),
+        Verb::Demo(args) => verb::demo::run(args).await,
+        // Answered before there was a runtime.
+        Verb::SampleApp { .. } => Ok(()),
     }
     .map(|()| ExitCode::SUCCESS)
 }

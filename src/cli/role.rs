@@ -95,7 +95,8 @@ pub(crate) struct AutoscalerArgs {
     /// Socket for the balancer alone: it can read snapshots and report there, nothing else.
     #[arg(long, value_name = "ENDPOINT")]
     pub(crate) lb_listen: Option<Endpoint>,
-    /// Network that instances join, for `--provider docker`.
+    /// Network that instances join, for `--provider docker` outside Compose, where the
+    /// project's own network `pool` is it.
     #[arg(long, value_name = "NAME", env = "MINICLOUD_DOCKER_NETWORK")]
     pub(crate) docker_network: Option<String>,
     /// Kill this process once the step is reached, as `kill -9` would: for tests.

@@ -82,7 +82,11 @@ pub(crate) fn static_snapshot(config: &Config) -> Snapshot {
         name: group.name.clone(),
         health_check: group.health_check.clone(),
         deregistration_delay: group.deregistration_delay,
-        targets: group.targets.iter().map(target).collect(),
+        targets: group
+            .targets
+            .iter()
+            .map(|address| target(address))
+            .collect(),
     });
     Snapshot {
         version: 0,
@@ -93,10 +97,10 @@ pub(crate) fn static_snapshot(config: &Config) -> Snapshot {
     }
 }
 
-fn target(address: &String) -> Target {
+fn target(address: &str) -> Target {
     Target {
-        id: address.clone(),
-        address: address.clone(),
+        id: address.to_owned(),
+        address: address.to_owned(),
         availability_zone: None,
         draining: false,
     }

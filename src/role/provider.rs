@@ -10,6 +10,7 @@ use minicloud_autoscaler::{
     provider::{
         ExecError, ExecSession, InstanceProvider, LaunchError, LaunchRequest, ObservedInstance,
         ProviderError,
+        docker::{self, DockerConfig, DockerProvider},
         process::{ProcessConfig, ProcessProvider},
     },
 };
@@ -21,6 +22,7 @@ use crate::{
 
 pub(crate) enum Provider {
     Process(ProcessProvider),
+    Docker(Box<DockerProvider>),
 }
 
 impl Provider {
@@ -32,8 +34,8 @@ impl Provider {
         let provider = match name {
             ProviderName::Process => Self::process(state_dir)?,
             ProviderName::Docker => {
-                let _ = docker_network;
-                unimplemented!()
+                let docker = docker(state_dir.owner().to_owned(), docker_network);
+                Self::Docker(Box::new(docker.await.map_err(explain)?))
             }
         };
         Ok(Arc::new(provider))
@@ -53,6 +55,10 @@ impl Provider {
     pub(crate) async fn on_shutdown(&self) -> Shutdown {
         match self {
             Self::Process(_) => Shutdown::Keep,
+            Self::Docker(provider) => match provider.on_shutdown().await {
+                docker::Shutdown::Keep => Shutdown::Keep,
+                docker::Shutdown::Terminate => Shutdown::Terminate,
+            },
         }
     }
 
@@ -60,6 +66,7 @@ impl Provider {
     pub(crate) async fn sweep(&self) -> Result<Vec<InstanceId>, Failure> {
         let swept = match self {
             Self::Process(provider) => provider.sweep().await,
+            Self::Docker(provider) => provider.sweep().await,
         };
         swept.map_err(explain)
     }
@@ -68,7 +75,23 @@ impl Provider {
     pub(crate) async fn clean_up(&self) -> Result<(), Failure> {
         match self {
             Self::Process(_) => Ok(()),
+            Self::Docker(provider) => provider.remove_network().await.map_err(explain),
         }
+    }
+}
+
+/// In a Compose project the project says which network is the instances'.
+async fn docker(owner: String, network: Option<String>) -> Result<DockerProvider, ProviderError> {
+    let detected = DockerProvider::detect(owner.clone()).await?;
+    match network {
+        Some(network) if detected.config().compose.is_none() => {
+            let config = DockerConfig {
+                network,
+                ..DockerConfig::standalone(owner)
+            };
+            DockerProvider::connect(config).await
+        }
+        _ => Ok(detected),
     }
 }
 
@@ -93,30 +116,35 @@ impl InstanceProvider for Provider {
     async fn launch(&self, request: &LaunchRequest) -> Result<(), LaunchError> {
         match self {
             Self::Process(provider) => provider.launch(request).await,
+            Self::Docker(provider) => provider.launch(request).await,
         }
     }
 
     async fn terminate(&self, id: &InstanceId) -> Result<(), ProviderError> {
         match self {
             Self::Process(provider) => provider.terminate(id).await,
+            Self::Docker(provider) => provider.terminate(id).await,
         }
     }
 
     async fn list(&self) -> Result<Vec<ObservedInstance>, ProviderError> {
         match self {
             Self::Process(provider) => provider.list().await,
+            Self::Docker(provider) => provider.list().await,
         }
     }
 
     async fn exec(&self, id: &InstanceId, command: Vec<String>) -> Result<ExecSession, ExecError> {
         match self {
             Self::Process(provider) => provider.exec(id, command).await,
+            Self::Docker(provider) => provider.exec(id, command).await,
         }
     }
 
     async fn changed(&self) {
         match self {
             Self::Process(provider) => provider.changed().await,
+            Self::Docker(provider) => provider.changed().await,
         }
     }
 }

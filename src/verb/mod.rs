@@ -1,6 +1,7 @@
 //! The verbs that ask a control plane, or look at files.
 
 pub(crate) mod activities;
+pub(crate) mod demo;
 pub(crate) mod exec;
 pub(crate) mod groups;
 pub(crate) mod healthcheck;

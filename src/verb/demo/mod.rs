@@ -1,0 +1,155 @@
+//! The tutorial's story: an instance gets busy, the group grows; it calms down, the group
+//! shrinks.
+
+mod burner;
+mod scene;
+mod screen;
+mod story;
+
+use std::time::Duration;
+
+use minicloud_autoscaler::{
+    config::Pace,
+    describe::{AutoScalingGroup, View},
+    instance::{InstanceId, LifecycleState},
+};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use self::{scene::Scene, screen::Screen, story::Story};
+use super::{activities, connect};
+use crate::{
+    cli::{DemoArgs, DemoVerb, StressArgs},
+    control_api::ControlApi,
+    failure::{Exit, Failure},
+    output::{print, say},
+};
+
+/// How often the control plane is asked: a few frames a second.
+const REFRESH: Duration = Duration::from_millis(400);
+
+pub(crate) async fn run(args: DemoArgs) -> Result<(), Failure> {
+    match args.verb {
+        DemoVerb::Stress(args) => stress(args).await,
+    }
+}
+
+async fn stress(args: StressArgs) -> Result<(), Failure> {
+    let api = connect(&args.connection)?;
+    let view = api.view().await?;
+    // Asked by name for the sake of its fault, which lists the groups that there are.
+    let group = api.group(&args.group).await?;
+    check(&group)?;
+    let instance = busy_to_be(&group)?;
+    let story = Story::begin(&group, Instant::now(), patience(view.pace, &group));
+    say(format_args!(
+        "burning {} CPU in {instance} for {} s; Ctrl-C stops it",
+        args.cpu,
+        args.duration.as_secs()
+    ));
+    tokio::select! {
+        told = tell(&api, &args, instance, story) => told,
+        interrupted = tokio::signal::ctrl_c() => {
+            say("\nstress stopped; the group shrinks by itself");
+            interrupted.map_err(|error| Failure::new(Exit::Failure, error.to_string()))
+        }
+    }
+}
+
+/// Shows the story until it is over, then sums it up. Dropped, it stops the stress.
+async fn tell(
+    api: &ControlApi,
+    args: &StressArgs,
+    instance: InstanceId,
+    mut story: Story,
+) -> Result<(), Failure> {
+    let burning = burner::burn(api, &instance, args.cpu, args.duration);
+    let mut burning = std::pin::pin!(burning);
+    let mut screen = Screen::new();
+    let mut ticks = interval(REFRESH);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while !story.is_over(Instant::now()) {
+        tokio::select! {
+            burnt = burning.as_mut(), if story.burns() => {
+                burnt?;
+                story.calm(Instant::now());
+            }
+            _ = ticks.tick() => {
+                let scene = scene(api, &args.group, &story).await?;
+                story.observe(&scene.group, Instant::now());
+                screen.draw(&scene);
+            }
+        }
+    }
+    match story.summary() {
+        Ok(summary) => print(format!("{summary}\n").as_bytes()),
+        Err(message) => Err(Failure::new(Exit::NotReached, message)),
+    }
+}
+
+async fn scene(api: &ControlApi, name: &str, story: &Story) -> Result<Scene, Failure> {
+    let View { target_groups, .. } = api.view().await?;
+    let group = api.group(name).await?;
+    let mut latest = activities::of_group(api, name, 1).await?;
+    Ok(Scene {
+        elapsed: story.elapsed(Instant::now()),
+        burns: story.burns(),
+        targets: target_groups
+            .into_iter()
+            .filter(|target_group| {
+                group
+                    .target_group_names
+                    .contains(&target_group.target_group_name)
+            })
+            .flat_map(|target_group| target_group.target_health_descriptions)
+            .collect(),
+        group,
+        last_activity: latest.activities.pop(),
+    })
+}
+
+fn check(group: &AutoScalingGroup) -> Result<(), Failure> {
+    let name = &group.auto_scaling_group_name;
+    let refuse = |message| Err(Failure::new(Exit::Conflict, message));
+    if group.scaling_policies.is_empty() {
+        return refuse(format!(
+            "{name} has no scaling policy: nothing would react to the stress"
+        ));
+    }
+    match group.desired_capacity >= group.max_size {
+        true => refuse(format!(
+            "{name} is at its max_size of {max} already; make room with `minicloud scale {name} --max {more}`",
+            max = group.max_size,
+            more = group.max_size.saturating_add(1),
+        )),
+        false => Ok(()),
+    }
+}
+
+/// The instance longest in service: its warm-up is over soonest.
+fn busy_to_be(group: &AutoScalingGroup) -> Result<InstanceId, Failure> {
+    group
+        .instances
+        .iter()
+        .filter(|instance| instance.lifecycle_state == LifecycleState::InService)
+        .min_by_key(|instance| instance.launch_time)
+        .map(|instance| instance.instance_id.clone())
+        .ok_or_else(|| {
+            let name = &group.auto_scaling_group_name;
+            let message = format!(
+                "{name} has no instance in service to stress; `minicloud activities {name}` has the reason"
+            );
+            Failure::new(Exit::Conflict, message)
+        })
+}
+
+/// From the end of the stress: the scale-in window, a drain at its default, and some.
+fn patience(pace: Pace, group: &AutoScalingGroup) -> Duration {
+    let shrinks = |policy: &minicloud_autoscaler::config::ScalingPolicy| {
+        !policy.target_tracking.disable_scale_in
+    };
+    match pace {
+        _ if !group.scaling_policies.iter().any(shrinks) => Duration::ZERO,
+        Pace::Fast => Duration::from_secs(300),
+        Pace::Aws => Duration::from_secs(25 * 60),
+    }
+}
