@@ -1,2 +1,16 @@
-#[test]
-fn nothing() {}
+//! System tests: the real binary, real processes, real sockets, a real engine.
+//!
+//! Docker tests run wherever an engine answers and say that they were skipped where none
+//! does; with `MINICLOUD_REQUIRE_DOCKER=1` a missing engine is a failure.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stderr, reason = "a skipped test says so")]
+
+mod support;
+
+mod bad_input;
+mod crash;
+mod docker;
+mod process;
+mod standalone;
+mod story;

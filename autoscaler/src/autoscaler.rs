@@ -168,6 +168,12 @@ impl Autoscaler {
         &self.metrics
     }
 
+    /// Ends the loop between two awaits, with no chance to clean up: what `kill -9` does.
+    pub async fn abort(self) {
+        self.task.abort();
+        let _ = self.task.await;
+    }
+
     /// Stops the loop; resolves when it is done with what `how` asks for, or after a bounded time.
     pub async fn shutdown(self, how: Shutdown) {
         let _ = self.shutdown.send(how);

@@ -1,6 +1,28 @@
-//! Auto Scaling groups: observe, decide, plan, execute, record. (map to come)
+//! Auto Scaling groups: observe, decide, plan, execute, record.
+//!
+//! ```text
+//!  provider ──list──> observe ─┐            ┌─> provider (launch, terminate)
+//!  balancer ─report─> target_health ─> decide ─> plan ─> execute ─> store, activities
+//!  agents ──scrape──> metric ──┘  (policy)  └─> snapshot ─> balancer
+//! ```
+//!
+//! [`policy`], [`plan`], [`observe`], [`termination`], [`metric`] and [`launch_backoff`] decide
+//! with functions of values: no I/O, no clock, no randomness of their own. `reconcile` is the
+//! loop around them, `operations` its calls to the provider, `ledger` its record; the API only
+//! reads the published [`describe::View`] and sends [`command::Command`]s.
+//!
+//! Invariants:
+//! - An intent is in the store before anything acts on it; an instance is found by its mark on
+//!   the provider, so a crash between any two steps neither orphans nor doubles one.
+//! - Missing data is a value. Nothing scales in on silence, of an agent or of the balancer.
+//! - One call to the provider at a time for an instance; a pass waits for none of them.
+//! - What does not carry our mark is never touched.
+//!
+//! Deliberately absent: HTTP to agents and balancers. They are ports ([`MetricSource`],
+//! [`load_balancer_link`]) that the root package adapts.
 
 mod activity;
+pub mod api;
 mod autoscaler;
 pub mod command;
 mod conditions;

@@ -286,3 +286,98 @@ fn instance_record(row: &Row<'_>) -> Result<InstanceRecord, rusqlite::Error> {
         activity_id: row.get("activity_id")?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::{SeedableRng, rngs::SmallRng};
+
+    use super::*;
+
+    fn template(image: &str) -> LaunchTemplate {
+        LaunchTemplate {
+            name: "web".to_owned(),
+            version: 1,
+            image: Some(image.to_owned()),
+            ..LaunchTemplate::default()
+        }
+    }
+
+    #[test]
+    fn template_gets_a_new_version_only_when_its_text_changes() {
+        let store = Store::in_memory();
+        let versions = ["a", "a", "b", "b", "a"].map(|image| {
+            store
+                .version_launch_template(&template(image))
+                .unwrap()
+                .version
+        });
+        assert_eq!(versions, [1, 1, 2, 2, 3]);
+        assert_eq!(
+            store
+                .launch_template("web", 2)
+                .unwrap()
+                .unwrap()
+                .image
+                .as_deref(),
+            Some("b")
+        );
+        assert_eq!(store.launch_template("web", 4).unwrap(), None);
+    }
+
+    #[test]
+    fn instances_come_back_as_they_were() {
+        let store = Store::in_memory();
+        let mut record = InstanceRecord {
+            id: "i-0123abcd".parse().unwrap(),
+            auto_scaling_group: "web".to_owned(),
+            availability_zone: "a".to_owned(),
+            index: 1,
+            launch_template_name: "web".to_owned(),
+            launch_template_version: 3,
+            lifecycle_state: LifecycleState::Pending,
+            launch_time: "2026-01-01T00:00:00.25Z".parse().unwrap(),
+            activity_id: None,
+        };
+        store.put_instance(&record).unwrap();
+        record.lifecycle_state = LifecycleState::Terminating;
+        store.put_instance(&record).unwrap();
+        assert_eq!(store.instances().unwrap(), [record.clone()]);
+        store.delete_instance(&record.id).unwrap();
+        assert_eq!(store.instances().unwrap(), []);
+    }
+
+    #[test]
+    fn activities_are_kept_for_six_weeks() {
+        let store = Store::in_memory();
+        let mut rng = SmallRng::seed_from_u64(1);
+        let now: Timestamp = "2026-03-01T00:00:00Z".parse().unwrap();
+        let id = "i-0123abcd".parse().unwrap();
+        for days in [50_i64, 41, 0] {
+            let start = now - jiff::SignedDuration::from_hours(24 * days);
+            store
+                .put_activity(&Activity::adopt("web", &id, start, &mut rng))
+                .unwrap();
+        }
+        store.forget_old_activities(now).unwrap();
+        let kept: Vec<Timestamp> = store
+            .activities("web", 10)
+            .unwrap()
+            .iter()
+            .map(|a| a.start_time)
+            .collect();
+        assert_eq!(kept.len(), 2);
+        assert!(kept[0] > kept[1], "newest first");
+    }
+
+    #[test]
+    fn a_newer_store_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Store::open(dir.path()).unwrap());
+        let db = Connection::open(dir.path().join(FILE)).unwrap();
+        db.pragma_update(None, "user_version", 99).unwrap();
+        assert!(matches!(
+            Store::open(dir.path()),
+            Err(StoreError::Newer(99))
+        ));
+    }
+}

@@ -1,1 +1,64 @@
-//! (to come)
+//! An HTTP/1.1 load balancer after ELB's Application Load Balancer.
+//!
+//! It is told what to serve by [`Snapshot`](minicloud_lb_api::Snapshot)s and answers with
+//! [`Report`](minicloud_lb_api::Report)s, each through a `watch` channel; it knows nobody else.
+//!
+//! ```text
+//! snapshots --> control ----------------- routing (arc-swap) ------> worker x N
+//!   (watch)      |  registry: merges         |                        |  listener, connection
+//!                |  snapshot and health      |                        |  forward: pick, send, retry
+//! reports  <-----+  probers: one a target    |                        |  upstream: pool, tunnel
+//!                                            +-- target: counts ------+
+//! ```
+//!
+//! - `control` is the only task that decides; `worker`s read what it publishes.
+//! - Pure: `balancer` (who may serve, whose turn it is), `health` (state machine), `headers`,
+//!   `request` (what may be forwarded), `respond` (fault to status), `registry`.
+//! - Shell: `control`, `worker`, `connection`, `forward`, `upstream`, `tunnel`, `health::prober`.
+//!
+//! Invariants:
+//! - A target gets a request only under a claim (`target`); after a target is draining
+//!   and its `in_flight` was read as 0, it gets none.
+//! - A change of snapshot touches no connection of a target that stays.
+//! - A request is sent twice only if the first sending cannot have been read, or if twice is
+//!   as good as once and not a byte of an answer had come.
+//! - A connection to a target carries one exchange at a time and is kept only if that
+//!   exchange ended cleanly on both sides.
+//! - Nothing is buffered whole; every queue, buffer and wait is bounded by a name in
+//!   [`Limits`] or [`Timeouts`].
+//!
+//! Absent on purpose: HTTP/2, TLS, rules, stickiness, queueing, a store. 1xx responses of
+//! targets other than 101 are dropped, as hyper's server cannot send them.
+
+mod access_log;
+mod admin;
+mod balancer;
+mod body;
+mod config;
+mod connection;
+mod control;
+mod fault;
+mod forward;
+mod headers;
+mod health;
+mod lease;
+mod listener;
+mod load_balancer;
+mod metrics;
+mod record;
+mod registry;
+mod request;
+mod respond;
+mod response_body;
+mod routing;
+mod shared;
+mod stall;
+mod target;
+mod tunnel;
+mod upstream;
+mod worker;
+
+pub use admin::{AdminListener, serve_admin};
+pub use config::{AccessLog, Config, Limits, Timeouts};
+pub use listener::BindError;
+pub use load_balancer::{Handle, LoadBalancer, StartError};

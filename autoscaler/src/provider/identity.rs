@@ -41,7 +41,6 @@ pub(super) const ENVIRONMENT: Names = Names {
     launch_template_version: "MINICLOUD_LAUNCH_TEMPLATE_VERSION",
 };
 
-#[cfg_attr(not(test), expect(dead_code, reason = "for the docker provider"))]
 pub(super) const LABELS: Names = Names {
     owner: "minicloud.owner",
     instance_id: "minicloud.instance-id",

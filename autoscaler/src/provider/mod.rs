@@ -1,8 +1,10 @@
 //! Where instances live. One trait, and one contract suite for all of them.
 
+pub mod docker;
 pub mod fake;
 mod identity;
 pub mod process;
+mod template;
 
 use std::{future::Future, time::Duration};
 

@@ -1,6 +1,9 @@
 //! One contract for every provider, and what is particular to each.
 
 mod contract;
+mod docker;
+mod docker_compose;
+mod docker_harness;
 mod fake;
 mod harness;
 mod process;

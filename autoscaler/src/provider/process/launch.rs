@@ -21,7 +21,7 @@ use super::{
     record::{Leader, Record},
     table, watch,
 };
-use crate::provider::{LaunchError, LaunchRequest};
+use crate::provider::{LaunchError, LaunchRequest, template::check_env};
 
 /// What an instance inherits of our environment. Everything else (tokens, say) stays here.
 const INHERITED: [&str; 8] = [
@@ -155,13 +155,7 @@ fn argv(shared: &Shared, request: &LaunchRequest) -> Result<Vec<OsString>, Launc
             template.name
         ))
     })?;
-    if let Some(name) = template.env.keys().find(|name| !is_variable(name)) {
-        return Err(LaunchError::Template(format!(
-            "launch template `{}`: `{}` cannot be the name of an environment variable",
-            template.name,
-            name.escape_debug()
-        )));
-    }
+    check_env(template)?;
     if process.command.is_empty() {
         return Err(no_command());
     }
@@ -181,10 +175,6 @@ pub(super) fn inherited() -> impl Iterator<Item = (&'static str, OsString)> {
     INHERITED
         .into_iter()
         .filter_map(|name| Some((name, std::env::var_os(name)?)))
-}
-
-fn is_variable(name: &str) -> bool {
-    !name.is_empty() && !name.contains(['=', '\0'])
 }
 
 fn no_command() -> LaunchError {

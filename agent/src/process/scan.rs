@@ -1,0 +1,235 @@
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use super::{
+    Pid,
+    instance_id::InstanceId,
+    ledger::{Ledger, Process},
+    stat::Stat,
+};
+use crate::{
+    Config,
+    cgroup::parse,
+    clock,
+    files::Reader,
+    node::tick,
+    snapshot::{Container, Cpu, Memory},
+};
+
+/// Samples in which a new process that is no instance's is looked at again: before it
+/// executes its program, it has the environment of its parent.
+const LOOKS: u8 = 5;
+/// All others are looked at again once in so many samples.
+const REVISIT_SAMPLES: u32 = 32;
+
+/// The instances among the processes of one node.
+pub(crate) struct Processes {
+    proc_root: PathBuf,
+    mark: String,
+    ledger: Ledger,
+    strangers: HashMap<Pid, Stranger>,
+    sample: u32,
+    tick: Duration,
+    page_bytes: u64,
+}
+
+/// A process that is no instance's, so far.
+struct Stranger {
+    stat: Stat,
+    looks: u8,
+}
+
+/// A process of an instance, and what it holds.
+struct Found {
+    process: Process,
+    resident: u64,
+}
+
+impl Processes {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            proc_root: config.proc_root.clone(),
+            mark: config.instance_mark.clone(),
+            ledger: Ledger::default(),
+            strangers: HashMap::new(),
+            sample: 0,
+            tick: tick(),
+            page_bytes: u64::try_from(rustix::param::page_size()).unwrap_or(4096),
+        }
+    }
+
+    /// Appends every instance that has a process now. Cheap: of the processes that are no
+    /// instance's, mostly the directory's entry is all that is looked at.
+    pub(crate) fn sample(&mut self, reader: &mut Reader, containers: &mut Vec<Container>) {
+        self.sample = self.sample.wrapping_add(1);
+        let pids = match list(&self.proc_root) {
+            Ok(pids) => pids,
+            Err(error) => {
+                tracing::debug!(%error, "processes cannot be listed");
+                return;
+            }
+        };
+        let mut found = BTreeMap::new();
+        self.read_members(reader, &mut found);
+        self.look_at_others(&pids, reader, &mut found);
+        let read_at = clock::unix_milliseconds();
+        let mut resident: BTreeMap<InstanceId, u64> = BTreeMap::new();
+        for it in found.values() {
+            let pages = resident.entry(it.process.instance.clone()).or_default();
+            *pages = pages.saturating_add(it.resident);
+        }
+        self.ledger
+            .record(found.into_values().map(|it| it.process).collect());
+        containers.extend(
+            resident
+                .into_iter()
+                .map(|(instance, pages)| self.container(&instance, pages, read_at)),
+        );
+    }
+
+    /// In the order of their start, so that each is read before its children: the ledger
+    /// relies on it.
+    fn read_members(&self, reader: &mut Reader, found: &mut BTreeMap<Pid, Found>) {
+        let mut members: Vec<&Process> = self.ledger.members().collect();
+        members.sort_unstable_by_key(|member| (member.start, member.pid));
+        for member in members {
+            let it = match self.read_stat(member.pid, reader) {
+                Ok(stat) if stat.start == member.start => {
+                    Found::new(member.pid, &stat, member.instance.clone())
+                }
+                Ok(_) => continue,
+                Err(error) if is_gone(&error) => continue,
+                // Still there, for all we know; to drop it would be to count it twice later.
+                Err(_) => Found {
+                    process: member.clone(),
+                    resident: 0,
+                },
+            };
+            found.insert(member.pid, it);
+        }
+    }
+
+    fn look_at_others(
+        &mut self,
+        pids: &[Pid],
+        reader: &mut Reader,
+        found: &mut BTreeMap<Pid, Found>,
+    ) {
+        let mut before = std::mem::take(&mut self.strangers);
+        for &pid in pids {
+            if found.contains_key(&pid) {
+                continue;
+            }
+            let known = before.remove(&pid);
+            if let Some(known) = known.as_ref().filter(|known| !self.is_due(pid, known)) {
+                self.strangers.insert(pid, Stranger { ..*known });
+                continue;
+            }
+            let Ok(stat) = self.read_stat(pid, reader) else {
+                continue;
+            };
+            let known = known.filter(|known| known.stat.start == stat.start);
+            match self.instance_of(pid, &stat, reader, found) {
+                Some(instance) => {
+                    if let Some(known) = &known {
+                        self.ledger
+                            .adopt(Found::new(pid, &known.stat, instance.clone()).process);
+                    }
+                    found.insert(pid, Found::new(pid, &stat, instance));
+                }
+                None => {
+                    let looks = known.map_or(0, |known| known.looks).saturating_add(1);
+                    self.strangers.insert(pid, Stranger { stat, looks });
+                }
+            }
+        }
+    }
+
+    fn is_due(&self, pid: Pid, stranger: &Stranger) -> bool {
+        stranger.looks < LOOKS
+            || pid
+                .wrapping_add(self.sample)
+                .is_multiple_of(REVISIT_SAMPLES)
+    }
+
+    /// By the process's own mark, or else by its parent's: a command that clears its
+    /// environment is still the instance's.
+    fn instance_of(
+        &self,
+        pid: Pid,
+        stat: &Stat,
+        reader: &mut Reader,
+        found: &BTreeMap<Pid, Found>,
+    ) -> Option<InstanceId> {
+        // Not readable: another user's, or gone.
+        reader
+            .bytes(&self.file(pid, "environ"))
+            .ok()
+            .and_then(|environ| InstanceId::from_environ(environ, &self.mark))
+            .or_else(|| Some(found.get(&stat.ppid)?.process.instance.clone()))
+    }
+
+    fn read_stat(&self, pid: Pid, reader: &mut Reader) -> io::Result<Stat> {
+        let bytes = reader.bytes(&self.file(pid, "stat"))?;
+        Stat::parse(bytes).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
+    fn file(&self, pid: Pid, name: &str) -> PathBuf {
+        self.proc_root.join(format!("{pid}/{name}"))
+    }
+
+    fn container(&self, instance: &InstanceId, pages: u64, read_at: i64) -> Container {
+        let resident = Some(pages.saturating_mul(self.page_bytes));
+        Container {
+            id: format!("/process/{instance}"),
+            name: Some(instance.as_str().to_owned()),
+            read_at,
+            cpu: Cpu {
+                usage: Some(parse::ticks(self.ledger.ticks(instance), self.tick)),
+                ..Cpu::default()
+            },
+            memory: Memory {
+                usage: resident,
+                working_set: resident,
+                limit: None,
+            },
+        }
+    }
+}
+
+impl Found {
+    fn new(pid: Pid, stat: &Stat, instance: InstanceId) -> Self {
+        Self {
+            resident: stat.resident,
+            process: Process {
+                pid,
+                ppid: stat.ppid,
+                start: stat.start,
+                own: stat.own,
+                reaped: stat.reaped,
+                instance,
+            },
+        }
+    }
+}
+
+/// Ascending, so that new processes, too, mostly come before their children.
+fn list(proc_root: &Path) -> io::Result<Vec<Pid>> {
+    let mut pids: Vec<Pid> = fs::read_dir(proc_root)?
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect();
+    pids.sort_unstable();
+    Ok(pids)
+}
+
+/// A process may end between the opening of its file, which fails with ENOENT, and the
+/// reading, which fails with ESRCH.
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
+        || error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error())
+}

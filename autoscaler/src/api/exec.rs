@@ -1,0 +1,145 @@
+use std::{convert::Infallible, future::Future, pin::Pin, sync::Arc};
+
+use axum::{
+    body::Body,
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures_util::stream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Api,
+    body::JsonBody,
+    fault::Fault,
+    segment::Segment,
+    wire::{ExecFrame, ExecRequest},
+};
+use crate::{
+    describe::View,
+    instance::InstanceId,
+    provider::{ExecError, ExecOutput, ExecSession, InstanceProvider},
+};
+
+/// Commands that run at once; each holds a connection and a process.
+const MAX_SESSIONS: usize = 32;
+
+/// Runs commands in instances, so many at a time.
+#[derive(Clone)]
+pub struct ExecSessions {
+    provider: Arc<dyn Exec>,
+    slots: Arc<Semaphore>,
+}
+
+impl ExecSessions {
+    pub fn new(provider: Arc<impl InstanceProvider>) -> Self {
+        Self {
+            provider,
+            slots: Arc::new(Semaphore::new(MAX_SESSIONS)),
+        }
+    }
+}
+
+type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The one call of an [`InstanceProvider`] that the API makes, with its type erased.
+trait Exec: Send + Sync {
+    fn exec(
+        &self,
+        id: InstanceId,
+        command: Vec<String>,
+    ) -> BoxFuture<'_, Result<ExecSession, ExecError>>;
+}
+
+impl<P: InstanceProvider> Exec for P {
+    fn exec(
+        &self,
+        id: InstanceId,
+        command: Vec<String>,
+    ) -> BoxFuture<'_, Result<ExecSession, ExecError>> {
+        Box::pin(async move { InstanceProvider::exec(self, &id, command).await })
+    }
+}
+
+/// One [`ExecFrame`] a line. A client that leaves drops the stream, with it the session, and
+/// so ends the command.
+pub(super) async fn exec(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment,
+    JsonBody(request): JsonBody<ExecRequest>,
+) -> Result<Response, Fault> {
+    let id: InstanceId = id.parse()?;
+    check(&request)?;
+    if !is_known(&api.view.borrow(), &id) {
+        return Err(Fault::not_found(
+            "InstanceNotFound",
+            format!("there is no instance {id}; `minicloud instances` lists them"),
+        ));
+    }
+    let slots = Arc::clone(&api.sessions.slots);
+    let slot = slots.try_acquire_owned().map_err(|_| {
+        Fault::unavailable(
+            "Throttling",
+            format!("{MAX_SESSIONS} commands run already: end one, then try again"),
+        )
+    })?;
+    let session = api.sessions.provider.exec(id, request.command).await?;
+    let lines = Lines {
+        session,
+        shutdown: api.shutdown.clone(),
+        _slot: slot,
+    };
+    let body = Body::from_stream(stream::unfold(Some(lines), next_line));
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
+}
+
+struct Lines {
+    session: ExecSession,
+    shutdown: CancellationToken,
+    _slot: OwnedSemaphorePermit,
+}
+
+type Line = Result<Bytes, Infallible>;
+
+async fn next_line(lines: Option<Lines>) -> Option<(Line, Option<Lines>)> {
+    let mut lines = lines?;
+    let frame = tokio::select! {
+        output = lines.session.output.recv() => frame(output),
+        () = lines.shutdown.cancelled() => ExecFrame::Error(Fault::loop_gone().detail()),
+    };
+    let is_last = matches!(frame, ExecFrame::ExitCode(_) | ExecFrame::Error(_));
+    let mut line = serde_json::to_vec(&frame).expect("a frame is made of strings and numbers");
+    line.push(b'\n');
+    Some((Ok(line.into()), (!is_last).then_some(lines)))
+}
+
+fn frame(output: Option<ExecOutput>) -> ExecFrame {
+    match output {
+        Some(ExecOutput::Stdout(bytes)) => ExecFrame::Stdout(bytes),
+        Some(ExecOutput::Stderr(bytes)) => ExecFrame::Stderr(bytes),
+        Some(ExecOutput::Exit(code)) => ExecFrame::ExitCode(code),
+        None => ExecFrame::Error(
+            Fault::unavailable("ProviderFailure", "the command's exit code was lost").detail(),
+        ),
+    }
+}
+
+fn check(request: &ExecRequest) -> Result<(), Fault> {
+    if request.command.first().is_none_or(String::is_empty) {
+        return Err(Fault::validation("command: names no program"));
+    }
+    match request.command.iter().any(|part| part.contains('\0')) {
+        true => Err(Fault::validation("command: holds a NUL character")),
+        false => Ok(()),
+    }
+}
+
+fn is_known(view: &View, id: &InstanceId) -> bool {
+    view.auto_scaling_groups
+        .iter()
+        .flat_map(|group| &group.instances)
+        .any(|instance| instance.instance_id == *id)
+}

@@ -1,0 +1,163 @@
+use axum::{
+    BoxError, Json,
+    http::{Method, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+};
+use tower::{load_shed, timeout};
+
+use super::wire::{FaultBody, FaultDetail};
+use crate::{command::CommandError, instance::InstanceIdError, provider::ExecError};
+
+/// A request refused or failed: a status, a code to program against and a sentence to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+}
+
+/// Text from outside that a message repeats; more helps nobody.
+const MAX_MESSAGE_CHARS: usize = 500;
+
+impl Fault {
+    pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        let mut message = message.into();
+        if let Some((cut, _)) = message.char_indices().nth(MAX_MESSAGE_CHARS) {
+            message.truncate(cut);
+            message.push_str(" ...");
+        }
+        Self {
+            status,
+            code,
+            message,
+        }
+    }
+
+    pub(super) fn validation(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "ValidationError", message)
+    }
+
+    pub(super) fn not_found(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, code, message)
+    }
+
+    pub(super) fn unavailable(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message)
+    }
+
+    pub(super) fn loop_gone() -> Self {
+        Self::unavailable(
+            "ServiceUnavailable",
+            "the autoscaler is shutting down: ask again once it is back",
+        )
+    }
+
+    /// What the tower layers around a handler answer in its place.
+    pub(super) fn of_layer(error: &BoxError) -> Self {
+        if error.is::<load_shed::error::Overloaded>() {
+            Self::unavailable("Throttling", "too many requests at once: try again")
+        } else if error.is::<timeout::error::Elapsed>() {
+            Self::unavailable(
+                "RequestTimeout",
+                "the autoscaler did not answer in time; what was asked may yet be done",
+            )
+        } else {
+            Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "InternalFailure",
+                error.to_string(),
+            )
+        }
+    }
+
+    pub(super) fn detail(&self) -> FaultDetail {
+        FaultDetail {
+            code: self.code.to_owned(),
+            message: self.message.clone(),
+        }
+    }
+}
+
+pub(super) async fn unknown_path(uri: Uri) -> Fault {
+    Fault::not_found(
+        "NotFound",
+        format!(
+            "there is nothing at {}; the API is at /v1/groups, /v1/target-groups and /v1/status",
+            excerpt(uri.path())
+        ),
+    )
+}
+
+pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> Fault {
+    Fault::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "MethodNotAllowed",
+        format!(
+            "{} does not take {}",
+            excerpt(uri.path()),
+            excerpt(method.as_str())
+        ),
+    )
+}
+
+/// The beginning of a text from outside, for a message that must stay a sentence.
+pub(super) fn excerpt(text: &str) -> String {
+    let mut excerpt: String = text.chars().take(80).collect();
+    if excerpt.len() < text.len() {
+        excerpt.push_str("..");
+    }
+    excerpt
+}
+
+impl IntoResponse for Fault {
+    fn into_response(self) -> Response {
+        let body = FaultBody {
+            error: self.detail(),
+        };
+        let mut response = (self.status, Json(body)).into_response();
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(
+                header::WWW_AUTHENTICATE,
+                header::HeaderValue::from_static("Bearer"),
+            );
+        }
+        response
+    }
+}
+
+impl From<CommandError> for Fault {
+    fn from(error: CommandError) -> Self {
+        let message = error.to_string();
+        match error {
+            CommandError::AutoScalingGroupNotFound { .. } => {
+                Self::not_found("AutoScalingGroupNotFound", message)
+            }
+            CommandError::Validation(_) => Self::validation(message),
+            CommandError::Store(_) => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "InternalFailure",
+                message,
+            ),
+        }
+    }
+}
+
+impl From<InstanceIdError> for Fault {
+    fn from(error: InstanceIdError) -> Self {
+        Self::validation(error.to_string())
+    }
+}
+
+impl From<ExecError> for Fault {
+    fn from(error: ExecError) -> Self {
+        let (status, code) = match error {
+            ExecError::NotRunning(_) => (StatusCode::CONFLICT, "IncorrectInstanceState"),
+            ExecError::CommandNotFound(_) => (StatusCode::UNPROCESSABLE_ENTITY, "CommandNotFound"),
+            ExecError::CommandNotExecutable(_) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "CommandNotExecutable")
+            }
+            ExecError::Failed(_) => (StatusCode::BAD_GATEWAY, "ProviderFailure"),
+        };
+        Self::new(status, code, error.to_string())
+    }
+}

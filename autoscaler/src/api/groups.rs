@@ -1,0 +1,151 @@
+use std::{sync::Arc, time::Duration};
+
+use axum::{Json, extract::State};
+use serde::Deserialize;
+use tokio::{sync::oneshot, time::timeout};
+
+use super::{
+    Api,
+    body::JsonBody,
+    fault::{Fault, excerpt},
+    segment::{Parameters, Segment},
+    wire::{Activities, AutoScalingGroups, Instances},
+};
+use crate::{
+    command::{CapacityUpdate, Command},
+    describe::{AutoScalingGroup, Decision, View},
+};
+
+type Answer<T> = Result<Json<T>, Fault>;
+
+/// `MaxRecords` of AWS's `DescribeScalingActivities`, default and maximum at once.
+const MAX_RECORDS: usize = 100;
+/// A pass of the loop shows what was recorded well within it.
+const UPDATE_SHOWS_WITHIN: Duration = Duration::from_secs(3);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ActivityParameters {
+    max_records: Option<usize>,
+}
+
+pub(super) async fn status(State(api): State<Arc<Api>>) -> Json<View> {
+    let view = api.view.borrow().clone();
+    Json(View::clone(&view))
+}
+
+pub(super) async fn list(State(api): State<Arc<Api>>) -> Json<AutoScalingGroups> {
+    let auto_scaling_groups = api.view.borrow().auto_scaling_groups.clone();
+    Json(AutoScalingGroups {
+        auto_scaling_groups,
+    })
+}
+
+pub(super) async fn show(
+    State(api): State<Arc<Api>>,
+    Segment(name): Segment,
+) -> Answer<AutoScalingGroup> {
+    group(&api, &name, AutoScalingGroup::clone)
+}
+
+pub(super) async fn instances(
+    State(api): State<Arc<Api>>,
+    Segment(name): Segment,
+) -> Answer<Instances> {
+    group(&api, &name, |group| Instances {
+        instances: group.instances.clone(),
+    })
+}
+
+pub(super) async fn activities(
+    State(api): State<Arc<Api>>,
+    Segment(name): Segment,
+    Parameters(parameters): Parameters<ActivityParameters>,
+) -> Answer<Activities> {
+    let max_records = parameters.max_records.unwrap_or(MAX_RECORDS);
+    if !(1..=MAX_RECORDS).contains(&max_records) {
+        return Err(Fault::validation(format!(
+            "max_records: {max_records} is not from 1 to {MAX_RECORDS}"
+        )));
+    }
+    group(&api, &name, |group| Activities {
+        activities: group.activities.iter().take(max_records).cloned().collect(),
+    })
+}
+
+pub(super) async fn decision(
+    State(api): State<Arc<Api>>,
+    Segment(name): Segment,
+) -> Answer<Decision> {
+    let Json(decision) = group(&api, &name, |group| group.decision.clone())?;
+    decision.map(Json).ok_or_else(|| {
+        Fault::not_found(
+            "NoDecisionYet",
+            format!("no scaling policy of `{name}` has decided anything yet"),
+        )
+    })
+}
+
+/// Answers once the loop has recorded the change and, within a bound, shows it.
+pub(super) async fn update(
+    State(api): State<Arc<Api>>,
+    Segment(name): Segment,
+    JsonBody(update): JsonBody<CapacityUpdate>,
+) -> Answer<AutoScalingGroup> {
+    let (reply, answer) = oneshot::channel();
+    let command = Command::UpdateAutoScalingGroup {
+        name: name.clone(),
+        update,
+        reply,
+    };
+    api.commands
+        .send(command)
+        .await
+        .map_err(|_| Fault::loop_gone())?;
+    answer.await.map_err(|_| Fault::loop_gone())??;
+    let mut view = api.view.clone();
+    let shown = view.wait_for(|view| find(view, &name).is_some_and(|group| shows(group, update)));
+    // A policy may move the capacity on before anybody sees it: what stands then is answered.
+    drop(timeout(UPDATE_SHOWS_WITHIN, shown).await);
+    group(&api, &name, AutoScalingGroup::clone)
+}
+
+fn shows(group: &AutoScalingGroup, update: CapacityUpdate) -> bool {
+    let within =
+        group.min_size <= group.desired_capacity && group.desired_capacity <= group.max_size;
+    update.min_size.is_none_or(|size| size == group.min_size)
+        && update.max_size.is_none_or(|size| size == group.max_size)
+        && update
+            .desired_capacity
+            .map_or(within, |capacity| capacity == group.desired_capacity)
+}
+
+fn find<'a>(view: &'a View, name: &str) -> Option<&'a AutoScalingGroup> {
+    view.auto_scaling_groups
+        .iter()
+        .find(|group| group.auto_scaling_group_name == name)
+}
+
+fn group<T>(api: &Api, name: &str, answer: impl FnOnce(&AutoScalingGroup) -> T) -> Answer<T> {
+    let view = api.view.borrow().clone();
+    match find(&view, name) {
+        Some(group) => Ok(Json(answer(group))),
+        None => Err(unknown_group(&view, name)),
+    }
+}
+
+fn unknown_group(view: &View, name: &str) -> Fault {
+    let known: Vec<_> = view
+        .auto_scaling_groups
+        .iter()
+        .map(|group| group.auto_scaling_group_name.as_str())
+        .collect();
+    Fault::not_found(
+        "AutoScalingGroupNotFound",
+        format!(
+            "there is no Auto Scaling group `{}`; the groups are: {}",
+            excerpt(name),
+            known.join(", ")
+        ),
+    )
+}

@@ -1,0 +1,152 @@
+//! The control API: JSON over HTTP, in AWS's words and snake_case.
+//!
+//! ```text
+//! GET        /v1/status                          the whole view
+//! GET        /v1/groups                          {"auto_scaling_groups": [..]}
+//! GET, PATCH /v1/groups/{name}                   one group; PATCH takes a CapacityUpdate
+//! GET        /v1/groups/{name}/instances         {"instances": [..]}
+//! GET        /v1/groups/{name}/activities        {"activities": [..]}, newest first, ?max_records=
+//! GET        /v1/groups/{name}/decision          the last decision with its inputs
+//! GET        /v1/target-groups                   {"target_groups": [..]}
+//! GET        /v1/target-groups/{name}/targets    {"target_health_descriptions": [..]}
+//! POST       /v1/instances/{id}/exec             runs a command, streams its output
+//! GET        /healthz  /readyz  /metrics
+//! GET        /internal/v1/snapshot?after=        for the balancer: long poll
+//! PUT        /internal/v1/report                 for the balancer
+//! ```
+//!
+//! Invariants: whatever a handler refuses is answered with a [`FaultBody`] and has changed
+//! nothing; every wait, body, stream and connection has a bound; nothing is answered to a
+//! request that [`Access`] does not let pass. The API decides nothing: it shows the loop's
+//! view and hands the loop commands. Deliberately absent: TLS, and users with rights.
+
+mod access;
+mod body;
+mod exec;
+mod fault;
+mod groups;
+mod internal;
+mod probes;
+mod segment;
+mod serve;
+mod target_groups;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    BoxError, Router,
+    error_handling::HandleErrorLayer,
+    extract::DefaultBodyLimit,
+    middleware,
+    routing::{get, post, put},
+};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tower::{ServiceBuilder, limit::GlobalConcurrencyLimitLayer};
+
+pub use self::{
+    access::{Access, AccessError, Token, TokenError},
+    exec::ExecSessions,
+    fault::Fault,
+    serve::{Listener, serve},
+    wire::{
+        Activities, AutoScalingGroups, ExecFrame, ExecRequest, FaultBody, FaultDetail, Instances,
+        TargetGroups, TargetHealthDescriptions,
+    },
+};
+use crate::{command::Command, describe::View, load_balancer_link::LoadBalancerLink};
+
+/// A capacity update or a command line; nothing a person sends is near it.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+/// A report has about 300 bytes a target.
+const MAX_REPORT_BYTES: usize = 4 * 1024 * 1024;
+/// Requests of one kind at work at once; the next is told to come back.
+const MAX_CONCURRENT: usize = 64;
+/// Longer than a pass of the loop takes to record a command.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longer than the long poll itself waits, and than an engine takes to start a command.
+const LONG_REQUEST_TIMEOUT: Duration = Duration::from_secs(40);
+
+/// What the API shows and whom it asks.
+pub struct Api {
+    pub view: watch::Receiver<Arc<View>>,
+    pub commands: mpsc::Sender<Command>,
+    pub sessions: ExecSessions,
+    pub load_balancer: LoadBalancerLink,
+    /// Renders the Prometheus text.
+    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Ends long polls and streams.
+    pub shutdown: CancellationToken,
+}
+
+/// Everything. The balancer's routes are part of it only where `access` says that whoever
+/// gets this far is on this machine.
+pub fn router(api: Arc<Api>, access: Access) -> Router {
+    let short = Router::new()
+        .route("/v1/status", get(groups::status))
+        .route("/v1/groups", get(groups::list))
+        .route("/v1/groups/{name}", get(groups::show).patch(groups::update))
+        .route("/v1/groups/{name}/instances", get(groups::instances))
+        .route("/v1/groups/{name}/activities", get(groups::activities))
+        .route("/v1/groups/{name}/decision", get(groups::decision))
+        .route("/v1/target-groups", get(target_groups::list))
+        .route(
+            "/v1/target-groups/{name}/targets",
+            get(target_groups::targets),
+        )
+        .route("/metrics", get(probes::metrics))
+        .route("/readyz", get(probes::readyz));
+    let long = Router::new().route("/v1/instances/{id}/exec", post(exec::exec));
+    let routes = bounded(short, REQUEST_TIMEOUT)
+        .merge(bounded(long, LONG_REQUEST_TIMEOUT))
+        .route("/healthz", get(probes::healthz));
+    let routes = match access.serves_balancer() {
+        true => routes.merge(balancer_routes()),
+        false => routes,
+    };
+    finish(routes, api, access)
+}
+
+/// The two routes that the balancer needs, for a socket that only the balancer can open: it
+/// faces the world and must not be able to change capacity or run commands.
+pub fn load_balancer_router(api: Arc<Api>) -> Router {
+    let routes = balancer_routes().route("/healthz", get(probes::healthz));
+    finish(routes, api, Access::Socket)
+}
+
+type Routes = Router<Arc<Api>>;
+
+fn balancer_routes() -> Routes {
+    let report = Router::new()
+        .route("/internal/v1/report", put(internal::report))
+        .layer(DefaultBodyLimit::max(MAX_REPORT_BYTES));
+    let snapshot = Router::new().route("/internal/v1/snapshot", get(internal::snapshot));
+    bounded(report, REQUEST_TIMEOUT).merge(bounded(snapshot, LONG_REQUEST_TIMEOUT))
+}
+
+fn finish(routes: Routes, api: Arc<Api>, access: Access) -> Router {
+    routes
+        .fallback(fault::unknown_path)
+        .method_not_allowed_fallback(fault::method_not_allowed)
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(middleware::from_fn_with_state(
+            Arc::new(access),
+            access::guard,
+        ))
+        .with_state(api)
+}
+
+fn bounded(routes: Routes, timeout: Duration) -> Routes {
+    routes.layer(
+        ServiceBuilder::new()
+            .layer(HandleErrorLayer::new(|error: BoxError| async move {
+                Fault::of_layer(&error)
+            }))
+            .load_shed()
+            .layer(GlobalConcurrencyLimitLayer::new(MAX_CONCURRENT))
+            .timeout(timeout),
+    )
+}

@@ -1,0 +1,604 @@
+use std::time::Duration;
+
+use axum::{
+    body::Body,
+    http::{Method, Request, StatusCode, header},
+};
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use minicloud_lb_api::{Report, Snapshot};
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use super::*;
+use crate::{
+    command::CommandError,
+    describe::View,
+    instance::InstanceId,
+    load_balancer_link::{LoadBalancerDesk, load_balancer_link},
+    provider::{
+        ExecError, ExecOutput, ExecSession, InstanceProvider, LaunchError, LaunchRequest,
+        ObservedInstance, ProviderError,
+    },
+};
+
+/// Runs nothing: `echo` answers, `hang` waits until it is dropped, all else is not found.
+struct EchoProvider {
+    dropped: mpsc::Sender<()>,
+}
+
+impl InstanceProvider for EchoProvider {
+    async fn launch(&self, _: &LaunchRequest) -> Result<(), LaunchError> {
+        Ok(())
+    }
+
+    async fn terminate(&self, _: &InstanceId) -> Result<(), ProviderError> {
+        Ok(())
+    }
+
+    async fn list(&self) -> Result<Vec<ObservedInstance>, ProviderError> {
+        Ok(Vec::new())
+    }
+
+    async fn exec(&self, _: &InstanceId, command: Vec<String>) -> Result<ExecSession, ExecError> {
+        let (sender, output) = mpsc::channel(4);
+        let dropped = self.dropped.clone();
+        match command[0].as_str() {
+            "echo" => {
+                let bytes = Bytes::from_static(b"\xff\x00hi\n");
+                let _ = sender.try_send(ExecOutput::Stdout(bytes.clone()));
+                let _ = sender.try_send(ExecOutput::Stderr(bytes));
+                let _ = sender.try_send(ExecOutput::Exit(3));
+            }
+            "hang" => drop(tokio::spawn(async move {
+                sender.closed().await;
+                let _ = dropped.send(()).await;
+            })),
+            other => return Err(ExecError::CommandNotFound(format!("no `{other}` here"))),
+        }
+        Ok(ExecSession { output })
+    }
+
+    async fn changed(&self) {
+        std::future::pending().await
+    }
+}
+
+/// The loop's side of an API under test.
+struct Loop {
+    view: watch::Sender<Arc<View>>,
+    commands: mpsc::Receiver<Command>,
+    desk: LoadBalancerDesk,
+    dropped: mpsc::Receiver<()>,
+}
+
+fn view() -> View {
+    let group = json!({
+        "auto_scaling_group_name": "web", "min_size": 1, "max_size": 2, "desired_capacity": 1,
+        "availability_zones": ["a"], "target_group_names": ["web"],
+        "launch_template": { "launch_template_name": "web", "version": "1" },
+        "health_check_type": "ELB", "health_check_grace_period": 30,
+        "default_instance_warmup": 5, "scaling_policies": [], "conditions": [],
+        "cpu_utilization": null, "decision": null,
+        "instances": [{
+            "instance_id": "i-0123abcd", "auto_scaling_group_name": "web",
+            "availability_zone": "a", "lifecycle_state": "InService",
+            "health_status": "Healthy",
+            "launch_template": { "launch_template_name": "web", "version": "1" },
+            "protected_from_scale_in": false, "launch_time": "2026-01-01T00:00:00Z",
+            "address": "127.0.0.1:1", "warming": false, "cpu_utilization": 1.5, "in_flight": 0,
+        }],
+    });
+    serde_json::from_value(json!({
+        "time": "2026-01-01T00:00:00Z", "ready": true, "pace": "fast",
+        "auto_scaling_groups": [group], "load_balancers": [], "conditions": [],
+        "target_groups": [{ "target_group_name": "web", "target_health_descriptions": [] }],
+    }))
+    .unwrap()
+}
+
+fn api() -> (Arc<Api>, Loop) {
+    let (view_in, view) = watch::channel(Arc::new(view()));
+    let (command_in, commands) = mpsc::channel(4);
+    let (desk, load_balancer) = load_balancer_link();
+    let (dropped_in, dropped) = mpsc::channel(1);
+    let provider = Arc::new(EchoProvider {
+        dropped: dropped_in,
+    });
+    let api = Arc::new(Api {
+        view,
+        commands: command_in,
+        sessions: ExecSessions::new(provider),
+        load_balancer,
+        metrics: Arc::new(|| "up 1\n".to_owned()),
+        shutdown: CancellationToken::new(),
+    });
+    let core = Loop {
+        view: view_in,
+        commands,
+        desk,
+        dropped,
+    };
+    (api, core)
+}
+
+fn request(method: &str, path: &str) -> axum::http::request::Builder {
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::HOST, "localhost:8090")
+}
+
+fn json_request(method: &str, path: &str, body: impl Into<Body>) -> Request<Body> {
+    request(method, path)
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(body.into())
+        .unwrap()
+}
+
+async fn send(router: &Router, request: Request<Body>) -> (StatusCode, Value) {
+    let response = router.clone().oneshot(request).await.unwrap();
+    let status = response.status();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+}
+
+async fn get_json(router: &Router, path: &str) -> (StatusCode, Value) {
+    send(router, request("GET", path).body(Body::empty()).unwrap()).await
+}
+
+#[tokio::test]
+async fn lists_have_botocores_shape() {
+    let (api, core) = api();
+    let router = router(api, Access::Loopback);
+    for (path, pointer) in [
+        ("/v1/status", "/auto_scaling_groups/0/min_size"),
+        (
+            "/v1/groups",
+            "/auto_scaling_groups/0/auto_scaling_group_name",
+        ),
+        ("/v1/groups/web", "/desired_capacity"),
+        ("/v1/groups/web/instances", "/instances/0/lifecycle_state"),
+        ("/v1/groups/web/activities", "/activities"),
+        ("/v1/groups/web/activities?max_records=1", "/activities"),
+        ("/v1/target-groups", "/target_groups/0/target_group_name"),
+        (
+            "/v1/target-groups/web/targets",
+            "/target_health_descriptions",
+        ),
+        ("/readyz", "/status"),
+        ("/healthz", "/status"),
+    ] {
+        let (status, body) = get_json(&router, path).await;
+        assert_eq!(status, StatusCode::OK, "{path}: {body}");
+        assert!(body.pointer(pointer).is_some(), "{path}: {body}");
+    }
+    drop(core);
+}
+
+#[tokio::test]
+async fn every_refusal_is_a_fault() {
+    let (api, core) = api();
+    let router = router(api, Access::Loopback);
+    let long = "x".repeat(MAX_BODY_BYTES + 1);
+    let exec = "/v1/instances/i-0123abcd/exec";
+    for (method, path, body, status, code) in [
+        ("GET", "/", "", 404, "NotFound"),
+        ("GET", "/v1/nothing", "", 404, "NotFound"),
+        ("GET", "/v1/groups/", "", 404, "NotFound"),
+        ("DELETE", "/v1/groups", "", 405, "MethodNotAllowed"),
+        ("BREW", "/healthz", "", 405, "MethodNotAllowed"),
+        (
+            "GET",
+            "/v1/groups/nope",
+            "",
+            404,
+            "AutoScalingGroupNotFound",
+        ),
+        (
+            "GET",
+            "/v1/groups/nope/instances",
+            "",
+            404,
+            "AutoScalingGroupNotFound",
+        ),
+        (
+            "GET",
+            "/v1/groups/nope/decision",
+            "",
+            404,
+            "AutoScalingGroupNotFound",
+        ),
+        ("GET", "/v1/groups/%FF", "", 400, "ValidationError"),
+        ("GET", "/v1/groups/web/decision", "", 404, "NoDecisionYet"),
+        (
+            "GET",
+            "/v1/groups/web/activities?max_records=0",
+            "",
+            400,
+            "ValidationError",
+        ),
+        (
+            "GET",
+            "/v1/groups/web/activities?max_records=x",
+            "",
+            400,
+            "ValidationError",
+        ),
+        (
+            "GET",
+            "/v1/groups/web/activities?limit=1",
+            "",
+            400,
+            "ValidationError",
+        ),
+        (
+            "GET",
+            "/v1/target-groups/nope/targets",
+            "",
+            404,
+            "TargetGroupNotFound",
+        ),
+        ("PATCH", "/v1/groups/web", "{", 400, "MalformedJson"),
+        (
+            "PATCH",
+            "/v1/groups/web",
+            "{\"size\": 1}",
+            400,
+            "ValidationError",
+        ),
+        (
+            "PATCH",
+            "/v1/groups/web",
+            &long,
+            413,
+            "RequestEntityTooLarge",
+        ),
+        (
+            "POST",
+            "/v1/instances/x/exec",
+            "{\"command\":[\"echo\"]}",
+            400,
+            "ValidationError",
+        ),
+        ("POST", exec, "{\"command\":[]}", 400, "ValidationError"),
+        (
+            "POST",
+            exec,
+            "{\"command\":[\"a\\u0000\"]}",
+            400,
+            "ValidationError",
+        ),
+        (
+            "POST",
+            exec,
+            "{\"command\":[\"stress\"]}",
+            422,
+            "CommandNotFound",
+        ),
+        (
+            "POST",
+            "/v1/instances/i-00000000/exec",
+            "{\"command\":[\"echo\"]}",
+            404,
+            "InstanceNotFound",
+        ),
+        ("GET", "/internal/v1/snapshot", "", 503, "NotReady"),
+        ("PUT", "/internal/v1/report", "{}", 400, "ValidationError"),
+    ] {
+        let answer = send(&router, json_request(method, path, body.to_owned())).await;
+        let (got, body) = answer;
+        assert_eq!(got.as_u16(), status, "{method} {path}: {body}");
+        assert_eq!(body["error"]["code"], code, "{method} {path}");
+        assert!(!body["error"]["message"].as_str().unwrap().is_empty());
+    }
+    drop(core);
+}
+
+#[tokio::test]
+async fn wrong_method_learns_the_right_ones() {
+    let (api, _core) = api();
+    let request = request("PUT", "/v1/groups/web")
+        .body(Body::empty())
+        .unwrap();
+    let response = router(api, Access::Loopback)
+        .oneshot(request)
+        .await
+        .unwrap();
+    let allowed = response.headers()[header::ALLOW].to_str().unwrap();
+    assert!(
+        allowed.contains("GET") && allowed.contains("PATCH"),
+        "{allowed}"
+    );
+}
+
+#[tokio::test]
+async fn bodies_must_be_json_by_name() {
+    let (api, _core) = api();
+    let router = router(api, Access::Loopback);
+    for kind in ["text/plain", "application/x-www-form-urlencoded", ""] {
+        let request = request("PATCH", "/v1/groups/web")
+            .header(header::CONTENT_TYPE, kind)
+            .body(Body::from("{}"))
+            .unwrap();
+        let (status, body) = send(&router, request).await;
+        assert_eq!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{kind}: {body}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn update_answers_what_the_loop_recorded() {
+    let (api, mut core) = api();
+    let router = router(api, Access::Loopback);
+    let answering = async {
+        let Command::UpdateAutoScalingGroup {
+            name,
+            update,
+            reply,
+        } = core.commands.recv().await.unwrap();
+        assert_eq!((name.as_str(), update.max_size), ("web", Some(4)));
+        reply.send(Ok(())).unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let mut view = view();
+        view.auto_scaling_groups[0].max_size = 4;
+        core.view.send_replace(Arc::new(view));
+    };
+    let request = json_request("PATCH", "/v1/groups/web", "{\"max_size\": 4}");
+    let ((status, body), ()) = tokio::join!(send(&router, request), answering);
+    assert_eq!((status, &body["max_size"]), (StatusCode::OK, &json!(4)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn update_refused_or_unanswered_is_a_fault() {
+    let (api, mut core) = api();
+    let router = router(api, Access::Loopback);
+    let update = || json_request("PATCH", "/v1/groups/web", "{\"min_size\": 9}");
+    let refusing = async {
+        let Command::UpdateAutoScalingGroup { reply, .. } = core.commands.recv().await.unwrap();
+        let refusal = CommandError::Validation("min_size 9 is above max_size 2".to_owned());
+        reply.send(Err(refusal)).unwrap();
+    };
+    let ((status, body), ()) = tokio::join!(send(&router, update()), refusing);
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert_eq!(body["error"]["message"], "min_size 9 is above max_size 2");
+
+    let (status, body) = send(&router, update()).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "loop hangs");
+    assert_eq!(body["error"]["code"], "RequestTimeout");
+
+    drop(core);
+    let (status, body) = send(&router, update()).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "loop gone");
+    assert_eq!(body["error"]["code"], "ServiceUnavailable");
+}
+
+#[tokio::test]
+async fn names_of_other_hosts_are_refused() {
+    let (api, _core) = api();
+    let router = router(api, Access::PublishedOnLoopback);
+    let get = |uri: &str, host: &[&str], origin: Option<&str>| {
+        let mut request = Request::builder().uri(uri);
+        for host in host {
+            request = request.header(header::HOST, *host);
+        }
+        if let Some(origin) = origin {
+            request = request.header(header::ORIGIN, origin);
+        }
+        request.body(Body::empty()).unwrap()
+    };
+    let local = &["127.0.0.1:8090"][..];
+    for (request, expected) in [
+        (get("/healthz", local, None), StatusCode::OK),
+        (
+            get("/healthz", local, Some("http://app.localhost:3000")),
+            StatusCode::OK,
+        ),
+        (get("/healthz", &[], None), StatusCode::FORBIDDEN),
+        (
+            get("/healthz", &["evil.example:8090"], None),
+            StatusCode::FORBIDDEN,
+        ),
+        (
+            get("/healthz", &["localhost", "evil.example"], None),
+            StatusCode::FORBIDDEN,
+        ),
+        (
+            get("http://evil.example/healthz", local, None),
+            StatusCode::FORBIDDEN,
+        ),
+        (
+            get("/healthz", local, Some("http://evil.example")),
+            StatusCode::FORBIDDEN,
+        ),
+        (get("/nothing", local, Some("null")), StatusCode::FORBIDDEN),
+        (
+            get("/internal/v1/snapshot", local, None),
+            StatusCode::NOT_FOUND,
+        ),
+    ] {
+        let shown = format!("{request:?}");
+        let (status, body) = send(&router, request).await;
+        assert_eq!(status, expected, "{shown}: {body}");
+    }
+}
+
+#[tokio::test]
+async fn token_opens_what_it_guards() {
+    let (api, _core) = api();
+    let token = Token::try_new("0123456789abcdef").unwrap();
+    let router = router(api, Access::Token(token));
+    let get = |path: &str, authorization: &str| {
+        Request::get(path)
+            .header(header::AUTHORIZATION, authorization)
+            .body(Body::empty())
+            .unwrap()
+    };
+    for (path, authorization, expected) in [
+        ("/v1/groups", "Bearer 0123456789abcdef", StatusCode::OK),
+        ("/v1/groups", "bearer 0123456789abcdef", StatusCode::OK),
+        (
+            "/v1/groups",
+            "Bearer 0123456789abcdeX",
+            StatusCode::UNAUTHORIZED,
+        ),
+        (
+            "/v1/groups",
+            "Basic 0123456789abcdef",
+            StatusCode::UNAUTHORIZED,
+        ),
+        ("/v1/groups", "", StatusCode::UNAUTHORIZED),
+        ("/nothing", "", StatusCode::UNAUTHORIZED),
+        ("/metrics", "", StatusCode::UNAUTHORIZED),
+        ("/healthz", "", StatusCode::OK),
+    ] {
+        let (status, body) = send(&router, get(path, authorization)).await;
+        assert_eq!(status, expected, "{path} {authorization}: {body}");
+    }
+}
+
+#[tokio::test]
+async fn balancer_reaches_only_its_own_routes() {
+    let (api, _core) = api();
+    let router = load_balancer_router(api);
+    let (status, _) = get_json(&router, "/healthz").await;
+    assert_eq!(status, StatusCode::OK);
+    for (method, path) in [
+        ("PATCH", "/v1/groups/web"),
+        ("POST", "/v1/instances/i-0123abcd/exec"),
+        ("GET", "/v1/status"),
+        ("GET", "/metrics"),
+    ] {
+        let (status, body) = send(&router, json_request(method, path, "{}")).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{method} {path}: {body}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn snapshot_waits_for_news() {
+    let (api, core) = api();
+    let router = load_balancer_router(api);
+    let publish = |version| {
+        let snapshot = Snapshot {
+            version,
+            ..Snapshot::default()
+        };
+        core.desk.snapshots.send_replace(Some(Arc::new(snapshot)));
+    };
+    publish(7);
+    let (status, body) = get_json(&router, "/internal/v1/snapshot").await;
+    assert_eq!((status, &body["version"]), (StatusCode::OK, &json!(7)));
+    let (status, _) = get_json(&router, "/internal/v1/snapshot?after=7").await;
+    assert_eq!(status, StatusCode::NO_CONTENT, "unchanged");
+    let publishing = async {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        publish(2);
+    };
+    let waiting = get_json(&router, "/internal/v1/snapshot?after=7");
+    let ((status, body), ()) = tokio::join!(waiting, publishing);
+    assert_eq!((status, &body["version"]), (StatusCode::OK, &json!(2)));
+}
+
+#[tokio::test]
+async fn reports_reach_the_loop() {
+    let (api, core) = api();
+    let report = Report {
+        snapshot_version: 7,
+        ..Report::default()
+    };
+    let body = serde_json::to_vec(&report).unwrap();
+    let request = json_request("PUT", "/internal/v1/report", body);
+    let (status, _) = send(&load_balancer_router(api), request).await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+    let received = core.desk.reports.borrow().clone().unwrap();
+    assert_eq!(*received.report, report);
+}
+
+#[tokio::test]
+async fn exec_streams_bytes_and_exit_code() {
+    let (api, _core) = api();
+    let request = json_request(
+        "POST",
+        "/v1/instances/i-0123abcd/exec",
+        "{\"command\":[\"echo\"]}",
+    );
+    let response = router(api, Access::Loopback)
+        .oneshot(request)
+        .await
+        .unwrap();
+    assert_eq!(
+        response.headers()[header::CONTENT_TYPE],
+        "application/x-ndjson"
+    );
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    let frames: Vec<ExecFrame> = body
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect();
+    let bytes = Bytes::from_static(b"\xff\x00hi\n");
+    assert_eq!(
+        frames,
+        [
+            ExecFrame::Stdout(bytes.clone()),
+            ExecFrame::Stderr(bytes),
+            ExecFrame::ExitCode(3)
+        ]
+    );
+}
+
+#[tokio::test]
+async fn client_that_leaves_ends_its_command() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let (api, mut core) = api();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let shutdown = CancellationToken::new();
+    let router = router(api, Access::Loopback);
+    let server = tokio::spawn(serve(Listener::Tcp(listener), router, shutdown.clone()));
+    let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
+    let body = "{\"command\":[\"hang\"]}";
+    let head = format!(
+        "POST /v1/instances/i-0123abcd/exec HTTP/1.1\r\nhost: localhost\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    client.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    client.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    drop(client);
+    tokio::time::timeout(Duration::from_secs(5), core.dropped.recv())
+        .await
+        .expect("the command ends with its client")
+        .unwrap();
+    shutdown.cancel();
+    tokio::time::timeout(Duration::from_secs(5), server)
+        .await
+        .expect("the server ends")
+        .unwrap();
+}
+
+proptest::proptest! {
+    /// Whatever path and method come in, the answer is a success or a fault.
+    #[test]
+    fn no_route_answers_without_a_fault(
+        method in "GET|PUT|POST|PATCH|DELETE|OPTIONS|TRACE|[A-Z]{1,9}",
+        path in "/(v1|internal/v1)?/?(groups|target-groups|instances|status|report|snapshot)?(/[a-z%0-9]{0,9}){0,3}",
+        body in "\\PC{0,60}",
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        let (api, core) = api();
+        drop(core.commands);
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let request = json_request(method.as_str(), &path, body);
+        let (status, body) = runtime.block_on(send(&router(api, Access::Loopback), request));
+        proptest::prop_assert!(
+            status.is_success() || body["error"]["code"].is_string(),
+            "{} {} {:?}", status, path, body
+        );
+    }
+}

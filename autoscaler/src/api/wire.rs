@@ -1,0 +1,78 @@
+//! Bodies of the API that are not in [`describe`](crate::describe).
+
+use bytes::Bytes;
+use minicloud_lb_api::TargetHealthDescription;
+use serde::{Deserialize, Serialize};
+
+use crate::describe::{Activity, AutoScalingGroup, Instance, TargetGroup};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AutoScalingGroups {
+    pub auto_scaling_groups: Vec<AutoScalingGroup>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Instances {
+    pub instances: Vec<Instance>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Activities {
+    pub activities: Vec<Activity>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TargetGroups {
+    pub target_groups: Vec<TargetGroup>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TargetHealthDescriptions {
+    pub target_health_descriptions: Vec<TargetHealthDescription>,
+}
+
+/// Body of every answer that is not a success.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultBody {
+    pub error: FaultDetail,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultDetail {
+    pub code: String,
+    pub message: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExecRequest {
+    /// Program and arguments; no shell comes between.
+    pub command: Vec<String>,
+}
+
+/// One line of an exec stream; the last is an exit code, or the error that kept one from us.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExecFrame {
+    /// Base64, for output is bytes and JSON is text.
+    Stdout(#[serde(with = "base64_bytes")] Bytes),
+    Stderr(#[serde(with = "base64_bytes")] Bytes),
+    ExitCode(i32),
+    Error(FaultDetail),
+}
+
+mod base64_bytes {
+    use base64::{Engine, prelude::BASE64_STANDARD};
+    use bytes::Bytes;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &Bytes, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(&BASE64_STANDARD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Bytes, D::Error> {
+        let text = String::deserialize(d)?;
+        let bytes = BASE64_STANDARD.decode(text).map_err(D::Error::custom)?;
+        Ok(bytes.into())
+    }
+}

@@ -1,0 +1,93 @@
+//! Follows the engine's events about our containers.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use bollard::query_parameters::EventsOptions;
+use futures_util::StreamExt;
+use tokio::{sync::Notify, task::JoinSet, time::Instant};
+
+use super::engine::Engine;
+use crate::provider::identity::LABELS;
+
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// A task that follows the stream, again and again, and ends with this.
+#[derive(Debug)]
+pub(super) struct Events {
+    changed: Arc<Notify>,
+    _task: JoinSet<()>,
+}
+
+impl Events {
+    pub(super) fn follow(engine: &Engine, owner: &str) -> Self {
+        let changed = Arc::new(Notify::new());
+        let mut task = JoinSet::new();
+        task.spawn(follow(
+            engine.clone(),
+            owner.to_owned(),
+            Arc::clone(&changed),
+        ));
+        Self {
+            changed,
+            _task: task,
+        }
+    }
+
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+}
+
+async fn follow(engine: Engine, owner: String, changed: Arc<Notify>) {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let began = Instant::now();
+        read_to_end(&engine, &owner, &changed).await;
+        // While nobody listened anything may have happened.
+        changed.notify_one();
+        // An engine that goes away ends the stream at once, every time: a loop without a
+        // pause takes a core (sablier#272). One that held for a while is trusted anew.
+        pause = if began.elapsed() > LONGEST_PAUSE {
+            FIRST_PAUSE
+        } else {
+            (pause * 2).min(LONGEST_PAUSE)
+        };
+        tokio::time::sleep(pause).await;
+    }
+}
+
+async fn read_to_end(engine: &Engine, owner: &str, changed: &Notify) {
+    let mut events = Box::pin(engine.docker().events(Some(filter(owner))));
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(event) => {
+                tracing::debug!(action = event.action, "the engine reports an event");
+                changed.notify_one();
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the engine's events broke off");
+                return;
+            }
+        }
+    }
+}
+
+fn filter(owner: &str) -> EventsOptions {
+    let label = format!("{}={owner}", LABELS.owner);
+    let filters = [
+        ("type", vec!["container"]),
+        (
+            "event",
+            vec!["start", "die", "destroy", "oom", "health_status"],
+        ),
+        ("label", vec![&label]),
+    ];
+    EventsOptions {
+        filters: Some(HashMap::from(filters.map(|(name, values)| {
+            let values = values.into_iter().map(str::to_owned).collect();
+            (name.to_owned(), values)
+        }))),
+        ..EventsOptions::default()
+    }
+}

@@ -1,0 +1,197 @@
+//! Launching: create under a name that only this instance has, then start.
+
+use std::time::Duration;
+
+use bollard::{
+    models::{ContainerInspectResponse, ContainerStateStatusEnum},
+    query_parameters::{
+        CreateContainerOptions, InspectContainerOptions, RemoveContainerOptions,
+        StartContainerOptions,
+    },
+};
+
+use super::{DockerProvider, container, engine::Fault, network};
+use crate::provider::{LaunchError, LaunchRequest, identity::LABELS, template};
+
+/// A name can be taken by a container that is not there yet, or not any more: an earlier
+/// request for it may still be under way on the engine.
+const NAME_ATTEMPTS: usize = 50;
+const NAME_RETRY: Duration = Duration::from_millis(100);
+
+pub(super) async fn launch(
+    provider: &DockerProvider,
+    request: &LaunchRequest,
+) -> Result<(), LaunchError> {
+    template::check_env(&request.launch_template)?;
+    let image = image(request)?;
+    network::ensure(provider).await?;
+    for _ in 0..NAME_ATTEMPTS {
+        if let Some(id) = create_or_find(provider, request, image).await? {
+            return start(provider, request, &id).await;
+        }
+        tokio::time::sleep(NAME_RETRY).await;
+    }
+    Err(LaunchError::Failed(format!(
+        "the engine neither has nor makes container `{}`",
+        container::name(&provider.config, request)
+    )))
+}
+
+fn image(request: &LaunchRequest) -> Result<&str, LaunchError> {
+    let template = &request.launch_template;
+    template.image.as_deref().ok_or_else(|| {
+        LaunchError::Template(format!(
+            "launch template `{}` has no `image`, which the docker provider needs",
+            template.name
+        ))
+    })
+}
+
+/// The container to start; `None` where the name is taken and nobody has it.
+async fn create_or_find(
+    provider: &DockerProvider,
+    request: &LaunchRequest,
+    image: &str,
+) -> Result<Option<String>, LaunchError> {
+    let name = container::name(&provider.config, request);
+    let options = CreateContainerOptions {
+        name: Some(name.clone()),
+        ..CreateContainerOptions::default()
+    };
+    let body = container::body(&provider.config, request, image);
+    let created = provider
+        .engine
+        .call(async |docker| docker.create_container(Some(options), body).await)
+        .await;
+    match created {
+        Ok(created) => Ok(Some(created.id)),
+        Err(Fault::Missing(_)) => Err(image_missing(image)),
+        Err(Fault::Conflict(_)) => find(provider, request, &name).await,
+        Err(fault) => Err(fault.into()),
+    }
+}
+
+/// An engine pulls nothing by itself, and neither do we: a launch should not take minutes, nor
+/// depend on a registry.
+fn image_missing(image: &str) -> LaunchError {
+    LaunchError::Template(format!(
+        "image `{image}` is not on this engine; build it (`docker compose build`) or pull it: \
+         docker pull {image}"
+    ))
+}
+
+async fn find(
+    provider: &DockerProvider,
+    request: &LaunchRequest,
+    name: &str,
+) -> Result<Option<String>, LaunchError> {
+    let found = provider
+        .engine
+        .call(async |docker| {
+            let options = None::<InspectContainerOptions>;
+            docker.inspect_container(name, options).await
+        })
+        .await;
+    match found {
+        Ok(found) if is_ours(provider, request, &found) => Ok(found.id),
+        Ok(_) => Err(LaunchError::Failed(format!(
+            "the container name `{name}` is taken by a container that this minicloud did not \
+             make; remove it: docker rm -f {name}"
+        ))),
+        Err(Fault::Missing(_)) => Ok(None),
+        Err(fault) => Err(fault.into()),
+    }
+}
+
+fn is_ours(
+    provider: &DockerProvider,
+    request: &LaunchRequest,
+    found: &ContainerInspectResponse,
+) -> bool {
+    let labels = found
+        .config
+        .as_ref()
+        .and_then(|config| config.labels.as_ref());
+    let label = |name: &str| {
+        labels
+            .and_then(|labels| labels.get(name))
+            .map(String::as_str)
+    };
+    label(LABELS.owner) == Some(&provider.config.owner)
+        && label(LABELS.instance_id) == Some(request.instance_id.as_str())
+}
+
+/// Starts a container that was created and never ran; one that ran is left as it is.
+async fn start(
+    provider: &DockerProvider,
+    request: &LaunchRequest,
+    id: &str,
+) -> Result<(), LaunchError> {
+    if !is_fresh(provider, id).await? {
+        return Ok(());
+    }
+    let started = provider
+        .engine
+        .call(async |docker| {
+            let options = None::<StartContainerOptions>;
+            docker.start_container(id, options).await
+        })
+        .await;
+    match started {
+        Ok(()) => Ok(()),
+        // Whether it has started is not known; the next attempt finds out.
+        Err(Fault::Unreachable(message)) => Err(LaunchError::Unreachable(message)),
+        Err(fault) => {
+            discard(provider, id).await;
+            Err(start_error(request, fault))
+        }
+    }
+}
+
+async fn is_fresh(provider: &DockerProvider, id: &str) -> Result<bool, Fault> {
+    let found = provider
+        .engine
+        .call(async |docker| {
+            let options = None::<InspectContainerOptions>;
+            docker.inspect_container(id, options).await
+        })
+        .await?;
+    let status = found.state.and_then(|state| state.status);
+    Ok(status == Some(ContainerStateStatusEnum::CREATED))
+}
+
+/// A container that cannot start is no instance. What stays in spite of this is listed as
+/// starting, and terminated by the loop.
+async fn discard(provider: &DockerProvider, id: &str) {
+    let options = RemoveContainerOptions {
+        v: true,
+        force: true,
+        ..RemoveContainerOptions::default()
+    };
+    let removed = provider
+        .engine
+        .call(async |docker| docker.remove_container(id, Some(options)).await)
+        .await;
+    if let Err(error) = removed {
+        tracing::warn!(container = id, %error, "cannot remove a container that did not start");
+    }
+}
+
+fn start_error(request: &LaunchRequest, fault: Fault) -> LaunchError {
+    // The runtime's words for a command that is missing or not executable; the status that
+    // carries them differs between engines (400, 404, 500).
+    const TEMPLATE_FAULTS: [&str; 3] = [
+        "executable file not found",
+        "no such file or directory",
+        "permission denied",
+    ];
+    let message = fault.to_string();
+    let name = &request.launch_template.name;
+    if TEMPLATE_FAULTS.iter().any(|fault| message.contains(fault)) {
+        LaunchError::Template(format!(
+            "the image of launch template `{name}` does not start: {message}"
+        ))
+    } else {
+        LaunchError::from(fault)
+    }
+}

@@ -1,0 +1,83 @@
+//! The network that instances join, where it is our own to make.
+
+use std::collections::HashMap;
+
+use bollard::{
+    models::NetworkCreateRequest,
+    query_parameters::{InspectNetworkOptions, ListNetworksOptions},
+};
+
+use super::{DockerConfig, DockerProvider, engine::Engine, engine::Fault};
+use crate::provider::identity::LABELS;
+
+/// Makes the network unless it is there. In Compose it is Compose's to make.
+pub(super) async fn ensure(provider: &DockerProvider) -> Result<(), Fault> {
+    if provider.config.compose.is_some() {
+        return Ok(());
+    }
+    let name = &provider.config.network;
+    // Engines before 25 let two networks have one name: look and make in one step.
+    let _making = provider.making_network.lock().await;
+    if exists(&provider.engine, name).await? {
+        return Ok(());
+    }
+    let labels = HashMap::from([(LABELS.owner.to_owned(), provider.config.owner.clone())]);
+    let request = NetworkCreateRequest {
+        name: name.clone(),
+        driver: Some("bridge".to_owned()),
+        labels: Some(labels),
+        ..NetworkCreateRequest::default()
+    };
+    let made = provider
+        .engine
+        .call(async |docker| docker.create_network(request).await)
+        .await;
+    match made {
+        // Another minicloud was faster.
+        Ok(_) | Err(Fault::Conflict(_)) => Ok(()),
+        Err(fault) => Err(fault),
+    }
+}
+
+async fn exists(engine: &Engine, name: &str) -> Result<bool, Fault> {
+    let found = engine
+        .call(async |docker| {
+            docker
+                .inspect_network(name, None::<InspectNetworkOptions>)
+                .await
+        })
+        .await;
+    match found {
+        Ok(_) => Ok(true),
+        Err(Fault::Missing(_)) => Ok(false),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Removes networks of that name that carry our label and hold no container.
+pub(super) async fn remove(engine: &Engine, config: &DockerConfig) -> Result<(), Fault> {
+    let filters = HashMap::from([(
+        "label".to_owned(),
+        vec![format!("{}={}", LABELS.owner, config.owner)],
+    )]);
+    let options = ListNetworksOptions {
+        filters: Some(filters),
+    };
+    let networks = engine
+        .call(async |docker| docker.list_networks(Some(options)).await)
+        .await?;
+    for id in networks.into_iter().filter_map(|network| network.id) {
+        let removed = engine
+            .call(async |docker| docker.remove_network(&id).await)
+            .await;
+        match Fault::or_missing(removed) {
+            Ok(()) => {}
+            // 403 and 409: somebody's containers are in it.
+            Err(Fault::Failed(reason) | Fault::Conflict(reason)) => {
+                tracing::info!(network = id, reason, "the network stays");
+            }
+            Err(fault) => return Err(fault),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,24 @@
+//! What every provider checks of a launch template.
+
+use super::LaunchError;
+use crate::launch_template::LaunchTemplate;
+
+/// A name with `=` in it would smuggle in another variable, one of ours say.
+pub(super) fn check_env(template: &LaunchTemplate) -> Result<(), LaunchError> {
+    let is_variable = |name: &str, value: &str| {
+        !name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0')
+    };
+    match template
+        .env
+        .iter()
+        .find(|(name, value)| !is_variable(name, value))
+    {
+        Some((name, _)) => Err(LaunchError::Template(format!(
+            "launch template `{}`: the environment variable `{}` cannot be set: its name is \
+             empty or has `=` in it, or there is a NUL",
+            template.name,
+            name.escape_debug()
+        ))),
+        None => Ok(()),
+    }
+}

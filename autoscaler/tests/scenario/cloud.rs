@@ -1,0 +1,398 @@
+//! A whole minicloud but for its sockets: the real loop and store over the fake provider, a
+//! fake balancer and a fake agent, all on tokio's paused clock.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use minicloud_autoscaler::{
+    Autoscaler, ConfigSource, MetricSource, ScrapeError, Settings, Shutdown, StateDir,
+    command::{CapacityUpdate, Command, CommandError},
+    config::ProviderKind,
+    describe::{AutoScalingGroup, ConditionKind, View},
+    instance::{InstanceId, LifecycleState},
+    load_balancer_link::LoadBalancerLink,
+    now::VirtualClock,
+    provider::{InstanceProvider, ObservedState, fake::FakeProvider},
+};
+use minicloud_lb_api::{
+    HealthReason, Report, Target, TargetDescription, TargetGroup, TargetHealth,
+    TargetHealthDescription, TargetState,
+};
+use rand::{SeedableRng, rngs::SmallRng};
+use tempfile::TempDir;
+use tokio::{sync::oneshot, task::JoinSet, time::Instant};
+
+pub(super) const CONFIG: &str = r#"
+version: 1
+launch_templates:
+  web: { image: web, process: { command: [web] }, cpus: 1, port: 8080 }
+auto_scaling_groups:
+  web: { launch_template: web, min_size: 1, max_size: 2, desired_capacity: 1, availability_zones: [a, b], target_groups: [web], health_check_grace_period: 30s, scaling_policies: [ { name: cpu80, target_tracking: { metric: ASGAverageCPUUtilization, target_value: 80 } } ] }
+target_groups:
+  web: { health_check: { path: /health }, deregistration_delay: 30s }
+load_balancers:
+  exercise-lb: { listeners: [ { port: 8080, default_action: { forward: web } } ] }
+"#;
+
+/// What the world outside the loop is like; shared with the fake balancer and agent.
+#[derive(Default)]
+pub(super) struct Weather {
+    /// CPU percent of an instance; the others idle at 1 %.
+    pub(super) cpu: BTreeMap<InstanceId, f64>,
+    pub(super) agent_silent: bool,
+    pub(super) balancer_silent: bool,
+    pub(super) unhealthy: BTreeSet<InstanceId>,
+    /// New instances never pass a health check.
+    pub(super) never_healthy: bool,
+    /// Requests that a draining instance holds on to.
+    pub(super) in_flight: u64,
+}
+
+pub(super) struct Cloud {
+    pub(super) provider: FakeProvider,
+    pub(super) weather: Arc<Mutex<Weather>>,
+    state: TempDir,
+    config: PathBuf,
+    clock: VirtualClock,
+    running: Option<Running>,
+    seed: u64,
+}
+
+struct Running {
+    autoscaler: Autoscaler,
+    tasks: JoinSet<()>,
+}
+
+impl Cloud {
+    pub(super) async fn start() -> Self {
+        Self::with_config(CONFIG).await
+    }
+
+    pub(super) async fn with_config(config: &str) -> Self {
+        let state = tempfile::tempdir().unwrap();
+        let path = state.path().join("minicloud.yaml");
+        std::fs::write(&path, config).unwrap();
+        let clock = VirtualClock::starting_at("2026-01-01T00:00:00Z".parse().unwrap());
+        let provider = FakeProvider::new(clock);
+        provider.set_boot_time(Duration::from_secs(2));
+        let weather = Arc::default();
+        let mut cloud = Self {
+            provider,
+            weather,
+            state,
+            config: path,
+            clock,
+            running: None,
+            seed: 1,
+        };
+        cloud.boot().await;
+        cloud
+    }
+
+    /// Starts the autoscaler on what is there.
+    pub(super) async fn boot(&mut self) {
+        let agent = FakeAgent {
+            provider: self.provider.clone(),
+            weather: Arc::clone(&self.weather),
+            counters: Mutex::default(),
+        };
+        self.seed += 1;
+        let mut rng = SmallRng::seed_from_u64(self.seed);
+        let settings = Settings {
+            config: ConfigSource::File(self.config.clone()),
+            state_dir: StateDir::open(&self.state_dir(), &mut rng).unwrap(),
+            provider: Arc::new(self.provider.clone()),
+            provider_kind: ProviderKind::Process,
+            metric_sources: vec![agent],
+            clock: self.clock,
+            seed: self.seed,
+            crash_at: None,
+        };
+        let autoscaler = Autoscaler::start(settings).await.unwrap();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(balance(
+            autoscaler.load_balancer_link(),
+            Arc::clone(&self.weather),
+        ));
+        let mut view = autoscaler.view();
+        view.changed().await.unwrap();
+        self.running = Some(Running { autoscaler, tasks });
+    }
+
+    fn state_dir(&self) -> PathBuf {
+        self.state.path().join("state")
+    }
+
+    /// The process is gone between two awaits, as after `kill -9`.
+    pub(super) async fn kill(&mut self) {
+        let running = self.running.take().unwrap();
+        running.autoscaler.abort().await;
+        drop(running.tasks);
+    }
+
+    pub(super) async fn shut_down(&mut self, how: Shutdown) {
+        self.running.take().unwrap().autoscaler.shutdown(how).await;
+    }
+
+    pub(super) fn lose_the_store(&self) {
+        std::fs::remove_dir_all(self.state_dir()).unwrap();
+    }
+
+    pub(super) fn config(&self) -> &Path {
+        &self.config
+    }
+
+    pub(super) fn weather<R>(&self, change: impl FnOnce(&mut Weather) -> R) -> R {
+        change(&mut self.weather.lock().unwrap())
+    }
+
+    pub(super) fn view(&self) -> Arc<View> {
+        self.running
+            .as_ref()
+            .unwrap()
+            .autoscaler
+            .view()
+            .borrow()
+            .clone()
+    }
+
+    pub(super) fn group(&self) -> AutoScalingGroup {
+        let view = self.view();
+        view.auto_scaling_groups
+            .iter()
+            .find(|group| group.auto_scaling_group_name == "web")
+            .cloned()
+            .unwrap()
+    }
+
+    pub(super) fn condition(&self, kind: ConditionKind) -> Option<String> {
+        let view = self.view();
+        let groups = view
+            .auto_scaling_groups
+            .iter()
+            .flat_map(|group| group.conditions.iter());
+        groups
+            .chain(&view.conditions)
+            .find(|condition| condition.kind == kind)
+            .map(|c| c.message.clone())
+    }
+
+    pub(super) fn in_service(&self) -> Vec<InstanceId> {
+        let instances = self.group().instances.into_iter();
+        instances
+            .filter(|i| i.lifecycle_state == LifecycleState::InService)
+            .map(|i| i.instance_id)
+            .collect()
+    }
+
+    /// What the provider really has.
+    pub(super) async fn running(&self) -> Vec<InstanceId> {
+        let listed = self.provider.list().await.unwrap();
+        let running = listed.into_iter().filter(|i| {
+            matches!(
+                i.state,
+                ObservedState::Running { .. } | ObservedState::Starting
+            )
+        });
+        running.map(|instance| instance.instance_id).collect()
+    }
+
+    pub(super) async fn scale(&self, min: u32, max: u32, desired: u32) -> Result<(), CommandError> {
+        self.update(CapacityUpdate {
+            min_size: Some(min),
+            max_size: Some(max),
+            desired_capacity: Some(desired),
+        })
+        .await
+    }
+
+    pub(super) async fn update(&self, update: CapacityUpdate) -> Result<(), CommandError> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::UpdateAutoScalingGroup {
+            name: "web".to_owned(),
+            update,
+            reply,
+        };
+        self.running
+            .as_ref()
+            .unwrap()
+            .autoscaler
+            .commands()
+            .send(command)
+            .await
+            .unwrap();
+        answer.await.unwrap()
+    }
+
+    /// Lets time pass until the condition holds; fails with the view where it never does.
+    pub(super) async fn until(
+        &self,
+        what: &str,
+        within: Duration,
+        holds: impl Fn(&Self) -> bool,
+    ) -> Duration {
+        let start = Instant::now();
+        while !holds(self) {
+            assert!(
+                start.elapsed() < within,
+                "not within {within:?}: {what}\n{:#?}",
+                self.view()
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        start.elapsed()
+    }
+
+    pub(super) async fn until_in_service(&self, count: usize, within: Duration) -> Duration {
+        self.until(
+            &format!("{count} in service and nothing else"),
+            within,
+            |cloud| {
+                let group = cloud.group();
+                group.instances.len() == count && cloud.in_service().len() == count
+            },
+        )
+        .await
+    }
+}
+
+impl Drop for Cloud {
+    fn drop(&mut self) {
+        self.running = None;
+    }
+}
+
+/// Passes every running target after a moment, drains at once or when told to.
+async fn balance(link: LoadBalancerLink, weather: Arc<Mutex<Weather>>) {
+    let mut healthy = BTreeSet::new();
+    loop {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let Some(snapshot) = link.snapshots.borrow().clone() else {
+            continue;
+        };
+        let weather = weather.lock().unwrap();
+        if weather.balancer_silent {
+            continue;
+        }
+        let report = |group: &TargetGroup, target: &Target| {
+            let id: Option<InstanceId> = target.id.parse().ok();
+            let sick = id.is_some_and(|id| weather.unhealthy.contains(&id));
+            let state = match target.draining {
+                true => TargetState::Draining,
+                false if sick || (weather.never_healthy && !healthy.contains(&target.id)) => {
+                    TargetState::Unhealthy
+                }
+                false => TargetState::Healthy,
+            };
+            describe(group, target, state, weather.in_flight)
+        };
+        let targets = snapshot
+            .target_groups
+            .iter()
+            .flat_map(|group| group.targets.iter().map(move |t| (group, t)));
+        let targets: Vec<_> = targets
+            .map(|(group, target)| report(group, target))
+            .collect();
+        for target in targets
+            .iter()
+            .filter(|t| t.target_health.state == TargetState::Healthy)
+        {
+            healthy.insert(target.target.id.clone());
+        }
+        link.receive(Report {
+            snapshot_version: snapshot.version,
+            targets,
+            faults: Vec::new(),
+        });
+    }
+}
+
+fn describe(
+    group: &TargetGroup,
+    target: &Target,
+    state: TargetState,
+    in_flight: u64,
+) -> TargetHealthDescription {
+    TargetHealthDescription {
+        target_group: group.name.clone(),
+        target: TargetDescription {
+            id: target.id.clone(),
+            address: target.address.clone(),
+            port: 8080,
+            availability_zone: target.availability_zone.clone(),
+        },
+        target_health: TargetHealth {
+            state,
+            reason: (state == TargetState::Unhealthy).then_some(HealthReason::FailedHealthChecks),
+            description: (state == TargetState::Unhealthy)
+                .then(|| "Health checks failed".to_owned()),
+        },
+        in_flight: if state == TargetState::Draining {
+            in_flight
+        } else {
+            0
+        },
+        request_count: 0,
+    }
+}
+
+struct FakeAgent {
+    provider: FakeProvider,
+    weather: Arc<Mutex<Weather>>,
+    counters: Mutex<BTreeMap<InstanceId, (Instant, f64)>>,
+}
+
+impl MetricSource for FakeAgent {
+    fn name(&self) -> &str {
+        "fake"
+    }
+
+    async fn scrape(&self) -> Result<String, ScrapeError> {
+        if self.weather.lock().unwrap().agent_silent {
+            return Err(ScrapeError("silent".to_owned()));
+        }
+        let listed = self
+            .provider
+            .list()
+            .await
+            .map_err(|error| ScrapeError(error.to_string()))?;
+        let (now, weather) = (Instant::now(), self.weather.lock().unwrap());
+        let mut counters = self.counters.lock().unwrap();
+        let mut text = String::new();
+        for instance in listed {
+            let percent = weather
+                .cpu
+                .get(&instance.instance_id)
+                .copied()
+                .unwrap_or(1.0);
+            let (at, seconds) = counters.entry(instance.instance_id).or_insert((now, 0.0));
+            *seconds += percent / 100.0 * (now - *at).as_secs_f64();
+            *at = now;
+            let id = &instance.metric_ids[0];
+            let millis = 1_767_225_600_000 + now.elapsed_since_epoch().as_millis();
+            text += &format!(
+                "container_cpu_usage_seconds_total{{id=\"/process/{id}\"}} {seconds} {millis}\n"
+            );
+        }
+        Ok(text)
+    }
+}
+
+/// Milliseconds for the agent's own timestamps.
+trait SinceEpoch {
+    fn elapsed_since_epoch(&self) -> Duration;
+}
+
+thread_local! {
+    static EPOCH: Instant = Instant::now();
+}
+
+impl SinceEpoch for Instant {
+    fn elapsed_since_epoch(&self) -> Duration {
+        EPOCH.with(|epoch| self.saturating_duration_since(*epoch))
+    }
+}

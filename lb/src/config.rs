@@ -1,0 +1,128 @@
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    num::NonZeroUsize,
+    path::PathBuf,
+    thread,
+    time::Duration,
+};
+
+/// hyper refuses to work with less.
+pub(crate) const MIN_BUFFER: usize = 8192;
+
+/// How the balancer runs; what it serves comes in snapshots.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Addresses that each listener's port is bound on. `::1` is left out where the
+    /// machine has no IPv6; any other address that fails is a fault.
+    pub bind: Vec<IpAddr>,
+    /// Worker threads, each with its own sockets, upstream pools and timers.
+    pub threads: NonZeroUsize,
+    /// Off by default, as it costs a line per request.
+    pub access_log: Option<AccessLog>,
+    pub timeouts: Timeouts,
+    pub limits: Limits,
+}
+
+/// Where access-log lines (JSON, one per request) go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccessLog {
+    Stdout,
+    /// Appended to; created if missing.
+    File(PathBuf),
+}
+
+/// Every wait of the data plane, named.
+#[derive(Clone, Debug)]
+pub struct Timeouts {
+    /// From a request's first byte to the end of its head: 10 s starves slow-head attacks.
+    pub header_read: Duration,
+    /// A client connection with no request on it, or a client that stalls its body: ALB's 60 s.
+    pub client_idle: Duration,
+    /// Age at which a client connection is closed after its current response: ALB's
+    /// `client_keep_alive` of 3600 s. Lets a connection move to a less busy worker.
+    pub client_keepalive: Duration,
+    /// One connect to a target. ALB waits 10 s; on one machine or LAN, 1 s and another try
+    /// are noticed sooner.
+    pub connect: Duration,
+    /// A target that neither answers nor takes bytes: ALB's idle timeout of 60 s.
+    pub target_idle: Duration,
+    /// A tunnel in which neither side says anything. ALB cuts at 60 s, which breaks
+    /// applications that ping less often; an hour only reaps the dead.
+    pub tunnel_idle: Duration,
+    /// How long an idle upstream connection is kept: below the 5 s after which uvicorn and
+    /// Node close theirs. A target's `Keep-Alive: timeout=N` shortens it to 80 % of N.
+    pub pool_idle: Duration,
+    /// Idle age up to which a pooled connection may carry a request that cannot be replayed.
+    pub unsafe_reuse: Duration,
+    /// How long a closed client may still send before its socket is dropped, so that a reset
+    /// does not overtake the response.
+    pub linger: Duration,
+    /// How long the first listeners wait for the first round of health checks, so that a
+    /// restarted balancer does not answer 503 for targets it is just getting to know.
+    pub first_probe: Duration,
+    /// Bound on finishing live requests at shutdown: below Docker's 10 s before SIGKILL.
+    pub shutdown_drain: Duration,
+}
+
+/// Every bound of the data plane, named.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Bytes of a message head, either direction, and of each read buffer: ALB's 64 KiB.
+    pub head: usize,
+    /// Header fields of a request; 100 is hyper's fast path.
+    pub headers: usize,
+    /// Bytes of a request body; none by default, as at ALB.
+    pub body: Option<u64>,
+    /// Bytes of a body kept so that it can be sent again.
+    pub replay_body: usize,
+    /// Client connections over all workers; more are closed at once.
+    pub connections: usize,
+    /// Idle upstream connections per target and worker.
+    pub pool: usize,
+    /// Tries for one request, first included.
+    pub attempts: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            bind: vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
+            threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            access_log: None,
+            timeouts: Timeouts::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            header_read: Duration::from_secs(10),
+            client_idle: Duration::from_secs(60),
+            client_keepalive: Duration::from_secs(3600),
+            connect: Duration::from_secs(1),
+            target_idle: Duration::from_secs(60),
+            tunnel_idle: Duration::from_secs(3600),
+            pool_idle: Duration::from_secs(4),
+            unsafe_reuse: Duration::from_secs(1),
+            linger: Duration::from_secs(1),
+            first_probe: Duration::from_millis(500),
+            shutdown_drain: Duration::from_secs(9),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            head: 64 * 1024,
+            headers: 100,
+            body: None,
+            replay_body: 64 * 1024,
+            connections: 10_000,
+            pool: 128,
+            attempts: 3,
+        }
+    }
+}

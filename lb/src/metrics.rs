@@ -1,0 +1,317 @@
+//! All metrics of the balancer. Handles are resolved once per group, so that counting a
+//! request touches atomics only; no label comes from a request without being folded first.
+
+use std::{
+    array,
+    collections::HashMap,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use hyper::{Method, StatusCode};
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
+};
+
+/// Codes that are counted by name; others count as their class.
+const CODES: [u16; 28] = [
+    101, 200, 201, 204, 206, 301, 302, 304, 307, 308, 400, 401, 403, 404, 405, 408, 409, 413, 417,
+    429, 431, 460, 499, 500, 501, 502, 503, 504,
+];
+const CLASSES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "other"];
+const METHODS: [&str; 8] = [
+    "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "other",
+];
+
+/// From what a local target needs to what a user gives up at.
+const DURATION_BUCKETS: [f64; 14] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    pub(crate) registry: Registry,
+    requests: IntCounterVec,
+    duration: HistogramVec,
+    inflight: IntGaugeVec,
+    retries: IntCounterVec,
+    no_healthy_target: IntCounterVec,
+    fail_open: IntCounterVec,
+    pub(crate) target_healthy: IntGaugeVec,
+    pub(crate) connections: IntGauge,
+    pub(crate) connections_rejected: IntCounter,
+    rejected_heads: IntCounterVec,
+    pub(crate) access_log_dropped: IntCounter,
+    pub(crate) snapshots_applied: IntCounter,
+    pub(crate) snapshot_faults: IntGauge,
+    groups: Mutex<HashMap<String, Arc<GroupMetrics>>>,
+}
+
+/// One target group's handles.
+#[derive(Debug)]
+pub(crate) struct GroupMetrics {
+    group: String,
+    requests: IntCounterVec,
+    /// By code and method; made at first use, so that only what happens is exported.
+    by_code: [[OnceLock<IntCounter>; METHODS.len()]; CODES.len() + CLASSES.len()],
+    pub(crate) duration: Histogram,
+    pub(crate) inflight: IntGauge,
+    retries: [IntCounter; RetryReason::ALL.len()],
+    pub(crate) no_healthy_target: IntCounter,
+    pub(crate) fail_open: IntCounter,
+}
+
+/// Why a request was tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RetryReason {
+    /// The connection was refused or lost before it was used.
+    Connect,
+    /// The connect took too long.
+    ConnectTimeout,
+    /// The pooled connection was closed before the request was written.
+    Unsent,
+    /// The connection ended with the request written and nothing answered.
+    Unanswered,
+}
+
+impl RetryReason {
+    const ALL: [Self; 4] = [
+        Self::Connect,
+        Self::ConnectTimeout,
+        Self::Unsent,
+        Self::Unanswered,
+    ];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::Unsent => "unsent",
+            Self::Unanswered => "unanswered",
+        }
+    }
+}
+
+impl Metrics {
+    pub(crate) fn new() -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        let counter = |name: &str, help: &str, labels: &[&str]| {
+            register(
+                &registry,
+                IntCounterVec::new(Opts::new(name, help), labels)?,
+            )
+        };
+        let gauge = |name: &str, help: &str, labels: &[&str]| {
+            register(&registry, IntGaugeVec::new(Opts::new(name, help), labels)?)
+        };
+        let duration = HistogramOpts::new(
+            "minicloud_lb_request_duration_seconds",
+            "Time from a request's head to the end of its response.",
+        );
+        let duration = duration.buckets(DURATION_BUCKETS.to_vec());
+        Ok(Self {
+            requests: counter(
+                "minicloud_lb_requests_total",
+                "Requests by response code and method.",
+                &["group", "code", "method"],
+            )?,
+            duration: register(&registry, HistogramVec::new(duration, &["group"])?)?,
+            inflight: gauge(
+                "minicloud_lb_inflight_requests",
+                "Requests and tunnels being served.",
+                &["group"],
+            )?,
+            retries: counter(
+                "minicloud_lb_retries_total",
+                "Requests sent again, by what went wrong.",
+                &["group", "reason"],
+            )?,
+            no_healthy_target: counter(
+                "minicloud_lb_no_healthy_target_total",
+                "Requests refused for lack of a target.",
+                &["group"],
+            )?,
+            fail_open: counter(
+                "minicloud_lb_fail_open_total",
+                "Requests sent to unhealthy targets as none was healthy.",
+                &["group"],
+            )?,
+            target_healthy: gauge(
+                "minicloud_target_healthy",
+                "1 if the target passes its health checks.",
+                &["group", "instance"],
+            )?,
+            connections: register(
+                &registry,
+                IntGauge::new("minicloud_lb_connections", "Client connections open.")?,
+            )?,
+            connections_rejected: register(
+                &registry,
+                IntCounter::new(
+                    "minicloud_lb_connections_rejected_total",
+                    "Client connections closed at once as there were too many.",
+                )?,
+            )?,
+            rejected_heads: counter(
+                "minicloud_lb_rejected_heads_total",
+                "Request heads refused before a listener saw them.",
+                &["code"],
+            )?,
+            access_log_dropped: register(
+                &registry,
+                IntCounter::new(
+                    "minicloud_lb_access_log_dropped_total",
+                    "Access-log lines dropped as the log was too slow.",
+                )?,
+            )?,
+            snapshots_applied: register(
+                &registry,
+                IntCounter::new("minicloud_lb_snapshots_applied_total", "Snapshots applied.")?,
+            )?,
+            snapshot_faults: register(
+                &registry,
+                IntGauge::new(
+                    "minicloud_lb_snapshot_faults",
+                    "Parts of the snapshot in force that could not be applied.",
+                )?,
+            )?,
+            groups: Mutex::default(),
+            registry,
+        })
+    }
+
+    /// The handles of a group, the same ones for as long as the process runs.
+    pub(crate) fn group(&self, name: &str) -> Arc<GroupMetrics> {
+        let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        let group = groups
+            .entry(name.to_owned())
+            .or_insert_with(|| Arc::new(self.new_group(name)));
+        Arc::clone(group)
+    }
+
+    fn new_group(&self, name: &str) -> GroupMetrics {
+        let of_group = [name];
+        GroupMetrics {
+            group: name.to_owned(),
+            requests: self.requests.clone(),
+            by_code: array::from_fn(|_| array::from_fn(|_| OnceLock::new())),
+            duration: self.duration.with_label_values(&of_group),
+            inflight: self.inflight.with_label_values(&of_group),
+            retries: RetryReason::ALL
+                .map(|reason| self.retries.with_label_values(&[name, reason.as_str()])),
+            no_healthy_target: self.no_healthy_target.with_label_values(&of_group),
+            fail_open: self.fail_open.with_label_values(&of_group),
+        }
+    }
+
+    pub(crate) fn count_rejected_head(&self, code: StatusCode) {
+        self.rejected_heads
+            .with_label_values(&[code.as_str()])
+            .inc();
+    }
+
+    /// Prometheus text.
+    pub(crate) fn text(&self) -> String {
+        let mut text = Vec::new();
+        if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
+            tracing::warn!(%error, "metrics could not be written as text");
+        }
+        String::from_utf8(text).unwrap_or_default()
+    }
+}
+
+impl GroupMetrics {
+    pub(crate) fn count_request(&self, code: StatusCode, method: usize) {
+        let code = code_index(code.as_u16());
+        let counter = self.by_code[code][method].get_or_init(|| {
+            let labels = [self.group.as_str(), code_label(code), METHODS[method]];
+            self.requests.with_label_values(&labels)
+        });
+        counter.inc();
+    }
+
+    pub(crate) fn count_retry(&self, reason: RetryReason) {
+        self.retries[reason as usize].inc();
+    }
+}
+
+/// A method's place among those counted by name.
+pub(crate) fn method_index(method: &Method) -> usize {
+    let known = METHODS.iter().position(|known| *known == method.as_str());
+    known.unwrap_or(METHODS.len() - 1)
+}
+
+pub(crate) fn method_label(index: usize) -> &'static str {
+    METHODS[index]
+}
+
+fn code_index(code: u16) -> usize {
+    CODES.binary_search(&code).unwrap_or_else(|_| {
+        let class = usize::from(code / 100).wrapping_sub(1);
+        CODES.len() + class.min(CLASSES.len() - 1)
+    })
+}
+
+fn code_label(index: usize) -> &'static str {
+    const NAMES: [&str; CODES.len()] = [
+        "101", "200", "201", "204", "206", "301", "302", "304", "307", "308", "400", "401", "403",
+        "404", "405", "408", "409", "413", "417", "429", "431", "460", "499", "500", "501", "502",
+        "503", "504",
+    ];
+    match NAMES.get(index) {
+        Some(name) => name,
+        None => CLASSES[index - CODES.len()],
+    }
+}
+
+fn register<C: Collector + Clone + 'static>(
+    registry: &Registry,
+    metric: C,
+) -> prometheus::Result<C> {
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_named_or_classed() {
+        for code in CODES {
+            assert_eq!(code_label(code_index(code)), code.to_string());
+        }
+        for (code, label) in [
+            (100, "1xx"),
+            (299, "2xx"),
+            (418, "4xx"),
+            (599, "5xx"),
+            (600, "other"),
+            (999, "other"),
+        ] {
+            assert_eq!(code_label(code_index(code)), label);
+        }
+        assert!(CODES.is_sorted());
+    }
+
+    #[test]
+    fn unknown_methods_are_folded() {
+        let metrics = Metrics::new().unwrap();
+        let brew = Method::from_bytes(b"BREW").unwrap();
+        metrics
+            .group("web")
+            .count_request(StatusCode::OK, method_index(&brew));
+        metrics.group("web").count_retry(RetryReason::Unsent);
+        let text = metrics.text();
+        assert!(
+            text.contains(
+                r#"minicloud_lb_requests_total{code="200",group="web",method="other"} 1"#
+            ),
+            "{text}"
+        );
+        assert!(
+            text.contains(r#"minicloud_lb_retries_total{group="web",reason="unsent"} 1"#),
+            "{text}"
+        );
+    }
+}

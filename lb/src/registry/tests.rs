@@ -1,0 +1,172 @@
+use std::time::Duration;
+
+use minicloud_lb_api::{HealthReason, Listener, Matcher, TargetGroup};
+
+use super::*;
+use crate::health::Outcome;
+
+fn snapshot(targets: &[(&str, bool)]) -> Snapshot {
+    let target = |&(id, draining): &(&str, bool)| minicloud_lb_api::Target {
+        id: id.into(),
+        address: "127.0.0.1:9".into(),
+        availability_zone: None,
+        draining,
+    };
+    Snapshot {
+        version: 1,
+        listeners: vec![listener(80, "web")],
+        target_groups: vec![TargetGroup {
+            name: "web".into(),
+            health_check: HealthCheck {
+                path: "/".into(),
+                interval: Duration::from_secs(5),
+                timeout: Duration::from_secs(2),
+                healthy_threshold: 2,
+                unhealthy_threshold: 2,
+                matcher: Matcher::default(),
+            },
+            deregistration_delay: Duration::from_secs(30),
+            targets: targets.iter().map(target).collect(),
+        }],
+    }
+}
+
+fn listener(port: u16, group: &str) -> Listener {
+    Listener {
+        load_balancer: "lb".into(),
+        port,
+        default_action: Action::Forward(group.into()),
+    }
+}
+
+fn report(registry: &Registry) -> Report {
+    registry.report(std::iter::empty())
+}
+
+fn states(registry: &Registry) -> Vec<(String, TargetState)> {
+    let targets = report(registry).targets.into_iter();
+    targets
+        .map(|target| (target.target.id, target.target_health.state))
+        .collect()
+}
+
+fn pass(registry: &mut Registry, id: &str, now: Instant) {
+    let mut targets = registry.targets.iter();
+    let uid = targets.find(|(key, _)| key.1 == id).unwrap().1.target.uid;
+    let mut health = Health::new(now);
+    let check = snapshot(&[]).target_groups.remove(0).health_check;
+    health.observe(Outcome::Pass, &check, now);
+    registry.note_health(uid, health);
+}
+
+#[test]
+fn health_survives_snapshots() {
+    let now = Instant::now();
+    let mut registry = Registry::default();
+    registry.apply(&snapshot(&[("a", false), ("b", false)]), now);
+    pass(&mut registry, "a", now);
+    registry.apply(&snapshot(&[("a", false), ("c", false)]), now);
+    registry.expire(now);
+    let expected = [("a", TargetState::Healthy), ("c", TargetState::Initial)];
+    assert_eq!(
+        states(&registry),
+        expected.map(|(id, state)| (id.to_owned(), state))
+    );
+}
+
+#[test]
+fn draining_target_serves_nothing_new_and_is_cut_after_the_delay() {
+    let now = Instant::now();
+    let metrics = Metrics::new().unwrap();
+    let mut registry = Registry::default();
+    registry.apply(&snapshot(&[("a", false)]), now);
+    pass(&mut registry, "a", now);
+    let routing = registry.routing(&metrics);
+    let claim = routing.group(80).unwrap().pick(&[]).unwrap();
+
+    registry.apply(&snapshot(&[("a", true)]), now);
+    let told = report(&registry).targets.remove(0);
+    assert_eq!(
+        told.target_health.reason,
+        Some(HealthReason::DeregistrationInProgress)
+    );
+    assert_eq!(told.in_flight, 1);
+    assert!(
+        routing.group(80).unwrap().pick(&[]).is_none(),
+        "an old routing picks it no more"
+    );
+    assert!(
+        registry
+            .routing(&metrics)
+            .group(80)
+            .unwrap()
+            .eligible
+            .is_empty()
+    );
+
+    let later = now + Duration::from_secs(29);
+    registry.apply(&snapshot(&[]), later);
+    assert!(!registry.expire(later));
+    assert_eq!(
+        registry.next_cut(),
+        Some(now + Duration::from_secs(30)),
+        "counted from its first word"
+    );
+    assert!(registry.expire(now + Duration::from_secs(30)));
+    assert!(claim.target().is_cut());
+    assert_eq!(states(&registry).len(), 1);
+    drop(claim);
+    registry.expire(now + Duration::from_secs(31));
+    assert_eq!(states(&registry), []);
+}
+
+#[test]
+fn group_without_listener_is_unused_and_not_checked() {
+    let now = Instant::now();
+    let mut registry = Registry::default();
+    let mut unused = snapshot(&[("a", false)]);
+    unused.listeners.clear();
+    registry.apply(&unused, now);
+    let told = report(&registry).targets.remove(0).target_health;
+    assert_eq!(
+        (told.state, told.reason),
+        (TargetState::Unused, Some(HealthReason::NotInUse))
+    );
+    assert!(registry.checked().is_empty());
+    registry.apply(&snapshot(&[("a", false)]), now);
+    assert_eq!(registry.checked().len(), 1);
+}
+
+#[test]
+fn faults_are_told_and_the_rest_applies() {
+    let now = Instant::now();
+    let mut registry = Registry::default();
+    let mut faulty = snapshot(&[("a", false), ("a", false)]);
+    faulty.listeners.push(listener(80, "web"));
+    faulty.listeners.push(listener(81, "nowhere"));
+    let mut bad = faulty.target_groups[0].targets[0].clone();
+    (bad.id, bad.address) = ("bad".into(), "here".into());
+    faulty.target_groups[0].targets.push(bad);
+    registry.apply(&faulty, now);
+    let report = report(&registry);
+    assert_eq!(report.targets.len(), 1);
+    assert_eq!(report.faults.len(), 3, "{:?}", report.faults);
+    assert_eq!(registry.ports(), [80, 81].into());
+    assert!(
+        registry
+            .routing(&Metrics::new().unwrap())
+            .group(81)
+            .is_none()
+    );
+}
+
+#[test]
+fn target_registered_anew_starts_anew() {
+    let now = Instant::now();
+    let mut registry = Registry::default();
+    registry.apply(&snapshot(&[("a", false)]), now);
+    pass(&mut registry, "a", now);
+    registry.apply(&snapshot(&[("a", true)]), now);
+    registry.apply(&snapshot(&[("a", false)]), now);
+    assert_eq!(states(&registry), [("a".to_owned(), TargetState::Initial)]);
+}

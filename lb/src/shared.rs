@@ -1,0 +1,11 @@
+use arc_swap::ArcSwap;
+
+use crate::{config::Config, metrics::Metrics, routing::Routing};
+
+/// What every thread of one balancer sees.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) routing: ArcSwap<Routing>,
+    pub(crate) metrics: Metrics,
+}

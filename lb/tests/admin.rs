@@ -1,0 +1,134 @@
+//! The admin interface, and the access log.
+
+use minicloud_lb::{AccessLog, AdminListener, Config, serve_admin};
+use tokio::net::{TcpListener, UnixListener};
+use tokio_util::sync::CancellationToken;
+
+use crate::harness::{Client, Lb, Target, config, get};
+
+#[tokio::test]
+async fn admin_answers() {
+    let target = Target::plain().await;
+    let lb = Lb::start(&[&target]).await;
+    assert_eq!(lb.get("/").await.status, 200);
+    lb.until_target(&target, |target| {
+        target.request_count == 1 && target.in_flight == 0
+    })
+    .await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let shutdown = CancellationToken::new();
+    let admin = tokio::spawn(serve_admin(
+        AdminListener::Tcp(listener),
+        lb.lb.handle(),
+        shutdown.clone(),
+    ));
+
+    let mut client = Client::connect(port).await;
+    let mut ask = async |request: &str| {
+        client.send(request).await;
+        client.reply().await
+    };
+    assert_eq!(ask(&get("/healthz")).await.text(), "ok\n");
+    let metrics = ask(&get("/metrics")).await;
+    assert!(
+        metrics.text().contains("minicloud_lb_requests_total"),
+        "{}",
+        metrics.text()
+    );
+    let targets = ask(&get("/v1/target-groups/web/targets")).await;
+    assert_eq!(targets.headers["content-type"], "application/json");
+    let targets: serde_json::Value = serde_json::from_slice(&targets.body).unwrap();
+    assert_eq!(targets[0]["target"]["id"], target.id());
+    assert_eq!(targets[0]["target_health"]["state"], "healthy");
+    assert_eq!(targets[0]["request_count"], 1);
+    for (request, status, code) in [
+        (
+            get("/v1/target-groups/none/targets"),
+            404,
+            "TargetGroupNotFound",
+        ),
+        (get("/nothing"), 404, "NotFound"),
+        (
+            "POST /metrics HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n".to_owned(),
+            405,
+            "MethodNotAllowed",
+        ),
+    ] {
+        let reply = ask(&request).await;
+        let fault: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
+        assert_eq!(
+            (reply.status, &fault["error"]["code"]),
+            (status, &code.into())
+        );
+        assert!(fault["error"]["message"].is_string());
+    }
+    shutdown.cancel();
+    admin.await.unwrap();
+}
+
+#[tokio::test]
+async fn admin_answers_on_a_unix_socket() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let lb = Lb::start(&[]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("admin.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let shutdown = CancellationToken::new();
+    let admin = tokio::spawn(serve_admin(
+        AdminListener::Unix(listener),
+        lb.lb.handle(),
+        shutdown.clone(),
+    ));
+    let mut stream = tokio::net::UnixStream::connect(path).await.unwrap();
+    stream
+        .write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).await.unwrap();
+    assert!(reply.starts_with("HTTP/1.1 200 OK\r\n"), "{reply}");
+    shutdown.cancel();
+    admin.await.unwrap();
+}
+
+#[tokio::test]
+async fn access_log_has_a_line_a_request() {
+    let target = Target::plain().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("access.log");
+    let access_log = Some(AccessLog::File(path.clone()));
+    let lb = Lb::start_with(
+        Config {
+            access_log,
+            ..config()
+        },
+        &[&target],
+    )
+    .await;
+    assert_eq!(lb.get("/a?b=c").await.status, 200);
+    lb.apply(|snapshot| snapshot.target_groups[0].targets.clear())
+        .await;
+    assert_eq!(lb.get("/gone").await.status, 503);
+    lb.lb.shutdown().await;
+    let log = std::fs::read_to_string(path).unwrap();
+    let lines: Vec<serde_json::Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 2, "{log}");
+    assert_eq!(
+        (&lines[0]["uri"], &lines[0]["status"]),
+        (&"/a?b=c".into(), &200.into())
+    );
+    assert_eq!(
+        (&lines[0]["target"], &lines[0]["attempts"]),
+        (&target.id().into(), &1.into())
+    );
+    assert_eq!(lines[0]["bytes_sent"], target.address.to_string().len());
+    assert_eq!(lines[1]["status"], 503);
+    assert!(
+        lines[1]["fault"].as_str().unwrap().contains("no target"),
+        "{log}"
+    );
+}

@@ -1,0 +1,14 @@
+//! The balancer over loopback sockets, between raw clients and raw targets.
+
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+mod admin;
+mod churn;
+mod drain;
+mod framing;
+mod harness;
+mod health;
+mod listeners;
+mod proxy;
+mod replay;
+mod tunnel;

@@ -1,0 +1,146 @@
+//! Upgraded connections.
+
+use std::time::Duration;
+
+use crate::harness::{Client, Lb, Target, config, get};
+use minicloud_lb::{Config, Timeouts};
+
+const UPGRADE: &str = "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\n\r\n";
+
+/// Switches protocols, greets, and then echoes.
+async fn echo() -> Target {
+    Target::scripted(|mut conn, head| async move {
+        if !head.to_ascii_lowercase().contains("\r\nupgrade: websocket\r\n") {
+            return conn.answer(200, "plain").await;
+        }
+        conn.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: v\r\n\r\nhi:").await?;
+        loop {
+            let bytes = std::mem::take(&mut conn.buffer);
+            conn.write(&bytes).await?;
+            conn.fill().await?;
+        }
+    })
+    .await
+}
+
+async fn open(lb: &Lb) -> Client {
+    let mut client = lb.connect().await;
+    // The first bytes come with the head, as an eager client may send them.
+    client.send(format!("{UPGRADE}early,")).await;
+    let head = client.head().await.unwrap();
+    assert_eq!(head.status, 101);
+    assert_eq!(head.headers["upgrade"], "websocket");
+    assert_eq!(head.headers["connection"].to_ascii_lowercase(), "upgrade");
+    assert_eq!(head.headers["sec-websocket-accept"], "v");
+    assert_eq!(client.take(9).await.unwrap(), b"hi:early,");
+    client
+}
+
+#[tokio::test]
+async fn websocket_is_tunnelled_and_counts() {
+    let target = echo().await;
+    let lb = Lb::start(&[&target]).await;
+    let mut client = open(&lb).await;
+    lb.until_target(&target, |target| target.in_flight == 1)
+        .await;
+    let block = vec![b'z'; 200_000];
+    for _ in 0..3 {
+        client.send(b"ping").await;
+        assert_eq!(client.take(4).await.unwrap(), b"ping");
+    }
+    let (reading, writing) = client.stream.into_split();
+    let sending = {
+        let block = block.clone();
+        tokio::spawn(async move {
+            use tokio::io::AsyncWriteExt;
+            let mut writing = writing;
+            writing.write_all(&block).await.unwrap();
+            writing
+        })
+    };
+    let mut received = vec![0; block.len()];
+    {
+        use tokio::io::AsyncReadExt;
+        let mut reading = reading;
+        reading.read_exact(&mut received).await.unwrap();
+    }
+    assert_eq!(received, block);
+    drop(sending.await.unwrap());
+    lb.until_idle().await;
+    assert_eq!(
+        lb.metric(r#"minicloud_lb_requests_total{code="101",group="web",method="GET"}"#),
+        1
+    );
+}
+
+#[tokio::test]
+async fn refused_upgrade_is_an_ordinary_response() {
+    let target = Target::plain().await;
+    let lb = Lb::start(&[&target]).await;
+    let mut client = lb.connect().await;
+    for _ in 0..2 {
+        client.send(UPGRADE).await;
+        assert_eq!(client.reply().await.status, 200);
+    }
+    client.send(&get("/")).await;
+    assert_eq!(client.reply().await.status, 200);
+    lb.until_idle().await;
+}
+
+#[tokio::test]
+async fn target_that_leaves_ends_the_tunnel() {
+    let mut target = echo().await;
+    let lb = Lb::start(&[&target]).await;
+    let mut client = open(&lb).await;
+    target.kill().await;
+    assert!(client.is_closed().await);
+    drop(client);
+    lb.until_idle().await;
+}
+
+#[tokio::test]
+async fn tunnel_outlives_the_drain_until_the_delay_ends() {
+    let target = echo().await;
+    let lb = Lb::start(&[&target]).await;
+    let mut client = open(&lb).await;
+    lb.apply(|snapshot| {
+        snapshot.target_groups[0].deregistration_delay = Duration::from_secs(2);
+        snapshot.target_groups[0].targets[0].draining = true;
+    })
+    .await;
+    client.send("still").await;
+    assert_eq!(client.take(5).await.unwrap(), b"still");
+    lb.apply(|snapshot| snapshot.target_groups[0].targets.clear())
+        .await;
+    assert!(client.is_closed().await, "cut when the delay is over");
+    lb.until(|report| report.targets.is_empty()).await;
+}
+
+#[tokio::test]
+async fn silent_tunnel_is_closed() {
+    let target = echo().await;
+    let timeouts = Timeouts {
+        tunnel_idle: Duration::from_millis(200),
+        ..Timeouts::default()
+    };
+    let lb = Lb::start_with(
+        Config {
+            timeouts,
+            ..config()
+        },
+        &[&target],
+    )
+    .await;
+    let mut client = open(&lb).await;
+    assert!(client.is_closed().await);
+    lb.until_idle().await;
+}
+
+#[tokio::test]
+async fn shutdown_ends_tunnels() {
+    let target = echo().await;
+    let lb = Lb::start(&[&target]).await;
+    let mut client = open(&lb).await;
+    lb.lb.shutdown().await;
+    assert!(client.is_closed().await);
+}

@@ -1,0 +1,150 @@
+//! The command line: what can be said. What it does is in `verb` and `role`.
+
+mod role;
+mod value;
+mod verb;
+
+use std::ffi::OsString;
+
+use clap::{Parser, Subcommand};
+
+pub(crate) use self::{
+    role::{AgentArgs, AutoscalerArgs, BalancingArgs, LbArgs, ProviderName, UpArgs},
+    verb::{
+        ActivitiesArgs, Connection, DemoArgs, DemoVerb, ExecArgs, HealthcheckArgs, InstancesArgs,
+        Output, Reading, ScaleArgs, StressArgs, SweepArgs, TargetsArgs, ValidateArgs,
+    },
+};
+
+/// An EC2 Auto Scaling group and an Application Load Balancer for this machine.
+///
+/// `minicloud up` starts everything; the other commands then show and change it. Data goes to
+/// stdout, everything else to stderr. Exit codes: docs/commands.md.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Run everything in this process: balancer, autoscaler, agent and, as children, instances.
+    Up(UpArgs),
+    /// One screen: load balancers, groups, targets, what is wrong.
+    Status(Reading),
+    /// List the Auto Scaling groups.
+    Groups(Reading),
+    /// List the instances of one group or all.
+    Instances(InstancesArgs),
+    /// List the targets of one target group or all, with their health.
+    Targets(TargetsArgs),
+    /// List what was launched and ended, newest first, with the cause.
+    Activities(ActivitiesArgs),
+    /// Change a group's capacity.
+    Scale(ScaleArgs),
+    /// Run a command in an instance; its exit code becomes this one's.
+    Exec(ExecArgs),
+    /// Watch a group grow and shrink.
+    Demo(DemoArgs),
+    /// Check a configuration file, or the one that is built in.
+    Validate(ValidateArgs),
+    /// Remove what a minicloud that is gone has left behind.
+    Sweep(SweepArgs),
+    /// Exit 0 where the part that listens there is ready, 1 where it is not.
+    Healthcheck(HealthcheckArgs),
+    /// Run the load balancer alone.
+    Lb(LbArgs),
+    /// Run the autoscaler alone.
+    Autoscaler(AutoscalerArgs),
+    /// Run the agent alone.
+    Agent(AgentArgs),
+    /// Run the demo workload, as instances do.
+    #[command(disable_help_flag = true, disable_version_flag = true)]
+    SampleApp {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, error::ErrorKind};
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Verb, clap::Error> {
+        let words = std::iter::once("minicloud").chain(line.split_whitespace());
+        Cli::try_parse_from(words).map(|cli| cli.verb)
+    }
+
+    #[test]
+    fn definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn tutorials_lines_parse() {
+        for line in [
+            "up",
+            "up --config minicloud.yaml --state-dir /tmp/s --api 127.0.0.1:0 --provider docker",
+            "lb --config lb.yaml --threads 2 --bind 0.0.0.0 --bind ::",
+            "lb --autoscaler unix:/run/minicloud/lb.sock --access-log",
+            "lb --autoscaler http://127.0.0.1:8090 --access-log=/tmp/access.log",
+            "autoscaler --api 0.0.0.0:8090 --api-published-on-loopback --agent agent:8092",
+            "autoscaler --crash-at launched",
+            "agent --listen 0.0.0.0:8092 --interval 500ms",
+            "status -o json",
+            "instances web",
+            "targets",
+            "activities web --max-records 5",
+            "scale web --min 0 --max 0 --desired 0 --wait",
+            "demo stress web --for 90s",
+            "validate",
+            "sweep",
+            "healthcheck unix:/run/x.sock",
+        ] {
+            if let Err(error) = parse(line) {
+                panic!("{line}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn command_of_an_instance_keeps_its_own_flags() {
+        let Ok(Verb::Exec(exec)) = parse("exec i-0123abcd -- stress --cpu 1 -- --timeout 600")
+        else {
+            panic!("exec");
+        };
+        let command = ["stress", "--cpu", "1", "--", "--timeout", "600"];
+        assert_eq!(exec.command, command);
+        let Ok(Verb::SampleApp { args }) = parse("sample-app stress --cpu 1 --help") else {
+            panic!("sample-app");
+        };
+        assert_eq!(args, ["stress", "--cpu", "1", "--help"]);
+    }
+
+    #[test]
+    fn wrong_usage_is_refused() {
+        for (line, kind) in [
+            ("", ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand),
+            ("launch", ErrorKind::InvalidSubcommand),
+            ("lb", ErrorKind::MissingRequiredArgument),
+            (
+                "lb --config a --autoscaler b:1",
+                ErrorKind::ArgumentConflict,
+            ),
+            ("scale web", ErrorKind::MissingRequiredArgument),
+            ("scale web --min -1", ErrorKind::UnknownArgument),
+            ("scale web --min x", ErrorKind::ValueValidation),
+            ("exec i-0123abcd", ErrorKind::MissingRequiredArgument),
+            ("exec web -- true", ErrorKind::ValueValidation),
+            ("demo stress web --for 90", ErrorKind::ValueValidation),
+            ("status --host https://x:1", ErrorKind::ValueValidation),
+            ("status -o yaml", ErrorKind::InvalidValue),
+        ] {
+            let error = parse(line).expect_err(line);
+            assert_eq!(error.kind(), kind, "{line}: {error}");
+        }
+    }
+}

@@ -1,0 +1,31 @@
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+/// `90s`, `500ms`, `1m 30s`; a bare number is refused, for nobody knows its unit.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Err(format!("has no unit: write `{seconds}s` for seconds"));
+    }
+    text.parse::<SignedDuration>()
+        .ok()
+        .and_then(|duration| Duration::try_from(duration).ok())
+        .filter(|duration| !duration.is_zero() && *duration <= Duration::from_secs(86_400))
+        .ok_or_else(|| "is not a time up to a day: write for example `90s` or `2m`".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_a_unit() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("1m 30s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        for bad in ["", "90", "-90s", "0s", "90x", "2d"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+        assert!(duration("90").unwrap_err().contains("`90s`"));
+    }
+}

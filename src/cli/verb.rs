@@ -1,0 +1,158 @@
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Subcommand, ValueEnum};
+use minicloud_autoscaler::instance::InstanceId;
+
+use super::{role::StateArgs, value};
+use crate::endpoint::Endpoint;
+
+/// Where the control API is.
+#[derive(Debug, Args)]
+pub(crate) struct Connection {
+    /// Where the control API is.
+    #[arg(
+        long,
+        value_name = "ENDPOINT",
+        env = "MINICLOUD_HOST",
+        default_value = "http://127.0.0.1:8090"
+    )]
+    pub(crate) host: Endpoint,
+    /// File with the API's token, where it wants one.
+    #[arg(long, value_name = "FILE", env = "MINICLOUD_TOKEN_FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Longest wait for the answer, and for what `--wait` waits for.
+    #[arg(long, value_name = "TIME", value_parser = value::duration)]
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// A verb that shows something.
+#[derive(Debug, Args)]
+pub(crate) struct Reading {
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+    /// Form of the answer.
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    pub(crate) output: Output,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    Table,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InstancesArgs {
+    #[arg(value_name = "GROUP")]
+    pub(crate) group: Option<String>,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TargetsArgs {
+    #[arg(value_name = "TARGET_GROUP")]
+    pub(crate) target_group: Option<String>,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ActivitiesArgs {
+    #[arg(value_name = "GROUP")]
+    pub(crate) group: Option<String>,
+    /// How many of each group, from 1 to 100.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub(crate) max_records: u8,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScaleArgs {
+    #[arg(value_name = "GROUP")]
+    pub(crate) group: String,
+    #[command(flatten)]
+    pub(crate) capacity: Capacity,
+    /// Return once as many instances as desired are in service.
+    #[arg(long)]
+    pub(crate) wait: bool,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+#[group(required = true, multiple = true)]
+pub(crate) struct Capacity {
+    #[arg(long, value_name = "N")]
+    pub(crate) min: Option<u32>,
+    #[arg(long, value_name = "N")]
+    pub(crate) max: Option<u32>,
+    #[arg(long, value_name = "N")]
+    pub(crate) desired: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExecArgs {
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+    #[arg(value_name = "INSTANCE")]
+    pub(crate) instance: InstanceId,
+    /// Program and arguments, after `--`.
+    #[arg(
+        value_name = "CMD",
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    pub(crate) command: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    #[command(subcommand)]
+    pub(crate) verb: DemoVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DemoVerb {
+    /// Burn CPU in an instance of the group until it grows, then watch it shrink.
+    Stress(StressArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StressArgs {
+    #[arg(value_name = "GROUP")]
+    pub(crate) group: String,
+    /// How long to burn.
+    #[arg(long = "for", value_name = "TIME", default_value = "90s", value_parser = value::duration)]
+    pub(crate) duration: Duration,
+    /// Workers that burn, each a whole core if it gets one.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) cpu: u16,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ValidateArgs {
+    /// [default: ./minicloud.yaml if there is one, else the built-in example].
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SweepArgs {
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HealthcheckArgs {
+    #[arg(
+        value_name = "ENDPOINT",
+        env = "MINICLOUD_HOST",
+        default_value = "http://127.0.0.1:8090"
+    )]
+    pub(crate) endpoint: Endpoint,
+}

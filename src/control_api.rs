@@ -1,0 +1,171 @@
+//! The control API as the command line sees it: typed answers, faults as [`Failure`]s.
+
+use std::{fs, path::Path, time::Duration};
+
+use bytes::Bytes;
+use hyper::{Method, StatusCode};
+use minicloud_autoscaler::{
+    api::{ExecRequest, FaultBody},
+    command::CapacityUpdate,
+    describe::{AutoScalingGroup, View},
+    instance::InstanceId,
+};
+use serde::de::DeserializeOwned;
+
+use crate::{
+    endpoint::Endpoint,
+    failure::{Exit, Failure},
+    http_client::{Exchange, HttpClient, HttpError, segment},
+};
+
+/// Longer than the API itself takes to give up.
+const EXEC_START: Duration = Duration::from_secs(45);
+
+#[derive(Clone, Debug)]
+pub(crate) struct ControlApi {
+    client: HttpClient,
+    timeout: Duration,
+}
+
+impl ControlApi {
+    pub(crate) fn new(
+        endpoint: Endpoint,
+        token_file: Option<&Path>,
+        timeout: Duration,
+    ) -> Result<Self, Failure> {
+        let client = HttpClient::new(endpoint);
+        let client = match token_file {
+            Some(path) => with_token(client, path)?,
+            None => client,
+        };
+        Ok(Self { client, timeout })
+    }
+
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        self.client.endpoint()
+    }
+
+    pub(crate) async fn view(&self) -> Result<View, Failure> {
+        self.read("/v1/status").await
+    }
+
+    pub(crate) async fn group(&self, name: &str) -> Result<AutoScalingGroup, Failure> {
+        self.read(&format!("/v1/groups/{}", segment(name))).await
+    }
+
+    pub(crate) async fn update(
+        &self,
+        name: &str,
+        update: CapacityUpdate,
+    ) -> Result<AutoScalingGroup, Failure> {
+        let path = format!("/v1/groups/{}", segment(name));
+        let body = to_json(&update);
+        parse(&self.call(Method::PATCH, &path, Some(body)).await?)
+    }
+
+    pub(crate) async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        parse(&self.call(Method::GET, path, None).await?)
+    }
+
+    /// Starts a command; its frames are the lines of the answer's body.
+    pub(crate) async fn exec(
+        &self,
+        id: &InstanceId,
+        command: Vec<String>,
+    ) -> Result<Exchange, Failure> {
+        let path = format!("/v1/instances/{id}/exec");
+        let body = to_json(&ExecRequest { command });
+        let exchange = self
+            .client
+            .open(Method::POST, &path, Some(body), EXEC_START)
+            .await
+            .map_err(explain)?;
+        match exchange.response.status() {
+            StatusCode::OK => Ok(exchange),
+            status => {
+                let body = tokio::time::timeout(self.timeout, exchange.read()).await;
+                let body = body.ok().and_then(Result::ok).unwrap_or_default();
+                Err(fault(status, &body))
+            }
+        }
+    }
+
+    async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        json: Option<Vec<u8>>,
+    ) -> Result<Bytes, Failure> {
+        let answer = self
+            .client
+            .call(method, path, json, self.timeout)
+            .await
+            .map_err(explain)?;
+        match answer.status.is_success() {
+            true => Ok(answer.body),
+            false => Err(fault(answer.status, &answer.body)),
+        }
+    }
+}
+
+fn with_token(client: HttpClient, path: &Path) -> Result<HttpClient, Failure> {
+    let token = fs::read_to_string(path).map_err(|error| {
+        let message = format!("cannot read the token from {}: {error}", path.display());
+        Failure::new(Exit::Failure, message)
+    })?;
+    client.with_token(token.trim()).ok_or_else(|| {
+        let message = format!("{} does not hold a token", path.display());
+        Failure::new(Exit::Failure, message)
+    })
+}
+
+fn to_json(body: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(body).expect("requests are made of strings and numbers")
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
+    serde_json::from_slice(body).map_err(|error| {
+        Failure::new(
+            Exit::Failure,
+            format!(
+                "the control API answered what this version does not understand ({error}); is it the same version of minicloud?"
+            ),
+        )
+    })
+}
+
+fn fault(status: StatusCode, body: &[u8]) -> Failure {
+    let Ok(FaultBody { error }) = serde_json::from_slice(body) else {
+        return Failure::new(
+            Exit::Failure,
+            format!("the answer was {status}, and not the control API's; is --host right?"),
+        );
+    };
+    let exit = match (status, error.code.as_str()) {
+        (_, "CommandNotFound") => Exit::CommandNotFound,
+        (_, "CommandNotExecutable") => Exit::NotExecutable,
+        (StatusCode::NOT_FOUND, _) => Exit::NotFound,
+        (StatusCode::CONFLICT, _) => Exit::Conflict,
+        (StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY, _) => Exit::Unreachable,
+        _ => Exit::Failure,
+    };
+    Failure::new(exit, format!("{} ({})", error.message, error.code))
+}
+
+fn explain(error: HttpError) -> Failure {
+    match error {
+        HttpError::Connect { .. } => Failure::new(
+            Exit::Unreachable,
+            format!(
+                "{error}. Start a minicloud with `minicloud up`, or say where one is with --host or MINICLOUD_HOST"
+            ),
+        ),
+        HttpError::Timeout { .. } => Failure::new(
+            Exit::Unreachable,
+            format!("{error}; give it longer with --timeout"),
+        ),
+        HttpError::Protocol { .. } | HttpError::TooLarge(_) => {
+            Failure::new(Exit::Failure, format!("{error}; is --host right?"))
+        }
+    }
+}

@@ -1,0 +1,55 @@
+use std::sync::Arc;
+
+use minicloud_autoscaler::{Settings, now::SystemClock};
+use tracing::info;
+
+use super::{
+    agent_source::AgentSource,
+    config_file::ConfigFile,
+    control_plane::{ApiSocket, ControlPlane, seed},
+    provider::Provider,
+    signals::Signals,
+    state,
+};
+use crate::{cli::AutoscalerArgs, failure::Failure};
+
+/// Runs the loop and its API until a signal. What becomes of the instances is the provider's
+/// to say: a restart must not end them, an end of the whole must not leave them.
+pub(crate) async fn run(args: AutoscalerArgs) -> Result<(), Failure> {
+    let mut signals = Signals::listen()?;
+    let kind = args.provider.into();
+    let file = ConfigFile::find(args.config);
+    // Before anything is bound or opened: nothing starts on a bad file.
+    file.read(Some(kind))?;
+    let token_file = args.token_file.as_deref();
+    let published = args.api_published_on_loopback;
+    let mut sockets = vec![ApiSocket::bind(&args.api, token_file, published).await?];
+    if let Some(endpoint) = &args.lb_listen {
+        sockets.push(ApiSocket::bind_for_balancer(endpoint).await?);
+    }
+    let state_dir = state::open(args.state.state_dir)?;
+    let provider = Provider::open(args.provider, &state_dir, args.docker_network).await?;
+    let settings = Settings {
+        config: file.into(),
+        state_dir,
+        provider: Arc::clone(&provider),
+        provider_kind: kind,
+        metric_sources: args.agents.into_iter().map(AgentSource::at).collect(),
+        clock: SystemClock,
+        seed: seed()?,
+        crash_at: args.crash_at,
+    };
+    let plane = ControlPlane::start(settings, sockets, Box::new(String::new)).await?;
+    info!(api = %args.api, provider = %kind, "autoscaler runs");
+    tokio::select! {
+        () = signals.next() => {}
+        failure = plane.failed() => return Err(failure),
+    }
+    let how = provider.on_shutdown().await;
+    info!(instances = ?how, "autoscaler stops");
+    tokio::select! {
+        () = plane.shutdown(how) => {}
+        () = signals.next() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,103 @@
+use std::{
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use minicloud_autoscaler::{
+    ConfigSource,
+    config::{Config, EXAMPLE, MAX_FILE_BYTES, ProviderKind},
+};
+use minicloud_lb_api::{Snapshot, Target, TargetGroup};
+
+use crate::failure::{Exit, Failure};
+
+/// What is used where no file is named, if it is there.
+const DEFAULT: &str = "minicloud.yaml";
+
+/// A configuration file, or the example that is built in.
+pub(crate) struct ConfigFile(Option<PathBuf>);
+
+impl ConfigFile {
+    /// The file that was named, or the one in the current folder, or the built-in example.
+    pub(crate) fn find(named: Option<PathBuf>) -> Self {
+        let default = || Path::new(DEFAULT).exists().then(|| DEFAULT.into());
+        Self(named.or_else(default))
+    }
+
+    /// Reads the file for `provider`, or for whichever would do.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, each with its place.
+    pub(crate) fn read(&self, provider: Option<ProviderKind>) -> Result<Config, Failure> {
+        let source = self.source()?;
+        let parsed = match provider {
+            Some(provider) => Config::parse_for(&source, provider),
+            None => Config::parse(&source),
+        };
+        parsed.map_err(|faults| {
+            let message = faults.with_source(&self.name(), &source).to_string();
+            Failure::new(
+                Exit::Config,
+                format!("the configuration is not valid\n{message}"),
+            )
+        })
+    }
+
+    pub(crate) fn name(&self) -> String {
+        match &self.0 {
+            Some(path) => path.display().to_string(),
+            None => "the built-in example".to_owned(),
+        }
+    }
+
+    fn source(&self) -> Result<Vec<u8>, Failure> {
+        let Some(path) = &self.0 else {
+            return Ok(EXAMPLE.as_bytes().to_vec());
+        };
+        let mut bytes = Vec::new();
+        // One byte more than is allowed lets the parser say that it is too much.
+        let most = MAX_FILE_BYTES as u64 + 1;
+        File::open(path)
+            .and_then(|file| file.take(most).read_to_end(&mut bytes))
+            .map(|_| bytes)
+            .map_err(|error| {
+                let path = path.display();
+                Failure::new(Exit::Config, format!("cannot read {path}: {error}"))
+            })
+    }
+}
+
+impl From<ConfigFile> for ConfigSource {
+    fn from(file: ConfigFile) -> Self {
+        file.0.map_or(Self::BuiltIn, Self::File)
+    }
+}
+
+/// What a balancer can serve of a configuration before, or without, an autoscaler: every
+/// listener, and the targets that are registered by hand.
+pub(crate) fn static_snapshot(config: &Config) -> Snapshot {
+    let listeners = config.load_balancers.values();
+    let target_groups = config.target_groups.values().map(|group| TargetGroup {
+        name: group.name.clone(),
+        health_check: group.health_check.clone(),
+        deregistration_delay: group.deregistration_delay,
+        targets: group.targets.iter().map(target).collect(),
+    });
+    Snapshot {
+        version: 0,
+        listeners: listeners
+            .flat_map(|balancer| balancer.listeners.clone())
+            .collect(),
+        target_groups: target_groups.collect(),
+    }
+}
+
+fn target(address: &String) -> Target {
+    Target {
+        id: address.clone(),
+        address: address.clone(),
+        availability_zone: None,
+        draining: false,
+    }
+}

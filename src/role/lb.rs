@@ -1,0 +1,143 @@
+use std::{path::Path, sync::Arc};
+
+use minicloud_lb::{AdminListener, Handle, LoadBalancer, serve_admin};
+use minicloud_lb_api::Snapshot;
+use rand::{SeedableRng, rngs::SmallRng};
+use tokio::{sync::watch, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::{
+    autoscaler_watch::{self, put_report},
+    balancer,
+    config_file::{ConfigFile, static_snapshot},
+    control_plane::seed,
+    signals::Signals,
+    snapshot_file::SnapshotFile,
+};
+use crate::{
+    cli::LbArgs,
+    endpoint::Endpoint,
+    failure::{Exit, Failure},
+    http_client::HttpClient,
+    socket::Socket,
+};
+
+/// Serves until a signal, then drains; a second signal ends the wait.
+pub(crate) async fn run(args: LbArgs) -> Result<(), Failure> {
+    let mut signals = Signals::listen()?;
+    let admin = Socket::bind(&args.admin, "--admin").await?;
+    let mut tasks = JoinSet::new();
+    let started = tokio::select! {
+        started = start(&args, &mut tasks) => started?,
+        () = signals.next() => return Ok(()),
+    };
+    let stop = CancellationToken::new();
+    tasks.spawn(serve_admin(admin.into(), started.handle(), stop.clone()));
+    info!(admin = %args.admin, "load balancer serves");
+    signals.next().await;
+    info!("load balancer drains");
+    tokio::select! {
+        () = started.shutdown() => {}
+        () = signals.next() => {}
+    }
+    stop.cancel();
+    Ok(())
+}
+
+async fn start(args: &LbArgs, tasks: &mut JoinSet<()>) -> Result<LoadBalancer, Failure> {
+    match &args.source.autoscaler {
+        Some(autoscaler) => watching(args, autoscaler, tasks).await,
+        None => {
+            let file = ConfigFile::find(args.source.config.clone());
+            let snapshot = Arc::new(static_snapshot(&file.read(None)?));
+            // The sender may go: the first snapshot stands.
+            balancer::start(&args.balancing, watch::channel(snapshot).1)
+        }
+    }
+}
+
+/// Starts with the snapshot of the last run if there is one, else with the autoscaler's first.
+async fn watching(
+    args: &LbArgs,
+    autoscaler: &Endpoint,
+    tasks: &mut JoinSet<()>,
+) -> Result<LoadBalancer, Failure> {
+    let client = HttpClient::new(autoscaler.clone());
+    let file = args.state_dir.as_deref().map(snapshot_file).transpose()?;
+    let (publish, mut news) = watch::channel(file.as_ref().and_then(load));
+    let rng = SmallRng::seed_from_u64(seed()?);
+    tasks.spawn(autoscaler_watch::snapshots(
+        client.clone(),
+        publish,
+        file,
+        rng,
+    ));
+    let first = first_snapshot(&mut news).await?;
+    let (snapshots_in, snapshots) = watch::channel(first);
+    let balancer = balancer::start(&args.balancing, snapshots)?;
+    tasks.spawn(forward_snapshots(news, snapshots_in));
+    tasks.spawn(report(balancer.handle(), client));
+    Ok(balancer)
+}
+
+async fn report(balancer: Handle, client: HttpClient) {
+    let deliver = |report| put_report(client.clone(), report);
+    balancer::deliver_reports(balancer.report(), deliver).await;
+}
+
+fn snapshot_file(folder: &Path) -> Result<SnapshotFile, Failure> {
+    SnapshotFile::in_folder(folder).map_err(|error| {
+        let message = format!(
+            "the state folder {} cannot be written: {error}; give a writable one with --state-dir",
+            folder.display()
+        );
+        Failure::new(Exit::CannotCreate, message)
+    })
+}
+
+fn load(file: &SnapshotFile) -> Option<Arc<Snapshot>> {
+    match file.load() {
+        Ok(snapshot) => snapshot.map(Arc::new),
+        Err(error) => {
+            let path = file.path().display();
+            warn!(%path, %error, "stored snapshot is not usable: waiting for the autoscaler");
+            None
+        }
+    }
+}
+
+async fn first_snapshot(
+    news: &mut watch::Receiver<Option<Arc<Snapshot>>>,
+) -> Result<Arc<Snapshot>, Failure> {
+    let gone = || Failure::new(Exit::Failure, "the watch on the autoscaler has ended");
+    let first = news.wait_for(Option::is_some).await.map_err(|_| gone())?;
+    first.clone().ok_or_else(gone)
+}
+
+/// Hands on each snapshot after the first, until either side is gone.
+pub(super) async fn forward_snapshots(
+    mut news: watch::Receiver<Option<Arc<Snapshot>>>,
+    to: watch::Sender<Arc<Snapshot>>,
+) {
+    loop {
+        let snapshot = news.borrow_and_update().clone();
+        // Not the same one again: what changes nothing need not be applied.
+        if let Some(snapshot) = snapshot.filter(|snapshot| !Arc::ptr_eq(snapshot, &to.borrow())) {
+            to.send_replace(snapshot);
+        }
+        tokio::select! {
+            changed = news.changed() => if changed.is_err() { return },
+            () = to.closed() => return,
+        }
+    }
+}
+
+impl From<Socket> for AdminListener {
+    fn from(socket: Socket) -> Self {
+        match socket {
+            Socket::Tcp(listener) => Self::Tcp(listener),
+            Socket::Unix(listener) => Self::Unix(listener),
+        }
+    }
+}

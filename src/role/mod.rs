@@ -1,0 +1,17 @@
+//! The long-running parts, and what they share.
+
+pub(crate) mod agent;
+mod agent_source;
+pub(crate) mod autoscaler;
+mod autoscaler_watch;
+mod balancer;
+mod config_file;
+mod control_plane;
+pub(crate) mod lb;
+mod provider;
+mod signals;
+mod snapshot_file;
+mod state;
+pub(crate) mod up;
+
+pub(crate) use self::{config_file::ConfigFile, provider::Provider, state::open as open_state};

@@ -1,0 +1,122 @@
+//! Where instances live, chosen on the command line.
+
+use std::{env, sync::Arc};
+
+use minicloud_autoscaler::{
+    Shutdown, StateDir,
+    config::ProviderKind,
+    instance::InstanceId,
+    now::SystemClock,
+    provider::{
+        ExecError, ExecSession, InstanceProvider, LaunchError, LaunchRequest, ObservedInstance,
+        ProviderError,
+        process::{ProcessConfig, ProcessProvider},
+    },
+};
+
+use crate::{
+    cli::ProviderName,
+    failure::{Exit, Failure},
+};
+
+pub(crate) enum Provider {
+    Process(ProcessProvider),
+}
+
+impl Provider {
+    pub(crate) async fn open(
+        name: ProviderName,
+        state_dir: &StateDir,
+        docker_network: Option<String>,
+    ) -> Result<Arc<Self>, Failure> {
+        let provider = match name {
+            ProviderName::Process => Self::process(state_dir)?,
+            ProviderName::Docker => {
+                let _ = docker_network;
+                unimplemented!()
+            }
+        };
+        Ok(Arc::new(provider))
+    }
+
+    fn process(state_dir: &StateDir) -> Result<Self, Failure> {
+        let program = env::current_exe().map_err(|error| {
+            let message = format!("cannot tell which program this is: {error}");
+            Failure::new(Exit::Failure, message)
+        })?;
+        let folder = state_dir.path().to_owned();
+        let config = ProcessConfig::new(folder, state_dir.owner().to_owned(), program);
+        Ok(Self::Process(ProcessProvider::new(config, SystemClock)))
+    }
+
+    /// What a signal to an autoscaler that runs alone means for the instances.
+    pub(crate) async fn on_shutdown(&self) -> Shutdown {
+        match self {
+            Self::Process(_) => Shutdown::Keep,
+        }
+    }
+
+    /// Ends and removes everything that carries our mark.
+    pub(crate) async fn sweep(&self) -> Result<Vec<InstanceId>, Failure> {
+        let swept = match self {
+            Self::Process(provider) => provider.sweep().await,
+        };
+        swept.map_err(explain)
+    }
+
+    /// Removes what outlives the last instance.
+    pub(crate) async fn clean_up(&self) -> Result<(), Failure> {
+        match self {
+            Self::Process(_) => Ok(()),
+        }
+    }
+}
+
+fn explain(error: ProviderError) -> Failure {
+    let exit = match error {
+        ProviderError::Unreachable(_) => Exit::Unreachable,
+        ProviderError::Failed(_) => Exit::Failure,
+    };
+    Failure::new(exit, error.to_string())
+}
+
+impl From<ProviderName> for ProviderKind {
+    fn from(name: ProviderName) -> Self {
+        match name {
+            ProviderName::Process => Self::Process,
+            ProviderName::Docker => Self::Docker,
+        }
+    }
+}
+
+impl InstanceProvider for Provider {
+    async fn launch(&self, request: &LaunchRequest) -> Result<(), LaunchError> {
+        match self {
+            Self::Process(provider) => provider.launch(request).await,
+        }
+    }
+
+    async fn terminate(&self, id: &InstanceId) -> Result<(), ProviderError> {
+        match self {
+            Self::Process(provider) => provider.terminate(id).await,
+        }
+    }
+
+    async fn list(&self) -> Result<Vec<ObservedInstance>, ProviderError> {
+        match self {
+            Self::Process(provider) => provider.list().await,
+        }
+    }
+
+    async fn exec(&self, id: &InstanceId, command: Vec<String>) -> Result<ExecSession, ExecError> {
+        match self {
+            Self::Process(provider) => provider.exec(id, command).await,
+        }
+    }
+
+    async fn changed(&self) {
+        match self {
+            Self::Process(provider) => provider.changed().await,
+        }
+    }
+}

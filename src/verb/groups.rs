@@ -1,0 +1,62 @@
+use minicloud_autoscaler::{
+    api::AutoScalingGroups, describe::AutoScalingGroup, instance::LifecycleState,
+};
+
+use super::connect;
+use crate::{
+    cli::Reading,
+    failure::Failure,
+    output::{percent, show, table},
+};
+
+pub(crate) async fn run(args: Reading) -> Result<(), Failure> {
+    let groups: AutoScalingGroups = connect(&args.connection)?.read("/v1/groups").await?;
+    show(args.output, &groups, |groups| {
+        rows(&groups.auto_scaling_groups)
+    })
+}
+
+pub(super) fn rows(groups: &[AutoScalingGroup]) -> String {
+    let header = [
+        "GROUP",
+        "MIN",
+        "MAX",
+        "DESIRED",
+        "IN SERVICE",
+        "CPU",
+        "TARGET",
+    ];
+    table(header, groups.iter().map(row))
+}
+
+fn row(group: &AutoScalingGroup) -> [String; 7] {
+    [
+        group.auto_scaling_group_name.clone(),
+        group.min_size.to_string(),
+        group.max_size.to_string(),
+        group.desired_capacity.to_string(),
+        in_service(group).to_string(),
+        percent(group.cpu_utilization),
+        percent(target_value(group)),
+    ]
+}
+
+pub(super) fn in_service(group: &AutoScalingGroup) -> usize {
+    group
+        .instances
+        .iter()
+        .filter(|instance| instance.lifecycle_state == LifecycleState::InService)
+        .count()
+}
+
+/// Of the policy that decided last, or else of the first.
+pub(super) fn target_value(group: &AutoScalingGroup) -> Option<f64> {
+    let decided = group
+        .decision
+        .as_ref()
+        .map(|decision| decision.inputs.target_value);
+    decided.or_else(|| {
+        let first = group.scaling_policies.first()?;
+        Some(first.target_tracking.target_value)
+    })
+}

@@ -1,0 +1,76 @@
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use minicloud_autoscaler::describe::{Condition, LoadBalancer, TargetGroup, View};
+
+use super::{connect, groups, targets};
+use crate::{
+    cli::Reading,
+    failure::Failure,
+    output::{plain, show, table},
+};
+
+pub(crate) async fn run(args: Reading) -> Result<(), Failure> {
+    let view = connect(&args.connection)?.view().await?;
+    show(args.output, &view, screen)
+}
+
+fn screen(view: &View) -> String {
+    let mut screen = table(
+        ["LOAD BALANCER", "URL"],
+        view.load_balancers.iter().flat_map(urls),
+    );
+    screen.push('\n');
+    screen.push_str(&groups::rows(&view.auto_scaling_groups));
+    screen.push('\n');
+    let header = ["TARGET GROUP", "TARGETS"];
+    screen.push_str(&table(header, view.target_groups.iter().map(health)));
+    if !view.ready {
+        screen.push_str("\nnot ready: the provider has not been observed yet\n");
+    }
+    for (subject, condition) in conditions(view) {
+        let message = plain(&condition.message);
+        // A String takes whatever is written to it.
+        let _ = write!(screen, "\n{:?}{subject}: {message}\n", condition.kind);
+    }
+    screen
+}
+
+pub(crate) fn urls(balancer: &LoadBalancer) -> impl Iterator<Item = [String; 2]> + '_ {
+    balancer.ports.iter().map(|port| {
+        let url = format!("http://localhost:{port}/");
+        [balancer.load_balancer_name.clone(), url]
+    })
+}
+
+fn health(group: &TargetGroup) -> [String; 2] {
+    let mut counts = BTreeMap::new();
+    for description in &group.target_health_descriptions {
+        let state = targets::state(description.target_health.state);
+        *counts.entry(state).or_insert(0) += 1;
+    }
+    let counts: Vec<_> = counts
+        .iter()
+        .map(|(state, count)| format!("{count} {state}"))
+        .collect();
+    let counts = match counts.is_empty() {
+        true => "none".to_owned(),
+        false => counts.join(", "),
+    };
+    [group.target_group_name.clone(), counts]
+}
+
+/// What is wrong with the whole, then with each group.
+fn conditions(view: &View) -> impl Iterator<Item = (String, &Condition)> {
+    let whole = view
+        .conditions
+        .iter()
+        .map(|condition| (String::new(), condition));
+    let groups = view.auto_scaling_groups.iter().flat_map(|group| {
+        let subject = format!(" ({})", group.auto_scaling_group_name);
+        group
+            .conditions
+            .iter()
+            .map(move |condition| (subject.clone(), condition))
+    });
+    whole.chain(groups)
+}

@@ -1,0 +1,1 @@
+//! On a real engine, through compose.

@@ -1,0 +1,74 @@
+//! One request over a connection of its own.
+
+use std::{net::SocketAddr, time::Duration};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::{Method, Request, StatusCode, header};
+use hyper_util::rt::TokioIo;
+use tokio::{net::TcpStream, time::timeout};
+
+const TIMEOUT: Duration = Duration::from_secs(15);
+
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: hyper::HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub(crate) fn instance(&self) -> Option<String> {
+        Some(self.headers.get("x-instance-id")?.to_str().ok()?.to_owned())
+    }
+}
+
+pub(crate) async fn get(address: SocketAddr, path: &str) -> Result<Answer, String> {
+    send(address, Method::GET, path, "").await
+}
+
+pub(crate) async fn send(
+    address: SocketAddr,
+    method: Method,
+    path: &str,
+    body: &str,
+) -> Result<Answer, String> {
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::HOST, format!("localhost:{}", address.port()))
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Full::new(Bytes::from(body.to_owned())))
+        .unwrap();
+    timeout(TIMEOUT, exchange(address, request))
+        .await
+        .map_err(|_| format!("no answer within {TIMEOUT:?}"))?
+}
+
+async fn exchange(address: SocketAddr, request: Request<Full<Bytes>>) -> Result<Answer, String> {
+    let stream = TcpStream::connect(address)
+        .await
+        .map_err(|error| format!("connect: {error}"))?;
+    let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
+    let (mut sender, connection) = handshake.map_err(|error| error.to_string())?;
+    let driver = tokio::spawn(connection);
+    let response = sender
+        .send_request(request)
+        .await
+        .map_err(|error| format!("send: {error:?}"))?;
+    let (parts, body) = response.into_parts();
+    let body = body
+        .collect()
+        .await
+        .map_err(|error| format!("body: {error:?}"))?
+        .to_bytes();
+    driver.abort();
+    Ok(Answer {
+        status: parts.status,
+        headers: parts.headers,
+        body,
+    })
+}

@@ -1,0 +1,44 @@
+//! What the stories are told with.
+
+pub(crate) mod api;
+pub(crate) mod child;
+pub(crate) mod http;
+pub(crate) mod roles;
+pub(crate) mod traffic;
+pub(crate) mod wait;
+
+use std::{net::TcpListener, path::Path};
+
+pub(crate) const MINICLOUD: &str = env!("CARGO_BIN_EXE_minicloud");
+
+/// A port that was free a moment ago. Never one of the ephemeral range that outgoing
+/// connections of a neighbouring test could take in between.
+pub(crate) fn free_port() -> u16 {
+    use std::sync::atomic::{AtomicU16, Ordering};
+    // Each test process starts elsewhere; within it, no port is given out twice.
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = 11_000 + (std::process::id() % 200) as u16 * 80;
+    loop {
+        let port = start + NEXT.fetch_add(1, Ordering::Relaxed);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// The built-in example on a port of its own.
+pub(crate) fn example_config(port: u16) -> String {
+    let example = include_str!("../../minicloud.yaml");
+    assert!(
+        example.contains("port: 8080, default_action"),
+        "the example has changed"
+    );
+    example.replace(
+        "port: 8080, default_action",
+        &format!("port: {port}, default_action"),
+    )
+}
+
+pub(crate) fn write(path: &Path, text: &str) {
+    std::fs::write(path, text).unwrap();
+}
