@@ -30,7 +30,7 @@ CMD ["sample-app"]
 FROM debian:bookworm-slim AS minicloud
 # An empty named volume takes over the owner of the folder that it is mounted on: so each
 # role can write where its own user does, and root without capabilities counts as a user.
-RUN install -d -o 65532 -g 65532 /var/lib/minicloud/lb /run/minicloud/lb \
+RUN install -d -o 65532 -g 65532 /var/lib/minicloud/lb \
     && install -d -o 65534 -g 65534 /run/minicloud/agent \
     && install -d /var/lib/minicloud/autoscaler /run/minicloud/autoscaler
 COPY --from=build /minicloud /usr/local/bin/minicloud
