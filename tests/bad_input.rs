@@ -230,7 +230,7 @@ async fn bad_requests_to_the_api_change_nothing() {
     for (arguments, code) in [
         (vec!["scale", "nope", "--min", "1"], 3),
         (vec!["scale", "web", "--min", "9"], 1),
-        (vec!["exec", "i-00000000", "--", "true"], 3),
+        (vec!["exec", "i-00000000", "--", "true"], 125),
         (vec!["status", "--host", "http://127.0.0.1:1"], 69),
     ] {
         let (got, _, error) = up.api.run(&arguments).await;

@@ -135,7 +135,7 @@ async fn autoscaler_and_agent_killed_under_load_cost_no_request() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn silent_agent_shows_and_nothing_scales_in() {
-    let mut roles = Roles::start().await;
+    let roles = Roles::start().await;
     roles
         .api
         .run(&["scale", "web", "--min", "1", "--max", "2", "--desired", "2"])

@@ -139,8 +139,10 @@ impl Roles {
         ids
     }
 
-    /// Stops everything in order and finds nothing left.
+    /// Stops everything in order. An autoscaler of its own leaves its instances for the next
+    /// one; `sweep` ends them where there will be none.
     pub(crate) async fn stop(mut self) {
+        let serving = self.running();
         for role in [&mut self.lb, &mut self.autoscaler, &mut self.agent] {
             if let Some(mut role) = role.take() {
                 role.signal(Signal::TERM);
@@ -148,6 +150,13 @@ impl Roles {
                 assert!(status.success(), "{status}:\n{}", role.log());
             }
         }
+        assert_eq!(self.running(), serving);
+        let state = self.state_dir();
+        let (code, _, error) = self
+            .api
+            .run(&["sweep", "--state-dir", state.to_str().unwrap()])
+            .await;
+        assert_eq!(code, 0, "{error}");
         assert_eq!(self.running(), [] as [String; 0]);
     }
 }
