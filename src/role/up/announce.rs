@@ -83,23 +83,42 @@ fn is_up(view: &View) -> bool {
     view.ready && (idle || healthy || groups.iter().any(in_service))
 }
 
-/// The first thing known to be wrong.
+/// What is known to be wrong, the most telling first.
 fn trouble(view: &View) -> String {
+    condition(view)
+        .or_else(|| unhealthy_target(view))
+        .or_else(|| failed_activity(view))
+        .unwrap_or_else(|| "`minicloud status` and `minicloud targets` have more".to_owned())
+}
+
+fn condition(view: &View) -> Option<String> {
     let groups = &view.auto_scaling_groups;
-    let conditions = groups.iter().flat_map(|group| &group.conditions);
-    let mut conditions = view.conditions.iter().chain(conditions);
-    if let Some(condition) = conditions.next() {
-        return condition.message.clone();
-    }
-    let failed = groups
+    let of_groups = groups.iter().flat_map(|group| &group.conditions);
+    let condition = view.conditions.iter().chain(of_groups).next()?;
+    Some(condition.message.clone())
+}
+
+fn unhealthy_target(view: &View) -> Option<String> {
+    view.target_groups
         .iter()
-        .flat_map(|group| &group.activities)
-        .find(|activity| activity.status_code == ActivityStatus::Failed);
-    match failed {
-        Some(failed) => match &failed.status_message {
+        .flat_map(|group| &group.target_health_descriptions)
+        .find_map(|target| {
+            let why = target.target_health.description.as_ref()?;
+            Some(format!(
+                "{} ({}): {why}",
+                target.target.id, target.target.address
+            ))
+        })
+}
+
+/// An old failure is no news: only the newest activity of a group counts.
+fn failed_activity(view: &View) -> Option<String> {
+    let groups = view.auto_scaling_groups.iter();
+    groups
+        .filter_map(|group| group.activities.first())
+        .find(|activity| activity.status_code == ActivityStatus::Failed)
+        .map(|failed| match &failed.status_message {
             Some(message) => format!("{}: {message}", failed.description),
             None => failed.description.clone(),
-        },
-        None => "still waiting; `minicloud status` and `minicloud targets` have more".to_owned(),
-    }
+        })
 }
