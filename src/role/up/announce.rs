@@ -1,6 +1,6 @@
 //! What `up` tells the person who started it.
 
-use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
+use std::{convert::Infallible, env, path::PathBuf, sync::Arc, time::Duration};
 
 use minicloud_autoscaler::{
     describe::{ActivityStatus, AutoScalingGroup, View},
@@ -52,6 +52,8 @@ impl Guide {
             api if api == DEFAULT_API => String::new(),
             api => format!(" --host {api}"),
         };
+        // As it was typed: under `cargo run` the name alone would not be found.
+        let program = env::args().next().unwrap_or_else(|| "minicloud".to_owned());
         let group = view.auto_scaling_groups.first();
         let group = group.map_or("GROUP", |group| &group.auto_scaling_group_name);
         let mut lines = vec![String::new(), "minicloud is up".to_owned()];
@@ -60,8 +62,8 @@ impl Guide {
         lines.push(format!("  state        {}", self.state_dir.display()));
         lines.push("\nTry, in another terminal:".to_owned());
         lines.extend(urls.first().map(|url| format!("  curl {url}")));
-        lines.push(format!("  minicloud status{host}"));
-        lines.push(format!("  minicloud demo stress {group}{host}"));
+        lines.push(format!("  {program} status{host}"));
+        lines.push(format!("  {program} demo stress {group}{host}"));
         lines.push("\nCtrl-C stops everything and leaves nothing behind.".to_owned());
         lines.join("\n")
     }
