@@ -1,5 +1,7 @@
 //! The command line: what can be said. What it does is in `verb` and `role`.
 
+#[cfg(test)]
+mod reference;
 mod role;
 mod value;
 mod verb;

@@ -9,7 +9,13 @@ use crate::endpoint::Endpoint;
 #[derive(Debug, Args)]
 pub(crate) struct UpArgs {
     /// Configuration file [default: ./minicloud.yaml if there is one, else the built-in example].
-    #[arg(short, long, value_name = "FILE", env = "MINICLOUD_CONFIG")]
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        env = "MINICLOUD_CONFIG",
+        hide_env_values = true
+    )]
     pub(crate) config: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) state: StateArgs,
@@ -17,7 +23,12 @@ pub(crate) struct UpArgs {
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8090")]
     pub(crate) api: Endpoint,
     /// Whoever has the token in this file may use the API; needed to listen beyond loopback.
-    #[arg(long, value_name = "FILE", env = "MINICLOUD_TOKEN_FILE")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "MINICLOUD_TOKEN_FILE",
+        hide_env_values = true
+    )]
     pub(crate) token_file: Option<PathBuf>,
     /// Where instances live.
     #[arg(long, value_enum, default_value_t = ProviderName::Process)]
@@ -33,7 +44,12 @@ pub(crate) struct LbArgs {
     #[command(flatten)]
     pub(crate) balancing: BalancingArgs,
     /// Folder that keeps the last snapshot, to serve from it while the autoscaler is away.
-    #[arg(long, value_name = "DIR", env = "MINICLOUD_STATE_DIR")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "MINICLOUD_STATE_DIR",
+        hide_env_values = true
+    )]
     pub(crate) state_dir: Option<PathBuf>,
     /// Where /healthz, /metrics and /report are served.
     #[arg(long, value_name = "ENDPOINT", default_value = "127.0.0.1:8091")]
@@ -44,10 +60,21 @@ pub(crate) struct LbArgs {
 #[group(required = true, multiple = false)]
 pub(crate) struct BalancerSource {
     /// Serve this file's listeners and target groups; no autoscaler is asked.
-    #[arg(short, long, value_name = "FILE", env = "MINICLOUD_CONFIG")]
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        env = "MINICLOUD_CONFIG",
+        hide_env_values = true
+    )]
     pub(crate) config: Option<PathBuf>,
     /// Serve what the autoscaler there says, and report to it.
-    #[arg(long, value_name = "ENDPOINT", env = "MINICLOUD_AUTOSCALER")]
+    #[arg(
+        long,
+        value_name = "ENDPOINT",
+        env = "MINICLOUD_AUTOSCALER",
+        hide_env_values = true
+    )]
     pub(crate) autoscaler: Option<Endpoint>,
 }
 
@@ -68,7 +95,13 @@ pub(crate) struct BalancingArgs {
 #[derive(Debug, Args)]
 pub(crate) struct AutoscalerArgs {
     /// Configuration file [default: ./minicloud.yaml if there is one, else the built-in example].
-    #[arg(short, long, value_name = "FILE", env = "MINICLOUD_CONFIG")]
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        env = "MINICLOUD_CONFIG",
+        hide_env_values = true
+    )]
     pub(crate) config: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) state: StateArgs,
@@ -80,7 +113,12 @@ pub(crate) struct AutoscalerArgs {
     #[arg(long)]
     pub(crate) api_published_on_loopback: bool,
     /// Whoever has the token in this file may use the API; needed to listen beyond loopback.
-    #[arg(long, value_name = "FILE", env = "MINICLOUD_TOKEN_FILE")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "MINICLOUD_TOKEN_FILE",
+        hide_env_values = true
+    )]
     pub(crate) token_file: Option<PathBuf>,
     /// Where instances live.
     #[arg(long, value_enum, default_value_t = ProviderName::Docker)]
@@ -97,7 +135,12 @@ pub(crate) struct AutoscalerArgs {
     pub(crate) lb_listen: Option<Endpoint>,
     /// Network that instances join, for `--provider docker` outside Compose, where the
     /// project's own network `pool` is it.
-    #[arg(long, value_name = "NAME", env = "MINICLOUD_DOCKER_NETWORK")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "MINICLOUD_DOCKER_NETWORK",
+        hide_env_values = true
+    )]
     pub(crate) docker_network: Option<String>,
     /// Kill this process once the step is reached, as `kill -9` would: for tests.
     #[arg(long, value_name = "STEP", hide = true)]
@@ -121,7 +164,12 @@ pub(crate) struct AgentArgs {
 pub(crate) struct StateArgs {
     /// Folder that outlives the process [default: $XDG_STATE_HOME/minicloud, or
     /// ~/.local/state/minicloud].
-    #[arg(long, value_name = "DIR", env = "MINICLOUD_STATE_DIR")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "MINICLOUD_STATE_DIR",
+        hide_env_values = true
+    )]
     pub(crate) state_dir: Option<PathBuf>,
 }
 

@@ -14,11 +14,17 @@ pub(crate) struct Connection {
         long,
         value_name = "ENDPOINT",
         env = "MINICLOUD_HOST",
+        hide_env_values = true,
         default_value = "http://127.0.0.1:8090"
     )]
     pub(crate) host: Endpoint,
     /// File with the API's token, where it wants one.
-    #[arg(long, value_name = "FILE", env = "MINICLOUD_TOKEN_FILE")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "MINICLOUD_TOKEN_FILE",
+        hide_env_values = true
+    )]
     pub(crate) token_file: Option<PathBuf>,
     /// Longest wait for the answer, and for what `--wait` waits for.
     #[arg(long, value_name = "TIME", value_parser = value::duration)]
@@ -152,6 +158,7 @@ pub(crate) struct HealthcheckArgs {
     #[arg(
         value_name = "ENDPOINT",
         env = "MINICLOUD_HOST",
+        hide_env_values = true,
         default_value = "http://127.0.0.1:8090"
     )]
     pub(crate) endpoint: Endpoint,

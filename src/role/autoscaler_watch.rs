@@ -103,3 +103,94 @@ pub(super) async fn put_report(client: HttpClient, report: Arc<Report>) {
         Err(error) => debug!(%error, "report was not delivered"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use minicloud_lb_api::Listener;
+    use rand::{SeedableRng, rngs::SmallRng};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::UnixListener,
+        task::JoinHandle,
+        time::timeout,
+    };
+
+    use super::*;
+    use crate::endpoint::Endpoint;
+
+    fn snapshot(version: u64, port: u16) -> Snapshot {
+        let listener = Listener {
+            load_balancer: "lb".to_owned(),
+            port,
+            default_action: minicloud_lb_api::Action::Forward("web".to_owned()),
+        };
+        Snapshot {
+            version,
+            listeners: vec![listener],
+            target_groups: Vec::new(),
+        }
+    }
+
+    /// Answers every poll that asks without `after` with `body`, and holds all others.
+    fn autoscaler(path: &Path, body: String) -> JoinHandle<()> {
+        let _ = std::fs::remove_file(path);
+        let listener = UnixListener::bind(path).unwrap();
+        tokio::spawn(async move {
+            let mut held = Vec::new();
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut head = vec![0; 4096];
+                let read = stream.read(&mut head).await.unwrap();
+                if head[..read].starts_with(b"GET /internal/v1/snapshot HTTP") {
+                    let length = body.len();
+                    let answer =
+                        format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}");
+                    stream.write_all(answer.as_bytes()).await.unwrap();
+                } else {
+                    held.push(stream);
+                }
+            }
+        })
+    }
+
+    #[tokio::test]
+    async fn last_snapshot_stands_until_another_comes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("autoscaler.sock");
+        let file = SnapshotFile::in_folder(dir.path()).unwrap();
+        let (publish, mut news) = watch::channel(None);
+        let client = HttpClient::new(Endpoint::Unix(path.clone()));
+        let rng = SmallRng::seed_from_u64(7);
+        let watching = tokio::spawn(snapshots(client, publish, Some(file.clone()), rng));
+        let mut expect = async |port: u16| {
+            let has = |seen: &Option<Arc<Snapshot>>| {
+                seen.as_ref()
+                    .is_some_and(|seen| seen.listeners[0].port == port)
+            };
+            let news = timeout(Duration::from_secs(10), news.wait_for(has)).await;
+            news.expect("the snapshot comes").unwrap();
+        };
+
+        let first = autoscaler(&path, serde_json::to_string(&snapshot(7, 1)).unwrap());
+        expect(1).await;
+        first.abort();
+        let garbled = autoscaler(&path, "{\"version\":8".to_owned());
+        sleep(Duration::from_millis(300)).await;
+        expect(1).await;
+        garbled.abort();
+        // Restarted, and numbers anew: the same version says something else.
+        let second = autoscaler(&path, serde_json::to_string(&snapshot(7, 2)).unwrap());
+        expect(2).await;
+        second.abort();
+        let stored = async {
+            while file.load().unwrap() != Some(snapshot(7, 2)) {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let stored = timeout(Duration::from_secs(10), stored).await;
+        stored.expect("the snapshot is stored");
+        watching.abort();
+    }
+}

@@ -45,6 +45,14 @@ fn config(args: &BalancingArgs) -> Config {
     config
 }
 
+/// Resolves if the balancer ends by itself, which it does only by a bug.
+pub(super) async fn failed(balancer: &LoadBalancer) -> Failure {
+    let mut reports = balancer.report();
+    while reports.changed().await.is_ok() {}
+    let message = "the load balancer has ended; the log says why";
+    Failure::new(Exit::Failure, message)
+}
+
 /// Hands on each report at once, and the last one again each second: its age is how the
 /// autoscaler knows that the balancer lives. Ends with the balancer.
 pub(super) async fn deliver_reports<F: Future<Output = ()>>(

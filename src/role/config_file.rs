@@ -37,10 +37,14 @@ impl ConfigFile {
         };
         parsed.map_err(|faults| {
             let message = faults.with_source(&self.name(), &source).to_string();
-            Failure::new(
-                Exit::Config,
-                format!("the configuration is not valid\n{message}"),
-            )
+            {
+                let message = format!(
+                    "the configuration is not valid
+{}",
+                    message.trim_end()
+                );
+                Failure::new(Exit::Config, message)
+            }
         })
     }
 

@@ -35,7 +35,10 @@ pub(crate) async fn run(args: LbArgs) -> Result<(), Failure> {
     let stop = CancellationToken::new();
     tasks.spawn(serve_admin(admin.into(), started.handle(), stop.clone()));
     info!(admin = %args.admin, "load balancer serves");
-    signals.next().await;
+    tokio::select! {
+        () = signals.next() => {}
+        failure = balancer::failed(&started) => return Err(failure),
+    }
     info!("load balancer drains");
     tokio::select! {
         () = started.shutdown() => {}

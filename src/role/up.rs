@@ -47,12 +47,14 @@ pub(crate) async fn run(args: UpArgs) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
     let (minicloud, guide) = start(args).await?;
     let announcing = guide.announce(minicloud.plane.view());
-    tokio::select! {
-        () = signals.next() => {}
+    let ended = tokio::select! {
+        () = signals.next() => Ok(()),
+        failure = balancer::failed(&minicloud.balancer) => Err(failure),
+        // Nobody is left to end the instances: `minicloud sweep` does, or the next start.
         failure = minicloud.plane.failed() => return Err(failure),
         never = announcing => match never {},
-    }
-    minicloud.stop(&mut signals).await
+    };
+    minicloud.stop(&mut signals).await.and(ended)
 }
 
 /// Whatever can be refused is refused before the first instance is launched: a bad file, a

@@ -1,6 +1,6 @@
 //! What `up` tells the person who started it.
 
-use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
+use std::{convert::Infallible, env, path::PathBuf, sync::Arc, time::Duration};
 
 use minicloud_autoscaler::{
     describe::{ActivityStatus, AutoScalingGroup, View},
@@ -52,6 +52,8 @@ impl Guide {
             api if api == DEFAULT_API => String::new(),
             api => format!(" --host {api}"),
         };
+        // As it was typed: under `cargo run` the name alone would not be found.
+        let program = env::args().next().unwrap_or_else(|| "minicloud".to_owned());
         let group = view.auto_scaling_groups.first();
         let group = group.map_or("GROUP", |group| &group.auto_scaling_group_name);
         let mut lines = vec![String::new(), "minicloud is up".to_owned()];
@@ -60,8 +62,8 @@ impl Guide {
         lines.push(format!("  state        {}", self.state_dir.display()));
         lines.push("\nTry, in another terminal:".to_owned());
         lines.extend(urls.first().map(|url| format!("  curl {url}")));
-        lines.push(format!("  minicloud status{host}"));
-        lines.push(format!("  minicloud demo stress {group}{host}"));
+        lines.push(format!("  {program} status{host}"));
+        lines.push(format!("  {program} demo stress {group}{host}"));
         lines.push("\nCtrl-C stops everything and leaves nothing behind.".to_owned());
         lines.join("\n")
     }
@@ -83,23 +85,42 @@ fn is_up(view: &View) -> bool {
     view.ready && (idle || healthy || groups.iter().any(in_service))
 }
 
-/// The first thing known to be wrong.
+/// What is known to be wrong, the most telling first.
 fn trouble(view: &View) -> String {
+    condition(view)
+        .or_else(|| unhealthy_target(view))
+        .or_else(|| failed_activity(view))
+        .unwrap_or_else(|| "`minicloud status` and `minicloud targets` have more".to_owned())
+}
+
+fn condition(view: &View) -> Option<String> {
     let groups = &view.auto_scaling_groups;
-    let conditions = groups.iter().flat_map(|group| &group.conditions);
-    let mut conditions = view.conditions.iter().chain(conditions);
-    if let Some(condition) = conditions.next() {
-        return condition.message.clone();
-    }
-    let failed = groups
+    let of_groups = groups.iter().flat_map(|group| &group.conditions);
+    let condition = view.conditions.iter().chain(of_groups).next()?;
+    Some(condition.message.clone())
+}
+
+fn unhealthy_target(view: &View) -> Option<String> {
+    view.target_groups
         .iter()
-        .flat_map(|group| &group.activities)
-        .find(|activity| activity.status_code == ActivityStatus::Failed);
-    match failed {
-        Some(failed) => match &failed.status_message {
+        .flat_map(|group| &group.target_health_descriptions)
+        .find_map(|target| {
+            let why = target.target_health.description.as_ref()?;
+            Some(format!(
+                "{} ({}): {why}",
+                target.target.id, target.target.address
+            ))
+        })
+}
+
+/// An old failure is no news: only the newest activity of a group counts.
+fn failed_activity(view: &View) -> Option<String> {
+    let groups = view.auto_scaling_groups.iter();
+    groups
+        .filter_map(|group| group.activities.first())
+        .find(|activity| activity.status_code == ActivityStatus::Failed)
+        .map(|failed| match &failed.status_message {
             Some(message) => format!("{}: {message}", failed.description),
             None => failed.description.clone(),
-        },
-        None => "still waiting; `minicloud status` and `minicloud targets` have more".to_owned(),
-    }
+        })
 }

@@ -31,7 +31,9 @@ impl Screen {
 
     fn redraw(&mut self, lines: &[String]) {
         let stderr = io::stderr();
-        let width = tcgetwinsize(&stderr).map_or(80, |size| usize::from(size.ws_col.max(20)));
+        let size = tcgetwinsize(&stderr).map_or(0, |size| size.ws_col);
+        // A terminal that does not know its width says 0.
+        let width = if size == 0 { 80 } else { usize::from(size) };
         let mut text = match self.drawn {
             0 => String::new(),
             // Up to the first line, then clear to the end of the screen.

@@ -1,0 +1,58 @@
+//! From what was said to what is done.
+
+use std::process::ExitCode;
+
+use tokio::runtime::{Builder, Runtime};
+
+use crate::{
+    cli::Verb,
+    failure::{Exit, Failure},
+    logging, role, verb,
+};
+
+pub(crate) fn run(verb: Verb) -> Result<ExitCode, Failure> {
+    let level = match verb {
+        // Handles its own signals, logs nothing and builds its own runtime.
+        Verb::SampleApp { args } => return Ok(sample_app::main_with_args(args.into_iter())),
+        Verb::Lb(_) | Verb::Autoscaler(_) | Verb::Agent(_) => "info",
+        _ => "warn",
+    };
+    logging::start(level, |name| std::env::var(name).ok())?;
+    runtime(&verb)?.block_on(dispatch(verb))
+}
+
+async fn dispatch(verb: Verb) -> Result<ExitCode, Failure> {
+    match verb {
+        Verb::Exec(args) => return verb::exec::run(args).await.map(ExitCode::from),
+        Verb::Status(args) => verb::status::run(args).await,
+        Verb::Groups(args) => verb::groups::run(args).await,
+        Verb::Instances(args) => verb::instances::run(args).await,
+        Verb::Targets(args) => verb::targets::run(args).await,
+        Verb::Activities(args) => verb::activities::run(args).await,
+        Verb::Scale(args) => verb::scale::run(args).await,
+        Verb::Healthcheck(args) => verb::healthcheck::run(args).await,
+        Verb::Validate(args) => verb::validate::run(args),
+        Verb::Sweep(args) => verb::sweep::run(args).await,
+        Verb::Up(args) => role::up::run(args).await,
+        Verb::Lb(args) => role::lb::run(args).await,
+        Verb::Autoscaler(args) => role::autoscaler::run(args).await,
+        Verb::Agent(args) => role::agent::run(args).await,
+        Verb::Demo(args) => verb::demo::run(args).await,
+        // Answered before there was a runtime.
+        Verb::SampleApp { .. } => Ok(()),
+    }
+    .map(|()| ExitCode::SUCCESS)
+}
+
+/// One thread for a verb; two for a role, so that a slow disk does not hold up a heartbeat.
+fn runtime(verb: &Verb) -> Result<Runtime, Failure> {
+    let mut builder = match verb {
+        Verb::Up(_) | Verb::Autoscaler(_) => Builder::new_multi_thread(),
+        _ => Builder::new_current_thread(),
+    };
+    builder
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Failure, format!("cannot start: {error}")))
+}
