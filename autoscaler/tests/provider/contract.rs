@@ -157,6 +157,7 @@ pub(super) async fn polite_instance_ends_within_the_grace(harness: &impl Harness
     let provider = harness.provider().await;
     let request = launched(harness, &provider).await;
     until_running(&provider, &request.instance_id).await;
+    until_ready(harness, &provider, &request).await;
     let asked = Instant::now();
     provider.terminate(&request.instance_id).await.unwrap();
     assert!(asked.elapsed() < STOP_GRACE, "{:?}", asked.elapsed());
@@ -168,7 +169,7 @@ pub(super) async fn deaf_instance_is_killed_after_the_grace(harness: &impl Harne
     let request = request(harness.template(Behaviour::Deaf));
     provider.launch(&request).await.unwrap();
     until_running(&provider, &request.instance_id).await;
-    deafened(harness, &provider, &request).await;
+    until_ready(harness, &provider, &request).await;
     let asked = Instant::now();
     within("it is killed", provider.terminate(&request.instance_id))
         .await
@@ -318,12 +319,13 @@ async fn launched<H: Harness>(harness: &H, provider: &H::Provider) -> LaunchRequ
     request
 }
 
-/// A shell needs a moment until it ignores SIGTERM.
-async fn deafened<H: Harness>(harness: &H, provider: &H::Provider, request: &LaunchRequest) {
-    let Some(command) = harness.command(Command::IsDeaf) else {
+/// A shell needs a moment until it ignores SIGTERM, and a container's init until it passes it
+/// on: before that the kernel drops a signal to the first process of a pid namespace.
+async fn until_ready<H: Harness>(harness: &H, provider: &H::Provider, request: &LaunchRequest) {
+    let Some(command) = harness.command(Command::IsReady) else {
         return;
     };
-    eventually("the instance is deaf", async || {
+    eventually("the instance is under way", async || {
         let session = provider.exec(&request.instance_id, command.clone()).await;
         (listen(session.unwrap()).await.code == Some(0)).then_some(())
     })

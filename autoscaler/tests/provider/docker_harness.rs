@@ -24,8 +24,9 @@ use super::harness::{Behaviour, Command, Harness, eventually, listen, template, 
 const BASE_IMAGE: &str = "debian:bookworm-slim";
 /// What an instance does is its template's to say.
 const RUN_SCRIPT: [&str; 3] = ["sh", "-c", r#"eval "$SCRIPT""#];
-pub(super) const SERVES: &str = "while [ ! -e /tmp/end ]; do sleep 0.05; done; exit 3";
-const DEAF: &str = r#"trap "" TERM; : > /tmp/deaf; while :; do sleep 0.2; done"#;
+pub(super) const SERVES: &str =
+    ": > /tmp/ready; while [ ! -e /tmp/end ]; do sleep 0.05; done; exit 3";
+const DEAF: &str = r#"trap "" TERM; : > /tmp/ready; while :; do sleep 0.2; done"#;
 
 pub(super) struct Containers {
     pub(super) docker: Docker,
@@ -211,7 +212,7 @@ impl Harness for Containers {
             Command::Prints(name) => format!("printf %s \"${name}\""),
             Command::Lasts => ": lasts; sleep 1000; :".to_owned(),
             Command::NotExecutable => return Some(vec!["/etc/passwd".to_owned()]),
-            Command::IsDeaf => "test -e /tmp/deaf".to_owned(),
+            Command::IsReady => "test -e /tmp/ready".to_owned(),
         };
         Some(["sh", "-c", &script].map(str::to_owned).to_vec())
     }

@@ -57,7 +57,7 @@ impl Harness for Fake {
             Command::SaysBothAndFails
             | Command::Prints(_)
             | Command::NotExecutable
-            | Command::IsDeaf => return None,
+            | Command::IsReady => return None,
         };
         Some(words.iter().map(|&word| word.to_owned()).collect())
     }

@@ -66,8 +66,8 @@ pub(super) enum Command {
     Prints(&'static str),
     Lasts,
     NotExecutable,
-    /// Exits with 0 once an instance of [`Behaviour::Deaf`] ignores SIGTERM.
-    IsDeaf,
+    /// Exits with 0 once the instance's own program is under way: ignores SIGTERM, say.
+    IsReady,
 }
 
 /// Runs a test and cleans up, whether it passed or not.

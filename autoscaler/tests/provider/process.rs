@@ -27,9 +27,10 @@ use super::{
 };
 
 /// Runs until a file of the instance's own appears.
-const SERVES: &str =
-    r#"while [ ! -e "$FLAGS/$MINICLOUD_INSTANCE_ID.end" ]; do sleep 0.05; done; exit 3"#;
-const DEAF: &str = r#"trap "" TERM; : > "$FLAGS/deaf"; while :; do sleep 0.2; done"#;
+const SERVES: &str = r#": > "$FLAGS/$MINICLOUD_INSTANCE_ID.ready"
+while [ ! -e "$FLAGS/$MINICLOUD_INSTANCE_ID.end" ]; do sleep 0.05; done; exit 3"#;
+const DEAF: &str =
+    r#"trap "" TERM; : > "$FLAGS/$MINICLOUD_INSTANCE_ID.ready"; while :; do sleep 0.2; done"#;
 
 struct Processes {
     folder: TempDir,
@@ -133,7 +134,7 @@ impl Harness for Processes {
             // A child of its own, so that the whole group has to go.
             Command::Lasts => ": lasts; sleep 1000; :".to_owned(),
             Command::NotExecutable => return Some(vec!["/etc/passwd".to_owned()]),
-            Command::IsDeaf => "test -e \"$FLAGS/deaf\"".to_owned(),
+            Command::IsReady => r#"test -e "$FLAGS/$MINICLOUD_INSTANCE_ID.ready""#.to_owned(),
         };
         Some(["sh", "-c", &script].map(str::to_owned).to_vec())
     }

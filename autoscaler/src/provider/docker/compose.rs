@@ -3,7 +3,7 @@
 use std::{collections::HashMap, fs};
 
 use bollard::{
-    models::{ContainerInspectResponse, ContainerSummaryStateEnum},
+    models::ContainerInspectResponse,
     query_parameters::{InspectContainerOptions, ListNetworksOptions},
 };
 
@@ -162,11 +162,9 @@ pub(super) async fn on_shutdown(engine: &Engine, context: Option<&ComposeContext
     let Some(context) = context else {
         return Shutdown::Terminate;
     };
-    let project = format!("{PROJECT}={}", context.project);
-    let balancer = format!("{SERVICE}={BALANCER}");
-    match list::containers(engine, true, &[&project, &balancer]).await {
-        Ok(found) if found.iter().any(|container| runs(container.state)) => Shutdown::Keep,
-        Ok(_) => Shutdown::Terminate,
+    match balancer_runs(engine, context).await {
+        Ok(true) => Shutdown::Keep,
+        Ok(false) => Shutdown::Terminate,
         // Not to be known: what is kept by mistake can be swept, what is ended cannot be undone.
         Err(error) => {
             tracing::warn!(%error, "cannot tell a restart from a stop; the instances are kept");
@@ -175,15 +173,35 @@ pub(super) async fn on_shutdown(engine: &Engine, context: Option<&ComposeContext
     }
 }
 
-fn runs(state: Option<ContainerSummaryStateEnum>) -> bool {
-    matches!(
-        state,
-        Some(
-            ContainerSummaryStateEnum::RUNNING
-                | ContainerSummaryStateEnum::RESTARTING
-                | ContainerSummaryStateEnum::PAUSED
-        )
-    )
+async fn balancer_runs(engine: &Engine, context: &ComposeContext) -> Result<bool, Fault> {
+    let project = format!("{PROJECT}={}", context.project);
+    let balancer = format!("{SERVICE}={BALANCER}");
+    let found = list::containers(engine, true, &[&project, &balancer]).await?;
+    for id in found.into_iter().filter_map(|container| container.id) {
+        if runs(engine, &id).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// By inspection: a list is made from a copy that lags behind. Under load it has been seen to
+/// call a container running that Compose had stopped before it turned to us.
+async fn runs(engine: &Engine, id: &str) -> Result<bool, Fault> {
+    let found = engine
+        .call(async |docker| {
+            let options = None::<InspectContainerOptions>;
+            docker.inspect_container(id, options).await
+        })
+        .await;
+    match found {
+        Ok(found) => {
+            let state = found.state.unwrap_or_default();
+            Ok(state.running == Some(true) || state.restarting == Some(true))
+        }
+        Err(Fault::Missing(_)) => Ok(false),
+        Err(fault) => Err(fault),
+    }
 }
 
 pub(super) async fn strangers(
