@@ -7,10 +7,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use crate::{
-    process::Up,
-    support::{MINICLOUD, example_config, free_port, http, wait::until, write},
-};
+use crate::support::{MINICLOUD, example_config, free_port, http, up::Up, wait::until, write};
 
 const SOON: Duration = Duration::from_secs(60);
 const CONFIG_INVALID: i32 = 78;
@@ -122,7 +119,7 @@ async fn bad_files_are_refused_with_every_fault_and_its_place() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn file_made_bad_while_running_changes_nothing_and_shows() {
-    let up = Up::start();
+    let up = Up::start().await;
     let before = up.api.until_settled(1, SOON).await;
     let config = up.dir.path().join("minicloud.yaml");
     let good = std::fs::read_to_string(&config).unwrap();
@@ -157,7 +154,7 @@ async fn file_made_bad_while_running_changes_nothing_and_shows() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_requests_to_the_api_change_nothing() {
-    let up = Up::start();
+    let up = Up::start().await;
     up.api.until_settled(1, SOON).await;
     let before = up.api.get("/v1/groups/web").await.unwrap();
     for (body, status, code) in [
@@ -325,7 +322,7 @@ async fn what_is_in_the_way_is_named_with_the_fix() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn second_minicloud_on_a_state_folder_is_refused() {
-    let first = Up::start();
+    let first = Up::start().await;
     first.api.until_settled(1, SOON).await;
     let config = first.dir.path().join("other.yaml");
     write(&config, &example_config(free_port()));

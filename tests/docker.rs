@@ -1,6 +1,6 @@
 //! On a real engine, through compose. One project at a time: each fills a laptop.
 
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
 use serde_json::Value;
 use tokio::{
@@ -13,6 +13,7 @@ use crate::{
     support::{
         compose::{Compose, docker, engine_is_there},
         http,
+        machine::Machine,
         traffic::Traffic,
         wait::until,
     },
@@ -20,16 +21,21 @@ use crate::{
 
 const SOON: Duration = Duration::from_secs(90);
 
-/// The engine to oneself, or `None` where there is none.
-async fn engine() -> Option<MutexGuard<'static, ()>> {
+/// The machine, and the engine to oneself; `None` where there is none.
+async fn engine(
+    machine: impl Future<Output = Machine>,
+) -> Option<(MutexGuard<'static, ()>, Machine)> {
     static ENGINE: Mutex<()> = Mutex::const_new(());
+    if !engine_is_there().await {
+        return None;
+    }
     let guard = ENGINE.lock().await;
-    engine_is_there().await.then_some(guard)
+    Some((guard, machine.await))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn group_grows_under_stress_and_shrinks_after_it() {
-    let Some(_engine) = engine().await else {
+    let Some(_engine) = engine(Machine::alone()).await else {
         return;
     };
     let compose = Compose::up(|example| example).await;
@@ -44,7 +50,7 @@ async fn group_grows_under_stress_and_shrinks_after_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn capacity_by_hand_goes_to_zero_and_back() {
-    let Some(_engine) = engine().await else {
+    let Some(_engine) = engine(Machine::shared()).await else {
         return;
     };
     let compose = Compose::up(|example| example).await;
@@ -54,7 +60,7 @@ async fn capacity_by_hand_goes_to_zero_and_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn compose_shows_reaches_and_keeps_the_fleet() {
-    let Some(_engine) = engine().await else {
+    let Some(_engine) = engine(Machine::shared()).await else {
         return;
     };
     let compose = Compose::up(|example| {
@@ -88,7 +94,7 @@ async fn compose_shows_reaches_and_keeps_the_fleet() {
         assert!(fleet.contains(&id.trim().to_owned()), "{id}");
     }
     let logs = compose.run(&["logs", "web"], SOON).await;
-    assert!(logs.contains("web-1"), "{logs}");
+    assert_eq!(logs.matches("listens on").count(), 2, "{logs}");
 
     for arguments in [
         &["up", "-d", "--wait"][..],
@@ -139,7 +145,7 @@ async fn serving(compose: &Compose) -> Result<(), String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn balancer_killed_without_an_autoscaler_serves_again() {
-    let Some(_engine) = engine().await else {
+    let Some(_engine) = engine(Machine::shared()).await else {
         return;
     };
     let compose = Compose::up(|example| example).await;
@@ -182,7 +188,7 @@ async fn balancer_killed_without_an_autoscaler_serves_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_instance_is_replaced() {
-    let Some(_engine) = engine().await else {
+    let Some(_engine) = engine(Machine::shared()).await else {
         return;
     };
     let compose = Compose::up(|example| {
@@ -222,7 +228,7 @@ async fn killed_instance_is_replaced() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stress_container_beside_an_instance_counts_to_it() {
-    let Some(_engine) = engine().await else {
+    let Some(_engine) = engine(Machine::alone()).await else {
         return;
     };
     let compose = Compose::up(|example| example).await;
@@ -251,7 +257,7 @@ async fn stress_container_beside_an_instance_counts_to_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_role_has_no_more_rights_than_the_table_says() {
-    let Some(_engine) = engine().await else {
+    let Some(_engine) = engine(Machine::shared()).await else {
         return;
     };
     let compose = Compose::up(|example| example).await;
@@ -312,11 +318,11 @@ fn network_names(inspected: &Value, project: &str) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn missing_image_shows_and_loops_no_launch() {
-    let Some(_engine) = engine().await else {
+    let Some(_engine) = engine(Machine::shared()).await else {
         return;
     };
     let compose = Compose::up(|example| {
-        example.replace("image: minicloud-sample-app,", "image: no-such-image,")
+        example.replace("image: minicloud-sample-app:test,", "image: no-such-image,")
     })
     .await;
     let message = until("a condition", SOON, || async {

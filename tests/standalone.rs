@@ -4,12 +4,15 @@ use std::{net::SocketAddr, time::Duration};
 
 use rustix::process::Signal;
 
-use crate::support::{child::Minicloud, free_port, http, traffic::Traffic, wait::until, write};
+use crate::support::{
+    child::Minicloud, free_port, http, machine::Machine, traffic::Traffic, wait::until, write,
+};
 
 const SOON: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn balancer_serves_a_files_targets() {
+    let _machine = Machine::shared().await;
     let dir = tempfile::tempdir().unwrap();
     let (port, admin) = (free_port(), free_port());
     let targets = [free_port(), free_port()];

@@ -15,6 +15,9 @@ pub const STALE_AFTER: Duration = Duration::from_secs(10);
 /// How long points are kept: `pace: aws` looks back one 60 s period.
 const KEPT: Duration = Duration::from_secs(150);
 
+/// A reading waits this long at most before we learn of it; beyond, a clock was set.
+const CLOCKS_AGREE_WITHIN: Duration = Duration::from_secs(3);
+
 /// Upper bound of points per instance, should an agent sample faster than it is told to.
 const MAX_POINTS: usize = 1024;
 
@@ -90,6 +93,19 @@ struct Point {
     cores: f64,
 }
 
+/// Time between two readings: on the agent's clock, which knows when it read, unless that
+/// clock was set in between.
+fn span(first: &Point, last: &Point) -> Option<Duration> {
+    let ours = last.at - first.at;
+    let theirs = u64::try_from(last.read_at_ms - first.read_at_ms)
+        .ok()
+        .map(Duration::from_millis);
+    let span = theirs
+        .filter(|theirs| theirs.abs_diff(ours) <= CLOCKS_AGREE_WITHIN)
+        .unwrap_or(ours);
+    (!span.is_zero()).then_some(span)
+}
+
 /// A mean and how much time it stands for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Mean {
@@ -116,7 +132,7 @@ impl CpuHistory {
             || self
                 .points
                 .back()
-                .is_some_and(|last| last.read_at_ms >= own.read_at_ms)
+                .is_some_and(|last| last.read_at_ms == own.read_at_ms)
         {
             return;
         }
@@ -179,10 +195,7 @@ impl CpuHistory {
             first = Some(point);
         }
         let first = first?;
-        let elapsed_ms = u64::try_from(last.read_at_ms - first.read_at_ms)
-            .ok()
-            .filter(|ms| *ms > 0)?;
-        let span = Duration::from_millis(elapsed_ms);
+        let span = span(first, last)?;
         let cores_used = (last.total_seconds - first.total_seconds) / span.as_secs_f64();
         Some(Mean {
             percent: (100.0 * cores_used / last.cores).clamp(0.0, 100.0),
@@ -193,5 +206,104 @@ impl CpuHistory {
     /// When data last arrived.
     pub fn last_seen(&self) -> Option<Instant> {
         self.points.back().map(|point| point.at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn scrape(lines: &str) -> Scrape {
+        Scrape::from_samples(minicloud_agent_api::parse(lines).unwrap())
+    }
+
+    fn usage(path: &str, seconds: f64, millis: i64) -> String {
+        format!("container_cpu_usage_seconds_total{{id=\"{path}\"}} {seconds} {millis}\n")
+    }
+
+    /// Records a second at a time, `cores` used in each, the agent's clock as `clock` has it.
+    fn history(cores: f64, seconds: i64, clock: impl Fn(i64) -> i64) -> (CpuHistory, Instant) {
+        let (mut history, start) = (CpuHistory::default(), Instant::now());
+        let mut now = start;
+        for second in 0..seconds {
+            now = start + Duration::from_secs(second as u64);
+            let text = usage("/process/i-0123abcd", cores * second as f64, clock(second));
+            history.record(&scrape(&text), &["i-0123abcd".to_owned()], 0.5, now);
+        }
+        (history, now)
+    }
+
+    #[test]
+    fn use_is_a_share_of_the_quota_up_to_all_of_it() {
+        let at = |cores| {
+            let (history, now) = history(cores, 30, |second| 1000 * second);
+            history.mean(now, MINUTE, None).unwrap().percent
+        };
+        assert!((at(0.1) - 20.0).abs() < 0.01);
+        assert!((at(0.9) - 100.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn agents_clock_set_forward_or_back_costs_nothing() {
+        for step in [-3_600_000, 3_600_000] {
+            let clock = |second| 10_000_000 + 1000 * second + if second > 10 { step } else { 0 };
+            let (history, now) = history(0.1, 30, clock);
+            let mean = history.mean(now, MINUTE, None).unwrap();
+            assert!((mean.percent - 20.0).abs() < 0.01, "{step}: {mean:?}");
+        }
+    }
+
+    #[test]
+    fn repeated_or_missing_readings_go_stale() {
+        let (history, now) = history(0.1, 30, |second| 1000 * second.min(5));
+        assert_eq!(history.mean(now, MINUTE, None), None);
+    }
+
+    #[test]
+    fn neighbours_that_count_to_it_are_added_nested_ones_are_not() {
+        let ids = ["a".repeat(64), "b".repeat(64), "c".repeat(64)];
+        let [own, beside, nested] = &ids;
+        let (mut history, start) = (CpuHistory::default(), Instant::now());
+        for second in 0..10 {
+            let at = second as f64;
+            let text = usage(&format!("/docker/{own}"), 0.1 * at, 1000 * second)
+                + &usage(&format!("/docker/{beside}"), 0.2 * at, 1000 * second)
+                // Its use is in its parent's already.
+                + &usage(&format!("/docker/{own}/{nested}"), 0.05 * at, 1000 * second);
+            history.record(
+                &scrape(&text),
+                &ids,
+                1.0,
+                start + Duration::from_secs(second as u64),
+            );
+        }
+        let mean = history
+            .mean(start + Duration::from_secs(9), MINUTE, None)
+            .unwrap();
+        assert!((mean.percent - 30.0).abs() < 0.01, "{mean:?}");
+    }
+
+    #[test]
+    fn agents_quota_goes_before_the_templates() {
+        let id = "a".repeat(64);
+        let (mut history, start) = (CpuHistory::default(), Instant::now());
+        for second in 0..10 {
+            let text = usage(&format!("/docker/{id}"), 0.1 * second as f64, 1000 * second)
+                + &format!(
+                    "container_spec_cpu_quota{{id=\"/docker/{id}\"}} 20000\ncontainer_spec_cpu_period{{id=\"/docker/{id}\"}} 100000\n"
+                );
+            history.record(
+                &scrape(&text),
+                std::slice::from_ref(&id),
+                1.0,
+                start + Duration::from_secs(second as u64),
+            );
+        }
+        let mean = history
+            .mean(start + Duration::from_secs(9), MINUTE, None)
+            .unwrap();
+        assert!((mean.percent - 50.0).abs() < 0.01, "{mean:?}");
     }
 }

@@ -92,3 +92,11 @@ pub(crate) fn marked_processes(owner_dir: &Path) -> Vec<(u32, String)> {
     });
     marked.collect()
 }
+
+/// Ends what a failed test has left running.
+pub(crate) fn end_marked(owner_dir: &Path) {
+    for (pid, _) in marked_processes(owner_dir) {
+        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+        let _ = pid.map(|pid| kill_process(pid, Signal::KILL));
+    }
+}

@@ -57,7 +57,11 @@ impl Compose {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let (port, api_port) = (free_port(), free_port());
         let config = tempfile::tempdir().unwrap();
-        let example = include_str!("../../minicloud.yaml").to_owned();
+        let example = include_str!("../../minicloud.yaml");
+        let example = example.replace(
+            "image: minicloud-sample-app,",
+            "image: minicloud-sample-app:test,",
+        );
         std::fs::write(config.path().join("minicloud.yaml"), edit(example)).unwrap();
         let compose = Self {
             project: format!("minicloud-test-{}-{number}", std::process::id()),

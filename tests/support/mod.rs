@@ -4,8 +4,10 @@ pub(crate) mod api;
 pub(crate) mod child;
 pub(crate) mod compose;
 pub(crate) mod http;
+pub(crate) mod machine;
 pub(crate) mod roles;
 pub(crate) mod traffic;
+pub(crate) mod up;
 pub(crate) mod wait;
 
 use std::{net::TcpListener, path::Path};

@@ -7,8 +7,9 @@ use tempfile::TempDir;
 
 use super::{
     api::Api,
-    child::{Minicloud, marked_processes},
+    child::{Minicloud, end_marked, marked_processes},
     example_config, free_port, http,
+    machine::Machine,
     wait::until,
 };
 
@@ -23,6 +24,7 @@ pub(crate) struct Roles {
     pub(crate) autoscaler: Option<Minicloud>,
     pub(crate) lb: Option<Minicloud>,
     pub(crate) agent: Option<Minicloud>,
+    _machine: Machine,
 }
 
 impl Roles {
@@ -41,6 +43,7 @@ impl Roles {
             autoscaler: None,
             lb: None,
             agent: None,
+            _machine: Machine::shared().await,
         };
         roles.start_agent();
         roles.start_autoscaler(&[]);
@@ -165,12 +168,6 @@ impl Drop for Roles {
     fn drop(&mut self) {
         // After a failed test: no autoscaler, and none of its instances either.
         self.autoscaler = None;
-        for (pid, _) in marked_processes(&self.state_dir()) {
-            if let Some(pid) =
-                rustix::process::Pid::from_raw(i32::try_from(pid).unwrap_or_default())
-            {
-                let _ = rustix::process::kill_process(pid, Signal::KILL);
-            }
-        }
+        end_marked(&self.state_dir());
     }
 }

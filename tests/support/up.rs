@@ -1,0 +1,75 @@
+//! `minicloud up`: everything in one process, instances as its children.
+
+use std::{net::SocketAddr, time::Duration};
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use super::{
+    api::Api,
+    child::{Minicloud, end_marked, marked_processes},
+    example_config, free_port,
+    machine::Machine,
+    write,
+};
+
+const SOON: Duration = Duration::from_secs(60);
+
+pub(crate) struct Up {
+    pub(crate) dir: TempDir,
+    pub(crate) api: Api,
+    pub(crate) address: SocketAddr,
+    pub(crate) minicloud: Minicloud,
+    _machine: Machine,
+}
+
+impl Up {
+    pub(crate) async fn start() -> Self {
+        Self::start_on(Machine::shared().await)
+    }
+
+    pub(crate) fn start_on(machine: Machine) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (port, api_port) = (free_port(), free_port());
+        let (config, state) = (dir.path().join("minicloud.yaml"), dir.path().join("state"));
+        write(&config, &example_config(port));
+        let api = SocketAddr::from(([127, 0, 0, 1], api_port));
+        let (config, state, listen) = (
+            config.to_str().unwrap(),
+            state.to_str().unwrap(),
+            api.to_string(),
+        );
+        let arguments = [
+            "up",
+            "--config",
+            config,
+            "--state-dir",
+            state,
+            "--api",
+            &listen,
+        ];
+        let minicloud = Minicloud::spawn(&arguments, &dir.path().join("up.log"));
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        Self {
+            dir,
+            api: Api(api),
+            address,
+            minicloud,
+            _machine: machine,
+        }
+    }
+
+    /// Ctrl-C: a clean exit, and no process left behind.
+    pub(crate) async fn interrupt(mut self) {
+        self.minicloud.signal(Signal::INT);
+        let status = self.minicloud.exited(SOON).await;
+        assert!(status.success(), "{status}:\n{}", self.minicloud.log());
+        assert_eq!(marked_processes(&self.dir.path().join("state")), []);
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        end_marked(&self.dir.path().join("state"));
+    }
+}
