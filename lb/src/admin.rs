@@ -1,6 +1,6 @@
 //! What operators and probes may ask: health, metrics, targets. No secrets, no changes.
 
-use std::{convert::Infallible, io, time::Duration};
+use std::{collections::BTreeMap, convert::Infallible, io, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -151,7 +151,9 @@ fn targets(lb: &Handle, group: &str) -> Response<Full<Bytes>> {
         .iter()
         .filter(|target| target.target_group == group)
         .collect();
-    match serde_json::to_vec(&targets) {
+    // The control API's answer to the same path, so that one client reads both.
+    let answer = BTreeMap::from([("target_health_descriptions", targets)]);
+    match serde_json::to_vec(&answer) {
         Ok(json) => ok(JSON, json),
         Err(error) => fault(
             StatusCode::INTERNAL_SERVER_ERROR,

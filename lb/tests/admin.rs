@@ -39,6 +39,7 @@ async fn admin_answers() {
     let targets = ask(&get("/v1/target-groups/web/targets")).await;
     assert_eq!(targets.headers["content-type"], "application/json");
     let targets: serde_json::Value = serde_json::from_slice(&targets.body).unwrap();
+    let targets = &targets["target_health_descriptions"];
     assert_eq!(targets[0]["target"]["id"], target.id());
     assert_eq!(targets[0]["target_health"]["state"], "healthy");
     assert_eq!(targets[0]["request_count"], 1);
