@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use crate::{
-    story,
+    story::{self, Stress},
     support::{
         compose::{Compose, docker, engine_is_there},
         http,
@@ -39,12 +39,9 @@ async fn group_grows_under_stress_and_shrinks_after_it() {
         return;
     };
     let compose = Compose::up(|example| example).await;
-    story::tell(
-        compose.api,
-        compose.address,
-        &["stress", "--cpu", "1", "--timeout", "600"],
-    )
-    .await;
+    // Debian's own stress, which the image carries.
+    let stress = ["stress", "--cpu", "1", "--timeout", "600"];
+    story::tell(compose.api, compose.address, Stress::Exec(&stress)).await;
     compose.down().await;
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    story,
+    story::{self, Stress},
     support::{http, machine::Machine, up::Up},
 };
 
@@ -12,20 +12,7 @@ const SOON: Duration = Duration::from_secs(60);
 #[tokio::test(flavor = "multi_thread")]
 async fn group_grows_under_stress_and_shrinks_after_it() {
     let up = Up::start_on(Machine::alone().await);
-    story::tell(
-        up.api,
-        up.address,
-        &[
-            "minicloud",
-            "sample-app",
-            "stress",
-            "--cpu",
-            "1",
-            "--timeout",
-            "600",
-        ],
-    )
-    .await;
+    story::tell(up.api, up.address, Stress::Demo).await;
     up.interrupt().await;
 }
 

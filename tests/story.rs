@@ -13,13 +13,27 @@ const SCALE_OUT: Duration = Duration::from_secs(90);
 /// The 120 s scale-in window, drain and stop, twice over.
 const SCALE_IN: Duration = Duration::from_secs(330);
 
-/// Tells the story against a running minicloud; `stress` burns one CPU where it is run.
-pub(crate) async fn tell(api: Api, address: SocketAddr, stress: &[&str]) {
+/// Where the load comes from.
+pub(crate) enum Stress<'a> {
+    /// This command, inside the first instance, until the second has served.
+    Exec(&'a [&'a str]),
+    /// `minicloud demo stress`, which watches the whole story itself.
+    Demo,
+}
+
+/// Tells the story against a running minicloud.
+pub(crate) async fn tell(api: Api, address: SocketAddr, stress: Stress<'_>) {
     let first = api.until_settled(1, BOOT).await.remove(0);
     api.until_warm(BOOT).await;
     let traffic = Traffic::start(address, 200);
 
-    let mut burner = api.stress(&first, stress);
+    let mut burner = match stress {
+        Stress::Exec(command) => api.stress(&first, command),
+        Stress::Demo => api
+            .command(&["demo", "stress", "web", "--for", "60s"])
+            .spawn()
+            .unwrap(),
+    };
     let both = api.until_settled(2, SCALE_OUT).await;
     let second = both.into_iter().find(|id| *id != first).unwrap();
     let before = traffic.tally();
@@ -38,11 +52,22 @@ pub(crate) async fn tell(api: Api, address: SocketAddr, stress: &[&str]) {
         burner.try_wait().unwrap().is_none(),
         "the stress still runs"
     );
-    burner.kill().await.unwrap();
+    if let Stress::Exec(_) = stress {
+        burner.kill().await.unwrap();
+    }
 
     let left = api.until_settled(1, SCALE_IN).await;
     let tally = traffic.stop().await;
     tally.assert_none_failed();
+    if let Stress::Demo = stress {
+        let ended = tokio::time::timeout(BOOT, burner.wait()).await;
+        assert!(
+            ended
+                .expect("the demo sees the end of its story")
+                .unwrap()
+                .success()
+        );
+    }
     assert_eq!(
         left,
         [first],

@@ -6,13 +6,14 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::{
+    capacity::Capacity,
     config::{self, HealthCheckType},
     describe::Decision,
     instance::{InstanceId, LifecycleState},
     launch_backoff::LaunchBackoff,
     launch_template::LaunchTemplate,
     metric::CpuHistory,
-    policy::{Capacity, TrackingState},
+    policy::TrackingState,
 };
 
 /// One Auto Scaling group: what the file says, what was asked of it, what it has.

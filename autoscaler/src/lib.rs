@@ -24,6 +24,7 @@
 mod activity;
 pub mod api;
 mod autoscaler;
+pub mod capacity;
 pub mod command;
 mod conditions;
 pub mod config;
@@ -55,4 +56,5 @@ pub mod termination;
 pub use autoscaler::{Autoscaler, ConfigSource, Settings, Shutdown, StartError};
 pub use crash_point::CrashPoint;
 pub use metric_source::{MetricSource, ScrapeError};
+pub use snapshot::static_snapshot;
 pub use state_dir::{StateDir, StateDirError};

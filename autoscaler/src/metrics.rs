@@ -6,7 +6,7 @@ use prometheus::{
     GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
-use crate::{group::Group, policy::Capacity};
+use crate::{capacity::Capacity, group::Group};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {

@@ -4,6 +4,7 @@
 //! one: what failed is left to the next, after a delay.
 
 mod apply;
+mod decide;
 mod execute;
 mod publish;
 
@@ -22,8 +23,8 @@ use crate::{
     conditions::Conditions,
     config::Config,
     crash_point::CrashPoint,
-    describe::{ConditionKind, Decision, DecisionInputs, View},
-    group::{Group, Instance},
+    describe::{ConditionKind, View},
+    group::Group,
     instance::InstanceId,
     ledger::Ledger,
     load_balancer_link::LoadBalancerDesk,
@@ -33,7 +34,6 @@ use crate::{
     observe::{Sight, observe},
     operations::Operations,
     plan::plan,
-    policy::{self, Observation, TrackedInstance},
     provider::{InstanceProvider, ObservedInstance, ProviderError},
     reload::ConfigWatch,
     state_dir::StateDir,
@@ -46,6 +46,8 @@ const LEAST_PAUSE: Duration = Duration::from_millis(20);
 /// How often the provider is asked where nothing hints at a change.
 const OBSERVE_INTERVAL: Duration = Duration::from_secs(5);
 const OBSERVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Strangers do no harm at once: a look now and then will do.
+const STRANGERS_INTERVAL: Duration = Duration::from_secs(15);
 const PROVIDER_FIRST_DELAY: Duration = Duration::from_secs(1);
 const PROVIDER_LONGEST_DELAY: Duration = Duration::from_secs(15);
 
@@ -100,6 +102,7 @@ struct ProviderObservation {
     failures: u32,
     /// Not asked, and nothing asked of it, before this.
     not_before: Option<Instant>,
+    strangers_at: Option<Instant>,
 }
 
 impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
@@ -196,6 +199,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             Ok(instances) => {
                 self.provider_answered(now);
                 self.see(instances, now);
+                self.look_for_strangers(now).await;
                 true
             }
             Err(error) => {
@@ -217,6 +221,37 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             .into_iter()
             .map(|instance| (instance.instance_id.clone(), instance))
             .collect();
+    }
+
+    async fn look_for_strangers(&mut self, now: Now) {
+        if self
+            .observation
+            .strangers_at
+            .is_some_and(|at| now.mono - at < STRANGERS_INTERVAL)
+        {
+            return;
+        }
+        self.observation.strangers_at = Some(now.mono);
+        let names: Vec<String> = self.config.auto_scaling_groups.keys().cloned().collect();
+        for name in names {
+            let found = timeout(OBSERVE_TIMEOUT, self.provider.strangers(&name)).await;
+            // Not being told is no news.
+            let Ok(Ok(strangers)) = found else { continue };
+            let message = (!strangers.is_empty()).then(|| {
+                let list = strangers.join(", ");
+                format!("{list}: not launched by minicloud, though of this group's service; it takes no part in the group, and Compose may remove instances along with it: docker compose rm -sf {name}")
+            });
+            if self
+                .conditions
+                .set(&name, ConditionKind::Stranger, message, now.wall)
+            {
+                warn!(
+                    asg.name = name,
+                    strangers = strangers.len(),
+                    "containers of the group's service that are not ours came or went"
+                );
+            }
+        }
     }
 
     fn provider_answered(&mut self, now: Now) {
@@ -286,115 +321,5 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             self.conditions.forget(name);
             self.metrics.forget_group(name);
         }
-    }
-
-    /// Lets the group's policies speak: out if any wants more, in only as far as all agree.
-    fn decide(&mut self, name: &str, now: Now) {
-        let pace = self.config.pace;
-        let Some(group) = self.groups.get_mut(name) else {
-            return;
-        };
-        let settling = group.is_settling();
-        let Group {
-            spec,
-            capacity,
-            instances,
-            tracking,
-            ..
-        } = group;
-        let in_service = instances
-            .values()
-            .filter(|instance| instance.is_in_service() && instance.unhealthy.is_none());
-        let tracked = |instance| tracked(instance, spec.default_instance_warmup, now.mono);
-        let tracked: Vec<TrackedInstance<'_>> = in_service.map(tracked).collect();
-        let observation = Observation {
-            capacity: *capacity,
-            instances: &tracked,
-            settling,
-            now: now.mono,
-        };
-        let evaluations = spec.scaling_policies.iter().map(|policy| {
-            let state = tracking.entry(policy.name.clone()).or_default();
-            (
-                policy,
-                policy::evaluate(&policy.target_tracking, pace, observation, state),
-            )
-        });
-        let evaluations: Vec<_> = evaluations.collect();
-        let stale = evaluations.iter().any(|(_, evaluation)| evaluation.stale);
-        let Some((policy, chosen)) = evaluations
-            .into_iter()
-            .max_by_key(|(_, evaluation)| evaluation.desired_capacity)
-        else {
-            return;
-        };
-        let decision = Decision {
-            time: now.wall,
-            policy_name: policy.name.clone(),
-            desired_capacity_before: capacity.desired_capacity,
-            desired_capacity: chosen.desired_capacity,
-            reason: chosen.reason,
-            inputs: DecisionInputs {
-                target_value: policy.target_tracking.target_value,
-                metric_value: chosen.metric_value,
-                instances: chosen.instances,
-                min_size: capacity.min_size,
-                max_size: capacity.max_size,
-            },
-        };
-        self.act_on(name, decision, now);
-        self.report_stale(name, stale, now);
-    }
-
-    fn act_on(&mut self, name: &str, decision: Decision, now: Now) {
-        let (before, after) = (decision.desired_capacity_before, decision.desired_capacity);
-        let cause = format!(
-            "policy {} changed the desired capacity from {before} to {after}: {}",
-            decision.policy_name, decision.reason
-        );
-        if let Some(group) = self.groups.get_mut(name) {
-            group.decision = Some(decision);
-        }
-        if before != after {
-            info!(asg.name = name, cause, "desired capacity changed");
-            self.metrics.count_scaling(name, before, after, "policy");
-            self.set_desired_capacity(name, after, cause, now);
-        }
-    }
-
-    fn take_in(&mut self, scrape: &Scrape) {
-        let now = self.clock.now().mono;
-        for group in self.groups.values_mut() {
-            // Without a quota an instance is measured against one core.
-            let cores = group.launch_template.cpus.unwrap_or(1.0);
-            for instance in group.instances.values_mut() {
-                instance
-                    .cpu
-                    .record(scrape, &instance.metric_ids, cores, now);
-            }
-        }
-    }
-
-    fn report_stale(&mut self, name: &str, stale: bool, now: Now) {
-        let message = stale.then(|| {
-            "no fresh CPU figures of some instances: the group does not scale in; check that the agent runs (minicloud agent, or docker compose ps agent)".to_owned()
-        });
-        if self
-            .conditions
-            .set(name, ConditionKind::MetricsStale, message, now.wall)
-        {
-            info!(
-                asg.name = name,
-                stale, "freshness of the CPU figures changed"
-            );
-        }
-    }
-}
-
-fn tracked(instance: &Instance, warmup: Duration, now: Instant) -> TrackedInstance<'_> {
-    TrackedInstance {
-        id: &instance.id,
-        cpu: &instance.cpu,
-        warm_since: instance.warm_since(warmup, now),
     }
 }

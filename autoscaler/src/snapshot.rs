@@ -4,8 +4,14 @@ use minicloud_lb_api::{Snapshot, Target, TargetGroup};
 
 use crate::{config::Config, group::Group, instance::LifecycleState};
 
+/// What a balancer can serve of a configuration before, or without, an autoscaler: every
+/// listener, and the targets that are registered by hand.
+pub fn static_snapshot(config: &Config) -> Snapshot {
+    of_groups(config, std::iter::empty(), 0)
+}
+
 /// The snapshot of this moment, under `version`.
-pub(crate) fn snapshot<'a>(
+pub(crate) fn of_groups<'a>(
     config: &Config,
     groups: impl Iterator<Item = &'a Group> + Clone,
     version: u64,

@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::{
+    capacity::{Capacity, CapacityRecord},
     describe::Activity,
     instance::{InstanceId, LifecycleState},
     launch_template::LaunchTemplate,
-    policy::Capacity,
 };
 
 const FILE: &str = "minicloud.db";
@@ -56,14 +56,6 @@ pub(crate) enum StoreError {
         "it was written by a newer minicloud (schema {0}); use that one, or a new state folder"
     )]
     Newer(i64),
-}
-
-/// Capacity as it is and as the file last had it: a three-way apply needs both.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct CapacityRecord {
-    pub(crate) capacity: Capacity,
-    pub(crate) file: Capacity,
-    pub(crate) cause: String,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -8,7 +8,6 @@ use minicloud_autoscaler::{
     ConfigSource,
     config::{Config, EXAMPLE, MAX_FILE_BYTES, ProviderKind},
 };
-use minicloud_lb_api::{Snapshot, Target, TargetGroup};
 
 use crate::failure::{Exit, Failure};
 
@@ -75,37 +74,5 @@ impl ConfigFile {
 impl From<ConfigFile> for ConfigSource {
     fn from(file: ConfigFile) -> Self {
         file.0.map_or(Self::BuiltIn, Self::File)
-    }
-}
-
-/// What a balancer can serve of a configuration before, or without, an autoscaler: every
-/// listener, and the targets that are registered by hand.
-pub(crate) fn static_snapshot(config: &Config) -> Snapshot {
-    let listeners = config.load_balancers.values();
-    let target_groups = config.target_groups.values().map(|group| TargetGroup {
-        name: group.name.clone(),
-        health_check: group.health_check.clone(),
-        deregistration_delay: group.deregistration_delay,
-        targets: group
-            .targets
-            .iter()
-            .map(|address| target(address))
-            .collect(),
-    });
-    Snapshot {
-        version: 0,
-        listeners: listeners
-            .flat_map(|balancer| balancer.listeners.clone())
-            .collect(),
-        target_groups: target_groups.collect(),
-    }
-}
-
-fn target(address: &str) -> Target {
-    Target {
-        id: address.to_owned(),
-        address: address.to_owned(),
-        availability_zone: None,
-        draining: false,
     }
 }

@@ -1,5 +1,6 @@
 use std::{path::Path, sync::Arc};
 
+use minicloud_autoscaler::static_snapshot;
 use minicloud_lb::{AdminListener, Handle, LoadBalancer, serve_admin};
 use minicloud_lb_api::Snapshot;
 use rand::{SeedableRng, rngs::SmallRng};
@@ -10,7 +11,7 @@ use tracing::{info, warn};
 use super::{
     autoscaler_watch::{self, put_report},
     balancer,
-    config_file::{ConfigFile, static_snapshot},
+    config_file::ConfigFile,
     control_plane::seed,
     signals::Signals,
     snapshot_file::SnapshotFile,

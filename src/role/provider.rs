@@ -141,6 +141,13 @@ impl InstanceProvider for Provider {
         }
     }
 
+    async fn strangers(&self, auto_scaling_group: &str) -> Result<Vec<String>, ProviderError> {
+        match self {
+            Self::Process(provider) => provider.strangers(auto_scaling_group).await,
+            Self::Docker(provider) => provider.strangers(auto_scaling_group).await,
+        }
+    }
+
     async fn changed(&self) {
         match self {
             Self::Process(provider) => provider.changed().await,

@@ -9,6 +9,7 @@ use minicloud_autoscaler::{
     Settings, Shutdown,
     load_balancer_link::{LoadBalancerLink, ReceivedReport},
     now::SystemClock,
+    static_snapshot,
 };
 use minicloud_lb::{Handle, LoadBalancer};
 use minicloud_lb_api::{Report, Snapshot};
@@ -19,7 +20,7 @@ use super::{
     agent,
     agent_source::AgentSource,
     balancer,
-    config_file::{ConfigFile, static_snapshot},
+    config_file::ConfigFile,
     control_plane::{ApiSocket, ControlPlane, seed},
     lb::forward_snapshots,
     provider::Provider,

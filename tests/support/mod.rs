@@ -14,13 +14,13 @@ use std::{net::TcpListener, path::Path};
 
 pub(crate) const MINICLOUD: &str = env!("CARGO_BIN_EXE_minicloud");
 
-/// A port that was free a moment ago. Never one of the ephemeral range that outgoing
-/// connections of a neighbouring test could take in between.
+/// A port that was free a moment ago; below those that instances get (20000 and up) and that
+/// outgoing connections take, so that nobody takes it in between.
 pub(crate) fn free_port() -> u16 {
     use std::sync::atomic::{AtomicU16, Ordering};
     // Each test process starts elsewhere; within it, no port is given out twice.
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = 11_000 + (std::process::id() % 200) as u16 * 80;
+    let start = 10_000 + (std::process::id() % 100) as u16 * 100;
     loop {
         let port = start + NEXT.fetch_add(1, Ordering::Relaxed);
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {

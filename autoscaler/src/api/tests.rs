@@ -59,6 +59,11 @@ impl InstanceProvider for EchoProvider {
         Ok(ExecSession { output })
     }
 
+    /// Nothing but minicloud makes something that looks like one of these.
+    async fn strangers(&self, _auto_scaling_group: &str) -> Result<Vec<String>, ProviderError> {
+        Ok(Vec::new())
+    }
+
     async fn changed(&self) {
         std::future::pending().await
     }

@@ -11,19 +11,12 @@ use tokio::time::Instant;
 
 pub use self::tracking_state::TrackingState;
 use crate::{
+    capacity::Capacity,
     config::{Pace, TargetTracking},
     describe::InstanceMetric,
     instance::InstanceId,
     metric::{CpuHistory, STALE_AFTER},
 };
-
-/// The group's bounds and where it stands between them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Capacity {
-    pub min_size: u32,
-    pub max_size: u32,
-    pub desired_capacity: u32,
-}
 
 /// An instance in service, as a policy sees it.
 #[derive(Clone, Debug)]

@@ -48,6 +48,13 @@ pub trait InstanceProvider: Send + Sync + 'static {
         command: Vec<String>,
     ) -> impl Future<Output = Result<ExecSession, ExecError>> + Send;
 
+    /// Names of what looks like the group's and is not ours, to be shown and never touched:
+    /// a container that Compose itself started of the group's service, say.
+    fn strangers(
+        &self,
+        auto_scaling_group: &str,
+    ) -> impl Future<Output = Result<Vec<String>, ProviderError>> + Send;
+
     /// Resolves when instances may have changed (one exited, say). May resolve for nothing;
     /// may miss a change, since the loop lists on a timer as well. Cancel-safe.
     fn changed(&self) -> impl Future<Output = ()> + Send;

@@ -6,8 +6,9 @@ use tracing::{info, warn};
 
 use super::Reconciler;
 use crate::{
+    capacity::{self, Capacity, CapacityRecord},
     command::{CapacityUpdate, Command, CommandError},
-    config::{self, AutoScalingGroup, Config, HealthCheckType},
+    config::{AutoScalingGroup, Config, HealthCheckType},
     describe::ConditionKind,
     group::{Group, Instance},
     instance::LifecycleState,
@@ -15,9 +16,8 @@ use crate::{
     launch_template::LaunchTemplate,
     metric::CpuHistory,
     now::{Clock, Now, wall_since},
-    policy::Capacity,
     provider::InstanceProvider,
-    store::{CapacityRecord, InstanceRecord, StoreError},
+    store::{InstanceRecord, StoreError},
 };
 
 impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
@@ -93,7 +93,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             max_size: spec.max_size,
             desired_capacity: spec.desired_capacity,
         };
-        let record = merge_capacity(self.ledger.store.capacity(name)?, file, now);
+        let record = capacity::merge(self.ledger.store.capacity(name)?, file, now.wall);
         self.ledger.store.put_capacity(name, &record)?;
         let deregistration_delay = longest_delay(&self.config, spec);
         let existing = self.groups.remove(name);
@@ -251,51 +251,6 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     }
 }
 
-/// A value that was changed through the API stays until the file changes that value.
-fn merge_capacity(stored: Option<CapacityRecord>, file: Capacity, now: Now) -> CapacityRecord {
-    let Some(stored) = stored else {
-        let cause = format!(
-            "the group was created with min: {}, max: {}, desired: {} at {:.0}",
-            file.min_size, file.max_size, file.desired_capacity, now.wall
-        );
-        return CapacityRecord {
-            capacity: file,
-            file,
-            cause,
-        };
-    };
-    if stored.file == file {
-        return stored;
-    }
-    let pick = |current, was, is| if was == is { current } else { is };
-    let (current, was) = (stored.capacity, stored.file);
-    let mut capacity = Capacity {
-        min_size: pick(current.min_size, was.min_size, file.min_size),
-        max_size: pick(current.max_size, was.max_size, file.max_size),
-        desired_capacity: pick(
-            current.desired_capacity,
-            was.desired_capacity,
-            file.desired_capacity,
-        ),
-    };
-    if capacity.min_size > capacity.max_size {
-        // The file and the API disagree to the point of nonsense: the file was changed last.
-        (capacity.min_size, capacity.max_size) = (file.min_size, file.max_size);
-    }
-    capacity.desired_capacity = capacity
-        .desired_capacity
-        .clamp(capacity.min_size, capacity.max_size);
-    let cause = format!(
-        "the configuration file changed the group to min: {}, max: {}, desired: {}",
-        capacity.min_size, capacity.max_size, capacity.desired_capacity
-    );
-    CapacityRecord {
-        capacity,
-        file,
-        cause,
-    }
-}
-
 fn longest_delay(config: &Config, spec: &AutoScalingGroup) -> Duration {
     let delays = spec
         .target_groups
@@ -305,39 +260,6 @@ fn longest_delay(config: &Config, spec: &AutoScalingGroup) -> Duration {
         .map(|group| group.deregistration_delay)
         .max()
         .unwrap_or_default()
-}
-
-impl CapacityUpdate {
-    /// The capacity after the update. Like AWS, a desired capacity that is not given moves
-    /// into the new bounds, and one that is given must lie within them.
-    fn applied_to(self, before: Capacity) -> Result<Capacity, CommandError> {
-        let min_size = self.min_size.unwrap_or(before.min_size);
-        let max_size = self.max_size.unwrap_or(before.max_size);
-        if max_size > config::MAX_SIZE {
-            return Err(CommandError::Validation(format!(
-                "max_size {max_size} is above {}",
-                config::MAX_SIZE
-            )));
-        }
-        if min_size > max_size {
-            return Err(CommandError::Validation(format!(
-                "min_size {min_size} is above max_size {max_size}; give both, or a smaller min_size"
-            )));
-        }
-        let desired_capacity = self
-            .desired_capacity
-            .unwrap_or(before.desired_capacity.clamp(min_size, max_size));
-        if !(min_size..=max_size).contains(&desired_capacity) {
-            return Err(CommandError::Validation(format!(
-                "desired_capacity {desired_capacity} is not between min_size {min_size} and max_size {max_size}"
-            )));
-        }
-        Ok(Capacity {
-            min_size,
-            max_size,
-            desired_capacity,
-        })
-    }
 }
 
 impl Group {

@@ -17,7 +17,7 @@ use crate::{
     instance::LifecycleState,
     now::{Clock, Now},
     provider::{InstanceProvider, STOP_GRACE},
-    snapshot::snapshot,
+    snapshot,
     target_health::TargetHealthIndex,
 };
 
@@ -39,7 +39,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     fn publish_snapshot(&mut self, now: Now) {
         let last = self.desk.snapshots.borrow().clone();
         let version = last.as_ref().map_or(0, |last| last.version);
-        let unchanged = snapshot(&self.config, self.groups.values(), version);
+        let unchanged = snapshot::of_groups(&self.config, self.groups.values(), version);
         if last.as_deref() == Some(&unchanged) {
             return;
         }

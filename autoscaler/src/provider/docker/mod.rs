@@ -6,7 +6,7 @@
 //!
 //! Under `docker compose` the instances carry Compose's labels too, as containers of the
 //! profile-gated service that has the group's name: `docker compose ps`, `logs` and
-//! `exec --index` see them, and `up` leaves them alone (measured; knowledge/ecosystem.md 2.3).
+//! `exec --index` see them, and `up` leaves them alone.
 //!
 //! Absent on purpose: pulling images (a template names one that is there), privileges, binds,
 //! the host's namespaces, and a restart policy: replacing what ended is the group's work.
@@ -22,11 +22,6 @@ mod launch;
 mod list;
 mod network;
 mod terminate;
-
-use std::{
-    collections::BTreeSet,
-    sync::{Mutex, PoisonError},
-};
 
 pub use self::{
     compose::{ComposeContext, Shutdown},
@@ -47,8 +42,6 @@ pub struct DockerProvider {
     making_network: tokio::sync::Mutex<()>,
     events: Events,
     commands: exec::Commands,
-    /// Containers that Compose made of a group's service, complained about once each.
-    known_strangers: Mutex<BTreeSet<String>>,
 }
 
 impl DockerProvider {
@@ -83,7 +76,6 @@ impl DockerProvider {
             config,
             making_network: tokio::sync::Mutex::default(),
             commands: exec::Commands::default(),
-            known_strangers: Mutex::default(),
         }
     }
 
@@ -94,31 +86,6 @@ impl DockerProvider {
     /// What SIGTERM means for the instances; see [`Shutdown`].
     pub async fn on_shutdown(&self) -> Shutdown {
         compose::on_shutdown(&self.engine, self.config.compose.as_ref()).await
-    }
-
-    /// Names of containers that Compose itself made of the service that stands for this group
-    /// (`docker compose up web`, `COMPOSE_PROFILES=*`): they serve nothing and are not ours to
-    /// touch, but Compose may remove instances along with them. Each is logged once.
-    pub async fn strangers(&self, group: &str) -> Result<Vec<String>, ProviderError> {
-        let Some(context) = &self.config.compose else {
-            return Ok(Vec::new());
-        };
-        let found = compose::strangers(&self.engine, context, group).await?;
-        let mut known = self
-            .known_strangers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        for name in &found {
-            if known.insert(name.clone()) {
-                tracing::warn!(
-                    asg.name = group,
-                    container = name,
-                    "Compose started a container of this group's service; it takes no part in \
-                     the group: remove it with `docker compose rm -sf {group}`"
-                );
-            }
-        }
-        Ok(found)
     }
 
     /// Removes every instance of this owner, and its network where nothing else is in it;
@@ -155,6 +122,15 @@ impl InstanceProvider for DockerProvider {
 
     async fn exec(&self, id: &InstanceId, command: Vec<String>) -> Result<ExecSession, ExecError> {
         exec::exec(self, id, command).await
+    }
+
+    /// What `docker compose up web` or `COMPOSE_PROFILES=*` starts: it serves nothing, but
+    /// Compose may remove instances along with it.
+    async fn strangers(&self, auto_scaling_group: &str) -> Result<Vec<String>, ProviderError> {
+        let Some(context) = &self.config.compose else {
+            return Ok(Vec::new());
+        };
+        Ok(compose::strangers(&self.engine, context, auto_scaling_group).await?)
     }
 
     async fn changed(&self) {

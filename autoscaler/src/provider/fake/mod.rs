@@ -163,6 +163,11 @@ impl InstanceProvider for FakeProvider {
         command::run(self.clone(), id.clone(), &command)
     }
 
+    /// Nothing but minicloud makes something that looks like one of these.
+    async fn strangers(&self, _auto_scaling_group: &str) -> Result<Vec<String>, ProviderError> {
+        Ok(Vec::new())
+    }
+
     async fn changed(&self) {
         tokio::select! {
             () = self.shared.changed.notified() => {}
