@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     story::{self, Stress},
-    support::{http, machine::Machine, up::Up},
+    support::{http, machine::Machine, up::Up, wait::until},
 };
 
 const SOON: Duration = Duration::from_secs(60);
@@ -29,18 +29,21 @@ async fn instance_names_itself_and_the_parts_show_metrics() {
     let id = up.api.until_settled(1, SOON).await.remove(0);
     let answer = http::get(up.address, "/").await.unwrap();
     assert!(answer.text().contains(&id), "{}", answer.text());
-    let metrics = http::get(up.api.0, "/metrics").await.unwrap().text();
-    for name in [
+    let names = [
         "minicloud_group_in_service_instances",
         "minicloud_lb_requests_total",
         "container_cpu_usage_seconds_total",
         "node_memory_MemTotal_bytes",
-    ] {
-        assert!(metrics.contains(name), "{name} is missing in\n{metrics}");
-    }
-    let decision =
-        crate::support::wait::until("a decision", SOON, || up.api.get("/v1/groups/web/decision"))
-            .await;
+    ];
+    until("metrics of every part", SOON, || async {
+        let metrics = http::get(up.api.0, "/metrics").await?.text();
+        match names.iter().find(|name| !metrics.contains(*name)) {
+            None => Ok(()),
+            Some(name) => Err(format!("{name} is missing in\n{metrics}")),
+        }
+    })
+    .await;
+    let decision = until("a decision", SOON, || up.api.get("/v1/groups/web/decision")).await;
     assert!(
         decision["reason"].is_string() && decision["inputs"]["target_value"] == 80.0,
         "{decision}"
@@ -57,7 +60,7 @@ async fn unhealthy_instance_is_replaced() {
         .unwrap();
     assert!(answer.status.is_success(), "{}", answer.text());
     // 30 s of grace, two failed checks, a launch and a drain.
-    crate::support::wait::until("a replacement", Duration::from_secs(120), || async {
+    until("a replacement", Duration::from_secs(120), || async {
         let in_service = up.api.instances("InService").await?;
         if in_service.iter().any(|id| *id != sick) {
             Ok(())

@@ -29,7 +29,8 @@ pub struct Group {
     pub tracking: BTreeMap<String, TrackingState>,
     pub launches: LaunchBackoff,
     pub decision: Option<Decision>,
-    /// Why the desired capacity is what it is; goes into the cause of what follows from it.
+    /// Why the desired capacity was changed, until the group has it: goes into the cause of
+    /// what follows from the change.
     pub capacity_cause: String,
     /// No longer in the file: everything it has is ended, then it is forgotten.
     pub retired: bool,
@@ -50,6 +51,30 @@ impl Group {
                 LifecycleState::Pending | LifecycleState::Terminating
             )
         })
+    }
+
+    /// The cause of a change under way, as the end of a sentence.
+    pub fn because(&self) -> String {
+        match self.capacity_cause.as_str() {
+            "" => String::new(),
+            cause => format!(": {cause}"),
+        }
+    }
+
+    pub fn has_desired_capacity(&self) -> bool {
+        self.live().count() == self.capacity.desired_capacity as usize && !self.is_settling()
+    }
+
+    /// Everything that is wanted has been in service for a grace period: what failed before
+    /// does so no longer.
+    pub fn has_proven_itself(&self, now: Instant) -> bool {
+        let grace = self.spec.health_check_grace_period;
+        let proven = |since: Instant| now - since >= grace;
+        let enough = self.live().count() >= self.capacity.desired_capacity as usize;
+        enough
+            && self
+                .live()
+                .all(|instance| instance.in_service_since.is_some_and(proven))
     }
 
     pub fn replaces_on_target_health(&self) -> bool {

@@ -14,7 +14,7 @@ const SUSPEND_WINDOW: Duration = Duration::from_secs(600);
 
 #[derive(Clone, Debug, Default)]
 pub struct LaunchBackoff {
-    /// Failures since the last success, within the window.
+    /// The latest failures since the last reset.
     failures: VecDeque<Instant>,
     consecutive: u32,
     not_before: Option<Instant>,
@@ -48,7 +48,7 @@ impl LaunchBackoff {
         self.consecutive += 1;
     }
 
-    /// A launch came into service, or what is launched has changed.
+    /// What was launched has stayed in service, or what is launched has changed.
     pub fn reset(&mut self) {
         *self = Self::default();
     }

@@ -71,6 +71,9 @@ impl Ledger {
     /// Adds an activity and returns its id.
     pub(crate) fn begin(&mut self, activity: Activity) -> String {
         self.put(&activity);
+        if let Err(error) = self.store.forget_old_activities(activity.start_time) {
+            error!(%error, "the store does not forget old activities");
+        }
         let id = activity.activity_id.clone();
         let kept = self
             .activities

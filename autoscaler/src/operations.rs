@@ -3,7 +3,10 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use tokio::{task::JoinSet, time::timeout};
+use tokio::{
+    task::{JoinError, JoinSet},
+    time::timeout,
+};
 
 use crate::{
     instance::InstanceId,
@@ -66,15 +69,38 @@ impl Operations {
     pub(crate) async fn next(&mut self) -> Outcome {
         loop {
             match self.calls.join_next().await {
-                Some(Ok(outcome)) => {
-                    let (Outcome::Launched(id, _) | Outcome::Terminated(id, _)) = &outcome;
-                    self.busy.remove(id);
-                    return outcome;
+                Some(ended) => {
+                    if let Some(outcome) = self.conclude(ended) {
+                        return outcome;
+                    }
                 }
-                // A panic in a provider is a bug there; the instance stays busy and is not
-                // touched again, which is the careful side.
-                Some(Err(error)) => tracing::error!(%error, "a call to the provider panicked"),
                 None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// A call that has ended already.
+    pub(crate) fn try_next(&mut self) -> Option<Outcome> {
+        loop {
+            let ended = self.calls.try_join_next()?;
+            if let Some(outcome) = self.conclude(ended) {
+                return Some(outcome);
+            }
+        }
+    }
+
+    fn conclude(&mut self, ended: Result<Outcome, JoinError>) -> Option<Outcome> {
+        match ended {
+            Ok(outcome) => {
+                let (Outcome::Launched(id, _) | Outcome::Terminated(id, _)) = &outcome;
+                self.busy.remove(id);
+                Some(outcome)
+            }
+            // A panic in a provider is a bug there; the instance stays busy and is not
+            // touched again, which is the careful side.
+            Err(error) => {
+                tracing::error!(%error, "a call to the provider panicked");
+                None
             }
         }
     }

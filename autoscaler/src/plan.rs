@@ -91,9 +91,9 @@ pub fn plan(
         actions.push(Action::Deregister {
             id: victim.id.clone(),
             cause: format!(
-                "an instance was taken out of service in response to a difference between desired and actual capacity, shrinking the capacity from {} to {desired}: {}",
+                "an instance was taken out of service in response to a difference between desired and actual capacity, shrinking the capacity from {} to {desired}{}",
                 healthy.len(),
-                group.capacity_cause
+                group.because()
             ),
         });
     }

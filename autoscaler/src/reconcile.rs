@@ -146,18 +146,37 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let how = loop {
             tokio::select! {
+                // Fairness is `catch_up`'s; a wish to stop goes first.
+                biased;
                 how = &mut inbox.shutdown => break how.unwrap_or(Shutdown::Keep),
                 outcome = self.operations.next() => self.conclude(outcome),
                 Some(command) = inbox.commands.recv() => self.obey(command),
                 Some(scrape) = inbox.scrapes.recv() => self.take_in(&scrape),
                 () = provider.changed() => self.observation.due = true,
                 Ok(()) = self.desk.reports.changed() => {}
-                _ = ticks.tick() => self.reload(),
+                _ = ticks.tick() => {}
             }
+            self.catch_up(&mut inbox);
             self.pass().await;
             tokio::time::sleep(LEAST_PAUSE).await;
         };
         self.stop(how).await;
+    }
+
+    /// Takes in whatever else has arrived: with a slow provider every source is ready after
+    /// each pass, and one event a pass would let the unlucky ones starve.
+    fn catch_up(&mut self, inbox: &mut Inbox) {
+        while let Some(outcome) = self.operations.try_next() {
+            self.conclude(outcome);
+        }
+        while let Ok(command) = inbox.commands.try_recv() {
+            self.obey(command);
+        }
+        while let Ok(scrape) = inbox.scrapes.try_recv() {
+            self.take_in(&scrape);
+        }
+        self.desk.reports.mark_unchanged();
+        self.reload();
     }
 
     async fn pass(&mut self) {
@@ -239,7 +258,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             let Ok(Ok(strangers)) = found else { continue };
             let message = (!strangers.is_empty()).then(|| {
                 let list = strangers.join(", ");
-                format!("{list}: not launched by minicloud, though of this group's service; it takes no part in the group, and Compose may remove instances along with it: docker compose rm -sf {name}")
+                format!("{list}: not launched by minicloud, though of this group's service; it takes no part in the group, and Compose may remove instances along with it: docker rm -f {}", strangers.join(" "))
             });
             if self
                 .conditions
@@ -305,10 +324,15 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             self.record_change(name, change, now);
         }
         self.decide(name, now);
-        let Some(group) = self.groups.get(name) else {
+        let Some(group) = self.groups.get_mut(name) else {
             return;
         };
-        for action in plan(group, &targets, self.operations.busy(), now.mono) {
+        let actions = plan(group, &targets, self.operations.busy(), now.mono);
+        if actions.is_empty() && group.has_desired_capacity() {
+            // What comes from now on has another cause.
+            group.capacity_cause.clear();
+        }
+        for action in actions {
             self.execute(name, action, now);
         }
         self.report_launches(name, now);

@@ -72,7 +72,10 @@ impl<'a> TargetHealthIndex<'a> {
     pub fn is_drained(&self, target_groups: &[String], id: &InstanceId) -> bool {
         target_groups.iter().all(|group| {
             self.get(group, id).is_some_and(|target| {
-                target.target_health.state == TargetState::Draining && target.in_flight == 0
+                let state = target.target_health.state;
+                // No listener forwards to an unused target: there is nothing to wait for.
+                matches!(state, TargetState::Draining | TargetState::Unused)
+                    && target.in_flight == 0
             })
         })
     }

@@ -2,7 +2,9 @@
 //! has just built.
 
 use std::{
+    fs::Permissions,
     net::SocketAddr,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Output, Stdio},
     sync::atomic::{AtomicU32, Ordering},
@@ -57,6 +59,8 @@ impl Compose {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let (port, api_port) = (free_port(), free_port());
         let config = tempfile::tempdir().unwrap();
+        // The autoscaler's root has no capability to read what is another user's alone.
+        std::fs::set_permissions(config.path(), Permissions::from_mode(0o755)).unwrap();
         let example = include_str!("../../minicloud.yaml");
         let example = example.replace(
             "image: minicloud-sample-app,",

@@ -24,7 +24,6 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     /// Makes the loop's groups those of the configuration, and of the store's instances.
     pub(crate) fn load(&mut self) -> Result<(), StoreError> {
         let now = self.clock.now();
-        self.ledger.store.forget_old_activities(now.wall)?;
         self.apply(now)?;
         for record in self.ledger.store.instances()? {
             self.retire_unknown(&record.auto_scaling_group);
@@ -58,8 +57,12 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                 "the changed configuration file is refused; the one before stays in force"
             );
         }
-        let message =
-            refused.map(|faults| format!("{faults}\nthe configuration before it stays in force"));
+        let message = refused.map(|faults| {
+            format!(
+                "the file as it stands is refused, the one before it is in force: {}",
+                faults.trim_end()
+            )
+        });
         self.conditions
             .set("", ConditionKind::ConfigInvalid, message, now.wall);
     }

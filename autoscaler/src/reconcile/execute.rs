@@ -39,10 +39,10 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         let id = InstanceId::random(&mut self.rng);
         let live = group.live().count();
         let cause = format!(
-            "At {:.0} an instance was started in response to a difference between desired and actual capacity, increasing the capacity from {live} to {}: {}",
+            "At {:.0} an instance was started in response to a difference between desired and actual capacity, increasing the capacity from {live} to {}{}",
             now.wall,
             live + 1,
-            group.capacity_cause
+            group.because()
         );
         let activity = Activity::launch(name, &id, cause, now.wall, &mut self.rng);
         let instance = Instance {
@@ -207,7 +207,6 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                     None,
                     now.wall,
                 );
-                group.launches.reset();
             }
             Change::LaunchFailed(_, why) => {
                 warn!(asg.name = name, instance.id = %id, why, "the launch failed");
@@ -223,6 +222,10 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                 group.launches.record_failure(now.mono, why, &mut self.rng);
             }
             Change::Lost(_, why) => {
+                if now.mono - instance.launched_at < group.spec.health_check_grace_period {
+                    // It passed one check and fell over: launching it again and again is a loop.
+                    group.launches.record_failure(now.mono, why, &mut self.rng);
+                }
                 warn!(asg.name = name, instance.id = %id, why, "an instance in service is lost");
                 let cause = format!(
                     "At {:.0} an instance was taken out of service in response to an EC2 health check indicating it has been terminated or stopped: {why}",
@@ -249,9 +252,12 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     }
 
     pub(super) fn report_launches(&mut self, name: &str, now: Now) {
-        let Some(group) = self.groups.get(name) else {
+        let Some(group) = self.groups.get_mut(name) else {
             return;
         };
+        if group.has_proven_itself(now.mono) {
+            group.launches.reset();
+        }
         let launches = &group.launches;
         let error = launches.last_error();
         let (suspended, failing) = match launches.allowance(now.mono) {

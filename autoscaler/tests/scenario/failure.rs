@@ -113,6 +113,25 @@ async fn bad_image_backs_off_and_spares_what_serves() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn image_that_falls_over_in_service_does_not_loop() {
+    let cloud = Cloud::start().await;
+    for _ in 0..600 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        for id in cloud.in_service() {
+            cloud.provider.exit(&id, "exit code 1");
+        }
+    }
+    let launched = cloud.provider.launched().len();
+    assert!((5..=7).contains(&launched), "{launched} launches in 10 min");
+    assert!(cloud.condition(ConditionKind::LaunchSuspended).is_some());
+    // Mended: the next try stays, and the group is as good as new.
+    cloud.until_in_service(1, Duration::from_secs(700)).await;
+    tokio::time::sleep(Duration::from_secs(40)).await;
+    assert_eq!(cloud.condition(ConditionKind::LaunchSuspended), None);
+    assert_eq!(cloud.condition(ConditionKind::LaunchFailing), None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn instance_that_never_passes_is_a_failed_launch() {
     let cloud = Cloud::start().await;
     cloud.until_in_service(1, SOON).await;
@@ -160,6 +179,19 @@ async fn slow_engine_is_waited_for() {
     cloud.provider.set_latency(Duration::from_secs(4));
     cloud.until_in_service(1, Duration::from_secs(60)).await;
     assert_eq!(cloud.provider.launched().len(), 1);
+}
+
+/// With one event taken in a pass, an ended call could wait for many slow passes.
+#[tokio::test(start_paused = true)]
+async fn slow_engine_starves_no_event() {
+    let cloud = Cloud::start().await;
+    cloud.provider.set_latency(Duration::from_millis(800));
+    for _ in 0..30 {
+        cloud.scale(0, 2, 2).await.unwrap();
+        cloud.until_in_service(2, SOON).await;
+        cloud.scale(0, 2, 0).await.unwrap();
+        cloud.until_in_service(0, SOON).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

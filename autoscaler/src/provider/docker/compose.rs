@@ -1,11 +1,12 @@
 //! The Compose project that we are part of.
 
-use std::{collections::HashMap, fs};
+use std::{collections::HashMap, fs, time::Duration};
 
 use bollard::{
     models::ContainerInspectResponse,
     query_parameters::{InspectContainerOptions, ListNetworksOptions},
 };
+use tokio::time::{Instant, sleep};
 
 use super::{
     engine::{Engine, Fault},
@@ -31,6 +32,10 @@ const SHARED: [&str; 4] = [
 const POOL: &str = "pool";
 /// The service whose state tells a project that stops from an autoscaler that restarts.
 const BALANCER: &str = "lb";
+/// `docker compose restart` stops the balancer too: it is back well within this, measured at
+/// half a second.
+const RESTART_GAP: Duration = Duration::from_secs(5);
+const RESTART_LOOK: Duration = Duration::from_millis(200);
 
 /// What instances need to look like containers of a Compose project.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,11 +163,18 @@ pub(super) fn labels(context: &ComposeContext, request: &LaunchRequest) -> Vec<(
     own.into_iter().chain(context.labels.clone()).collect()
 }
 
+/// Where the project's balancer stands.
+enum Balancer {
+    Running,
+    Ended,
+    Absent,
+}
+
 pub(super) async fn on_shutdown(engine: &Engine, context: Option<&ComposeContext>) -> Shutdown {
     let Some(context) = context else {
         return Shutdown::Terminate;
     };
-    match balancer_runs(engine, context).await {
+    match balancer_is_back(engine, context).await {
         Ok(true) => Shutdown::Keep,
         Ok(false) => Shutdown::Terminate,
         // Not to be known: what is kept by mistake can be swept, what is ended cannot be undone.
@@ -173,21 +185,38 @@ pub(super) async fn on_shutdown(engine: &Engine, context: Option<&ComposeContext
     }
 }
 
-async fn balancer_runs(engine: &Engine, context: &ComposeContext) -> Result<bool, Fault> {
-    let project = format!("{PROJECT}={}", context.project);
-    let balancer = format!("{SERVICE}={BALANCER}");
-    let found = list::containers(engine, true, &[&project, &balancer]).await?;
-    for id in found.into_iter().filter_map(|container| container.id) {
-        if runs(engine, &id).await? {
-            return Ok(true);
+/// Whether the balancer runs, or does again within [`RESTART_GAP`]: while Compose restarts it,
+/// it is there and does not run. After `down` it is not there, and nothing is waited for.
+async fn balancer_is_back(engine: &Engine, context: &ComposeContext) -> Result<bool, Fault> {
+    let deadline = Instant::now() + RESTART_GAP;
+    loop {
+        match balancer(engine, context).await? {
+            Balancer::Running => return Ok(true),
+            Balancer::Absent => return Ok(false),
+            Balancer::Ended if Instant::now() >= deadline => return Ok(false),
+            Balancer::Ended => sleep(RESTART_LOOK).await,
         }
     }
-    Ok(false)
+}
+
+async fn balancer(engine: &Engine, context: &ComposeContext) -> Result<Balancer, Fault> {
+    let project = format!("{PROJECT}={}", context.project);
+    let service = format!("{SERVICE}={BALANCER}");
+    let found = list::containers(engine, true, &[&project, &service]).await?;
+    let mut balancer = Balancer::Absent;
+    for id in found.into_iter().filter_map(|container| container.id) {
+        match runs(engine, &id).await? {
+            Some(true) => return Ok(Balancer::Running),
+            Some(false) => balancer = Balancer::Ended,
+            None => {}
+        }
+    }
+    Ok(balancer)
 }
 
 /// By inspection: a list is made from a copy that lags behind. Under load it has been seen to
 /// call a container running that Compose had stopped before it turned to us.
-async fn runs(engine: &Engine, id: &str) -> Result<bool, Fault> {
+async fn runs(engine: &Engine, id: &str) -> Result<Option<bool>, Fault> {
     let found = engine
         .call(async |docker| {
             let options = None::<InspectContainerOptions>;
@@ -197,9 +226,11 @@ async fn runs(engine: &Engine, id: &str) -> Result<bool, Fault> {
     match found {
         Ok(found) => {
             let state = found.state.unwrap_or_default();
-            Ok(state.running == Some(true) || state.restarting == Some(true))
+            Ok(Some(
+                state.running == Some(true) || state.restarting == Some(true),
+            ))
         }
-        Err(Fault::Missing(_)) => Ok(false),
+        Err(Fault::Missing(_)) => Ok(None),
         Err(fault) => Err(fault),
     }
 }
