@@ -46,10 +46,11 @@ impl Group {
 
     pub fn is_settling(&self) -> bool {
         self.instances.values().any(|instance| {
-            matches!(
-                instance.lifecycle_state,
-                LifecycleState::Pending | LifecycleState::Terminating
-            )
+            instance.stopped_since.is_some()
+                || matches!(
+                    instance.lifecycle_state,
+                    LifecycleState::Pending | LifecycleState::Terminating
+                )
         })
     }
 
@@ -122,6 +123,8 @@ pub struct Instance {
     pub terminating_since: Option<Instant>,
     /// The provider has shown it at least once: from now on, its absence means it is gone.
     pub seen: bool,
+    /// Since when it is there and does not run, though it was in service.
+    pub stopped_since: Option<Instant>,
     /// `host:port` while it runs.
     pub address: Option<String>,
     pub metric_ids: Vec<String>,

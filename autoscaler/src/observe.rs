@@ -16,6 +16,10 @@ use crate::{
     target_health::TargetHealthIndex,
 };
 
+/// Someone who restarts an instance (`docker restart`, `docker compose restart`) has it back
+/// within this; one that stays away longer is lost.
+const RESTART_GAP: Duration = Duration::from_secs(2);
+
 /// One instance's step through its lifecycle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -104,12 +108,14 @@ fn present(
             Some(fail(instance, detail.clone()))
         }
         (LifecycleState::InService, ObservedState::Exited { detail }) => {
-            Some(lose(instance, detail.clone()))
+            let since = *instance.stopped_since.get_or_insert(now);
+            (now - since >= RESTART_GAP).then(|| lose(instance, detail.clone()))
         }
         (LifecycleState::Pending, ObservedState::Running { .. }) => {
             boot(instance, sight, rules, now)
         }
         (LifecycleState::InService, _) => {
+            instance.stopped_since = None;
             let judged =
                 rules.replaces_on_target_health && now - instance.launched_at >= rules.grace;
             let unhealthy = || sight.targets.unhealthy(rules.target_groups, &instance.id);
@@ -171,6 +177,7 @@ fn fail(instance: &mut Instance, why: String) -> Change {
 }
 
 fn lose(instance: &mut Instance, why: String) -> Change {
+    instance.stopped_since = None;
     instance.lifecycle_state = LifecycleState::Terminating;
     Change::Lost(instance.id.clone(), why)
 }
@@ -190,6 +197,7 @@ impl Instance {
             launched_at: now.mono.checked_sub(age).unwrap_or(now.mono),
             in_service_since: None,
             terminating_since: None,
+            stopped_since: None,
             seen: true,
             address: None,
             metric_ids: Vec::new(),

@@ -331,6 +331,7 @@ impl Instance {
             in_service_since: (state == LifecycleState::InService).then_some(launched_at),
             // The drain begins anew: nobody knows how much of it the balancer saw.
             terminating_since: (state == LifecycleState::Terminating).then_some(now.mono),
+            stopped_since: None,
             seen: false,
             address: None,
             metric_ids: Vec::new(),

@@ -56,6 +56,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             launched_at: now.mono,
             in_service_since: None,
             terminating_since: None,
+            stopped_since: None,
             seen: false,
             address: None,
             metric_ids: Vec::new(),

@@ -42,6 +42,21 @@ async fn lost_instances_are_replaced() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn restarted_instance_is_the_same_instance() {
+    let cloud = Cloud::start().await;
+    cloud.until_in_service(1, SOON).await;
+    let before = cloud.in_service();
+    for _ in 0..5 {
+        cloud.provider.exit(&before[0], "exit code 0");
+        tokio::time::sleep(Duration::from_millis(1200)).await;
+        cloud.provider.restart(&before[0]);
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert_eq!(cloud.in_service(), before);
+    }
+    assert_eq!(cloud.provider.launched().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn unhealthy_instance_serves_until_its_replacement_does() {
     let cloud = Cloud::start().await;
     cloud.until_in_service(1, SOON).await;

@@ -107,6 +107,12 @@ impl FakeProvider {
         }
     }
 
+    /// An instance that exited runs again, as after `docker restart`.
+    pub fn restart(&self, id: &InstanceId) {
+        self.world().restart(id);
+        self.shared.changed.notify_one();
+    }
+
     /// The instance is gone without a trace, as after `docker rm -f` by hand.
     pub fn vanish(&self, id: &InstanceId) {
         if self.world().remove(id) {

@@ -108,6 +108,12 @@ impl World {
         }
     }
 
+    pub(super) fn restart(&mut self, id: &InstanceId) {
+        if let Some(instance) = self.instances.get_mut(id) {
+            instance.exited = None;
+        }
+    }
+
     pub(super) fn is_running(&self, id: &InstanceId, now: Instant) -> bool {
         self.instances
             .get(id)
