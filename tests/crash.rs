@@ -217,19 +217,6 @@ async fn killed_instance_is_replaced() {
         }
     })
     .await;
-    let tally = traffic.stop().await;
-    // Only what was in flight on it, and of that only what may not be sent twice.
-    let posts = tally
-        .failures
-        .iter()
-        .filter(|failure| failure.contains("POST"))
-        .count();
-    assert_eq!(
-        posts,
-        tally.failures.len(),
-        "an idempotent request failed: {:#?}",
-        tally.failures
-    );
-    assert!(posts <= 10, "{:#?}", tally.failures);
+    traffic.stop().await.assert_only_posts_in_flight_failed();
     roles.stop().await;
 }

@@ -59,6 +59,23 @@ impl Traffic {
 }
 
 impl Tally {
+    /// What an instance that is killed may cost: the requests in flight on it, and of those only
+    /// such as may not be sent twice.
+    #[track_caller]
+    pub(crate) fn assert_only_posts_in_flight_failed(&self) {
+        let failures = &self.failures;
+        let posts = failures
+            .iter()
+            .filter(|failure| failure.contains("POST"))
+            .count();
+        assert_eq!(
+            posts,
+            failures.len(),
+            "an idempotent request failed: {failures:#?}"
+        );
+        assert!(posts <= 10, "{failures:#?}");
+    }
+
     #[track_caller]
     pub(crate) fn assert_none_failed(&self) {
         let shown = &self.failures[..self.failures.len().min(10)];

@@ -224,7 +224,7 @@ fn silence_holds_at_high_and_at_low_load() {
         let mut group = Group::new(Pace::Fast, 1, 4);
         group.capacity.desired_capacity = 3;
         group.resize();
-        group.run(40, move |_, _| Some(60.0));
+        group.run(40, move |_, _| Some(load));
         let before = group.changes.clone();
         group.run(300, |_, _| None);
         assert_eq!(
