@@ -1,6 +1,6 @@
 //! What the balancer is told, from the configuration and the groups.
 
-use minicloud_lb_api::{Snapshot, Target, TargetGroup};
+use minicloud_lb_api::{Snapshot, Target, TargetGroup, TargetGroupAttributes};
 
 use crate::{config::Config, group::Group, instance::LifecycleState};
 
@@ -26,6 +26,7 @@ pub(crate) fn of_groups<'a>(
             address: address.clone(),
             availability_zone: None,
             draining: false,
+            load: None,
         });
         let members = groups
             .clone()
@@ -34,6 +35,7 @@ pub(crate) fn of_groups<'a>(
             name: group.name.clone(),
             health_check: group.health_check.clone(),
             deregistration_delay: group.deregistration_delay,
+            attributes: TargetGroupAttributes::default(),
             targets: by_hand.chain(members.flat_map(targets)).collect(),
         }
     });
@@ -52,6 +54,7 @@ fn targets(group: &Group) -> impl Iterator<Item = Target> + '_ {
             address: instance.address.clone()?,
             availability_zone: Some(instance.availability_zone.clone()),
             draining: instance.lifecycle_state == LifecycleState::Terminating,
+            load: None,
         })
     })
 }

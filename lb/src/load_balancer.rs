@@ -1,7 +1,7 @@
 use std::{io, sync::Arc, thread};
 
 use arc_swap::ArcSwap;
-use minicloud_lb_api::{Action, Report, Snapshot};
+use minicloud_lb_api::{Report, Snapshot};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -181,7 +181,6 @@ fn bind_all(
 ) -> Result<Vec<(u16, listener::Sockets)>, BindError> {
     let mut bound: Vec<(u16, listener::Sockets)> = Vec::new();
     for listener in &snapshot.listeners {
-        let Action::Forward(_) = listener.default_action;
         if bound.iter().all(|(port, _)| *port != listener.port) {
             let sockets = listener::bind(&config.bind, listener.port, config.threads.get())?;
             bound.push((listener.port, sockets));

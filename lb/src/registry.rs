@@ -125,7 +125,16 @@ impl Registry {
     fn apply_listeners(&mut self, snapshot: &Snapshot) {
         self.routes.clear();
         for listener in &snapshot.listeners {
-            let Action::Forward(group) = &listener.default_action;
+            let Action::Forward(forward) = &listener.default_action else {
+                continue;
+            };
+            let Some(group) = forward
+                .target_groups
+                .first()
+                .map(|tuple| &tuple.target_group)
+            else {
+                continue;
+            };
             if self.routes.iter().any(|(port, _)| *port == listener.port) {
                 self.faults.push(format!(
                     "port {} has two listeners; the first one stands",
@@ -341,11 +350,13 @@ impl Registry {
                     target_health: registered.describe(),
                     in_flight: target.in_flight(),
                     request_count: target.request_count(),
+                    anomaly_detection: None,
                 }
             });
         Report {
             snapshot_version: self.version,
             targets: targets.collect(),
+            target_groups: Vec::new(),
             faults: self.faults.iter().cloned().chain(faults).collect(),
         }
     }

@@ -160,6 +160,7 @@ mod tests {
             address: "127.0.0.1:80".into(),
             availability_zone: None,
             draining: false,
+            load: None,
         };
         let endpoint = Endpoint::parse(&described.address).unwrap();
         Arc::new(Target::new(1, &described, endpoint, Arc::default()))

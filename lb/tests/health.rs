@@ -67,6 +67,7 @@ async fn new_target_serves_soon_after_its_port_opens() {
         address: std::net::SocketAddr::to_string(&address),
         availability_zone: Some("b".into()),
         draining: false,
+        load: None,
     };
     // Its interval is an hour: only the fast checks can notice it.
     lb.apply(|snapshot| {
@@ -105,6 +106,7 @@ async fn frozen_target_fails_its_checks_by_time() {
         address,
         availability_zone: None,
         draining: false,
+        load: None,
     };
     let lb = Lb::start_snapshot(config(), |port| {
         let mut snapshot = snapshot(port, vec![registration.clone()]);
@@ -143,6 +145,7 @@ async fn only_initial_targets_is_503() {
         address: format!("127.0.0.1:{}", free_port()),
         availability_zone: None,
         draining: false,
+        load: None,
     };
     let lb = Lb::start_snapshot(config(), |port| {
         let mut snapshot = snapshot(port, vec![closed.clone()]);
@@ -174,7 +177,7 @@ async fn unused_group_is_not_checked_until_it_is_used() {
     .await;
     assert_eq!(spare.checks(), 0);
     lb.apply(|snapshot| {
-        snapshot.listeners[0].default_action = minicloud_lb_api::Action::Forward("spare".into())
+        snapshot.listeners[0].default_action = minicloud_lb_api::Action::forward("spare")
     })
     .await;
     lb.until_target(&spare, is_healthy).await;

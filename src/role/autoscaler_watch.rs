@@ -124,7 +124,9 @@ mod tests {
         let listener = Listener {
             load_balancer: "lb".to_owned(),
             port,
-            default_action: minicloud_lb_api::Action::Forward("web".to_owned()),
+            rules: Vec::new(),
+            default_action: minicloud_lb_api::Action::forward("web"),
+            attributes: Default::default(),
         };
         Snapshot {
             version,

@@ -64,6 +64,7 @@ fn example_is_what_it_says() {
     let target_group = TargetGroup {
         name: "web".to_owned(),
         health_check: HealthCheck {
+            protocol: Default::default(),
             path: "/health".to_owned(),
             interval: Duration::from_secs(5),
             timeout: Duration::from_secs(2),
@@ -79,7 +80,9 @@ fn example_is_what_it_says() {
         listeners: vec![Listener {
             load_balancer: "exercise-lb".to_owned(),
             port: 8080,
-            default_action: Action::Forward("web".to_owned()),
+            rules: Vec::new(),
+            default_action: Action::forward("web"),
+            attributes: Default::default(),
         }],
     };
     let expected = Config {

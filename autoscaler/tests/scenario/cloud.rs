@@ -306,6 +306,7 @@ async fn balance(link: LoadBalancerLink, weather: Arc<Mutex<Weather>>) {
         link.receive(Report {
             snapshot_version: snapshot.version,
             targets,
+            target_groups: Vec::new(),
             faults: Vec::new(),
         });
     }
@@ -337,6 +338,7 @@ fn describe(
             0
         },
         request_count: 0,
+        anomaly_detection: None,
     }
 }
 

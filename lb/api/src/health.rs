@@ -6,9 +6,24 @@ pub struct Report {
     /// The snapshot in force at the balancer.
     pub snapshot_version: u64,
     pub targets: Vec<TargetHealthDescription>,
+    #[serde(default)]
+    pub target_groups: Vec<TargetGroupReport>,
     /// Parts of the snapshot that could not be applied (a port that is taken), one sentence each.
     #[serde(default)]
     pub faults: Vec<String>,
+}
+
+/// What a target group's queue holds: the signal that there are too few targets.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TargetGroupReport {
+    pub target_group: String,
+    /// Requests that wait now.
+    pub queue_length: u64,
+    /// How long the one that waits longest has waited.
+    pub queue_wait_seconds: f64,
+    /// Requests since the balancer started that the queue had no place for, or that waited
+    /// too long.
+    pub queue_rejected: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,6 +35,24 @@ pub struct TargetHealthDescription {
     pub in_flight: u64,
     /// Requests forwarded to the target since the balancer learned of it.
     pub request_count: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anomaly_detection: Option<AnomalyDetection>,
+}
+
+/// What the requests themselves say of a target (ELB's `AnomalyDetection`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnomalyDetection {
+    pub result: AnomalyResult,
+    /// Whether requests are kept from it. The last target that can serve is never ejected;
+    /// a replacement is wanted all the same.
+    pub mitigation_in_effect: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AnomalyResult {
+    Anomalous,
+    Normal,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

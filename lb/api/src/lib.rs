@@ -4,12 +4,26 @@
 //! this crate and never on the balancer itself. Names are those of botocore's `elbv2` model
 //! in snake_case; durations travel as seconds with the unit in the name.
 
+mod attributes;
 mod health;
 mod matcher;
+mod rule;
+mod seconds;
 mod snapshot;
+mod target_group;
 
+pub use attributes::{DesyncMitigationMode, LoadBalancerAttributes, XffHeaderProcessingMode};
 pub use health::{
-    HealthReason, Report, TargetDescription, TargetHealth, TargetHealthDescription, TargetState,
+    AnomalyDetection, AnomalyResult, HealthReason, Report, TargetDescription, TargetGroupReport,
+    TargetHealth, TargetHealthDescription, TargetState,
 };
 pub use matcher::{Matcher, MatcherError};
-pub use snapshot::{Action, HealthCheck, Listener, Snapshot, Target, TargetGroup};
+pub use rule::{
+    Action, Compression, Condition, FixedResponse, Forward, Patterns, QueryStringKeyValuePair,
+    RateLimit, RateLimitKey, Redirect, Rewrite, Rule, TargetGroupTuple, Transform,
+};
+pub use snapshot::{Listener, Snapshot};
+pub use target_group::{
+    HashKey, HealthCheck, HealthCheckProtocol, LoadBalancingAlgorithm, Queue, Retry, Stickiness,
+    Target, TargetGroup, TargetGroupAttributes, TargetLoad,
+};

@@ -7,6 +7,7 @@ const REFUSED: Outcome = Outcome::Fail(Failure::Other);
 
 fn check() -> HealthCheck {
     HealthCheck {
+        protocol: Default::default(),
         path: "/health".into(),
         interval: Duration::from_secs(5),
         timeout: Duration::from_secs(2),

@@ -11,6 +11,7 @@ fn snapshot(targets: &[(&str, bool)]) -> Snapshot {
         address: "127.0.0.1:9".into(),
         availability_zone: None,
         draining,
+        load: None,
     };
     Snapshot {
         version: 1,
@@ -18,6 +19,7 @@ fn snapshot(targets: &[(&str, bool)]) -> Snapshot {
         target_groups: vec![TargetGroup {
             name: "web".into(),
             health_check: HealthCheck {
+                protocol: Default::default(),
                 path: "/".into(),
                 interval: Duration::from_secs(5),
                 timeout: Duration::from_secs(2),
@@ -26,6 +28,7 @@ fn snapshot(targets: &[(&str, bool)]) -> Snapshot {
                 matcher: Matcher::default(),
             },
             deregistration_delay: Duration::from_secs(30),
+            attributes: Default::default(),
             targets: targets.iter().map(target).collect(),
         }],
     }
@@ -35,7 +38,9 @@ fn listener(port: u16, group: &str) -> Listener {
     Listener {
         load_balancer: "lb".into(),
         port,
-        default_action: Action::Forward(group.into()),
+        rules: Vec::new(),
+        default_action: Action::forward(group),
+        attributes: Default::default(),
     }
 }
 

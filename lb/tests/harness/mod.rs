@@ -172,7 +172,9 @@ pub(crate) fn listener(port: u16, group: &str) -> Listener {
     Listener {
         load_balancer: "exercise-lb".into(),
         port,
-        default_action: Action::Forward(group.into()),
+        rules: Vec::new(),
+        default_action: Action::forward(group),
+        attributes: Default::default(),
     }
 }
 
@@ -180,6 +182,7 @@ pub(crate) fn group(name: &str, targets: Vec<Registration>) -> TargetGroup {
     TargetGroup {
         name: name.into(),
         health_check: HealthCheck {
+            protocol: Default::default(),
             path: "/health".into(),
             interval: Duration::from_millis(200),
             // Wide: a busy machine is no reason to call a target unhealthy.
@@ -189,6 +192,7 @@ pub(crate) fn group(name: &str, targets: Vec<Registration>) -> TargetGroup {
             matcher: Matcher::default(),
         },
         deregistration_delay: Duration::from_secs(60),
+        attributes: Default::default(),
         targets,
     }
 }

@@ -95,6 +95,7 @@ impl Target {
             address: self.address.to_string(),
             availability_zone: None,
             draining: self.state.draining.load(Ordering::SeqCst),
+            load: None,
         }
     }
 

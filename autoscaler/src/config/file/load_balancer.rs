@@ -113,7 +113,9 @@ fn listener(
     Some(Listener {
         load_balancer: load_balancer.to_owned(),
         port: port?,
-        default_action: Action::Forward(default_action?),
+        rules: Vec::new(),
+        default_action: Action::forward(default_action?),
+        attributes: Default::default(),
     })
 }
 

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use minicloud_lb_api::{HealthCheck, Matcher, MatcherError};
+use minicloud_lb_api::{HealthCheck, HealthCheckProtocol, Matcher, MatcherError};
 
 use crate::config::{
     TargetGroup,
@@ -174,6 +174,7 @@ pub(super) fn read(name: &str, entry: &Entry<'_>, defaults: &Defaults) -> Option
 
 fn default_health_check(defaults: &Defaults) -> HealthCheck {
     HealthCheck {
+        protocol: HealthCheckProtocol::Http,
         path: HEALTH_CHECK_PATH.to_owned(),
         interval: defaults.health_check_interval,
         timeout: defaults.health_check_timeout,
@@ -199,6 +200,7 @@ fn health_check(entry: &Entry<'_>, defaults: &Defaults) -> Option<HealthCheck> {
         check_timeout(&fields, interval, timeout);
     }
     Some(HealthCheck {
+        protocol: HealthCheckProtocol::Http,
         path: path?,
         interval: interval?,
         timeout: timeout?,

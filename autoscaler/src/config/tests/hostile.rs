@@ -26,8 +26,12 @@ fn check(config: &Config) {
         assert!(template.port > 0);
     }
     for listener in config.load_balancers.values().flat_map(|lb| &lb.listeners) {
-        let Action::Forward(name) = &listener.default_action;
-        assert!(config.target_groups.contains_key(name));
+        let Action::Forward(forward) = &listener.default_action else {
+            panic!("{listener:?}");
+        };
+        for tuple in &forward.target_groups {
+            assert!(config.target_groups.contains_key(&tuple.target_group));
+        }
         assert!(!ports.contains(&listener.port));
         ports.push(listener.port);
     }

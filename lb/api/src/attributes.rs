@@ -1,0 +1,70 @@
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::seconds;
+
+/// A load balancer's attributes (ELB's `ModifyLoadBalancerAttributes`), the same for all its
+/// listeners.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LoadBalancerAttributes {
+    /// What is done with requests that others may read differently.
+    pub desync_mitigation_mode: DesyncMitigationMode,
+    /// What is done with `X-Forwarded-For`.
+    pub xff_header_processing_mode: XffHeaderProcessingMode,
+    /// Networks whose `X-Forwarded-*` and `Forwarded` fields are believed; those of everybody
+    /// else are replaced. Empty: nobody's.
+    pub trusted_networks: Vec<IpNet>,
+    /// How long a client's or target's connection may stand still.
+    #[serde(rename = "idle_timeout_seconds", with = "seconds")]
+    pub idle_timeout: Duration,
+    /// Age at which a client connection is closed after its current response.
+    #[serde(rename = "client_keep_alive_seconds", with = "seconds")]
+    pub client_keep_alive: Duration,
+    /// Open connections from one client address; none without a limit.
+    pub max_connections_per_client: Option<u32>,
+    /// Bytes of a request's body; none without a limit, as at ALB.
+    pub max_request_body_bytes: Option<u64>,
+    /// Bytes a second that a client has to send or take on average, after a grace of 10 s; 0
+    /// for no minimum.
+    pub min_body_rate_bytes_per_second: u64,
+}
+
+/// How strictly a request's head is judged (`routing.http.desync_mitigation_mode`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DesyncMitigationMode {
+    /// Forwards whatever has one clean reading, and tells what it was.
+    Monitor,
+    #[default]
+    Defensive,
+    /// Forwards nothing that is not compliant.
+    Strictest,
+}
+
+/// `routing.http.xff_header_processing.mode`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum XffHeaderProcessingMode {
+    #[default]
+    Append,
+    Preserve,
+    Remove,
+}
+
+impl Default for LoadBalancerAttributes {
+    fn default() -> Self {
+        Self {
+            desync_mitigation_mode: DesyncMitigationMode::default(),
+            xff_header_processing_mode: XffHeaderProcessingMode::default(),
+            trusted_networks: Vec::new(),
+            idle_timeout: Duration::from_secs(60),
+            client_keep_alive: Duration::from_secs(3600),
+            max_connections_per_client: None,
+            max_request_body_bytes: None,
+            min_body_rate_bytes_per_second: 240,
+        }
+    }
+}
