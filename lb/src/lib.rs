@@ -42,6 +42,8 @@ mod fault;
 mod forward;
 mod headers;
 mod health;
+#[expect(dead_code, unused_imports, reason = "the data path comes next")]
+mod http1;
 mod lease;
 mod listener;
 mod load_balancer;
