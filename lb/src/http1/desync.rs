@@ -137,3 +137,30 @@ pub(crate) fn mitigate(mode: DesyncMitigationMode, class: Classification) -> Mit
         (DesyncMitigationMode::Defensive, Severe) => Mitigation::Refuse,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Classification as Class, DesyncMitigationMode as Mode, Mitigation::*, *};
+
+    #[test]
+    fn modes_mitigate_as_albs_do() {
+        let classes = [
+            Class::Compliant,
+            Class::Acceptable,
+            Class::Ambiguous,
+            Class::Severe,
+        ];
+        let table = [
+            (Mode::Monitor, [Forward, Forward, Forward, Forward]),
+            (Mode::Defensive, [Forward, Forward, ForwardAndClose, Refuse]),
+            (Mode::Strictest, [Forward, Refuse, Refuse, Refuse]),
+        ];
+        for (mode, expected) in table {
+            assert_eq!(
+                classes.map(|class| mitigate(mode, class)),
+                expected,
+                "{mode:?}"
+            );
+        }
+    }
+}

@@ -141,3 +141,44 @@ impl FieldName {
         candidates.iter().find(is_it).copied()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_name_is_recognised_in_any_case() {
+        for &name in FieldName::ALL {
+            let text = name.as_str();
+            assert_eq!(FieldName::of(text.as_bytes()), name, "{text}");
+            assert_eq!(
+                FieldName::of(text.to_ascii_uppercase().as_bytes()),
+                name,
+                "{text}"
+            );
+            assert_eq!(
+                FieldName::of(text.replace(['-', 't'], "_").as_bytes()) == name,
+                !text.contains(['-', 't'])
+            );
+        }
+        assert!(
+            (FieldName::Other as u32) < u64::BITS,
+            "a set of names is a u64"
+        );
+    }
+
+    #[test]
+    fn other_names_are_not() {
+        for text in [
+            "",
+            "x",
+            "accept",
+            "content-lengti",
+            "x-forwarded-foo",
+            "transfer-encodings",
+        ] {
+            assert_eq!(FieldName::of(text.as_bytes()), FieldName::Other, "{text}");
+            assert_eq!(FieldName::look_alike(text.as_bytes()), None, "{text}");
+        }
+    }
+}

@@ -19,10 +19,14 @@ mod field_name;
 mod fields;
 mod framing;
 mod lines;
+#[cfg(test)]
+mod oracle;
 mod refusal;
 mod request;
 mod request_line;
 mod response;
+#[cfg(test)]
+mod samples;
 mod span;
 mod syntax;
 mod target;
