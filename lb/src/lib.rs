@@ -40,6 +40,8 @@ mod control;
 mod exchange;
 mod fault;
 mod forward;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod headers;
 mod health;
 #[expect(dead_code, unused_imports, reason = "the data path comes next")]

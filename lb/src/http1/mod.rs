@@ -21,6 +21,8 @@ mod framing;
 mod lines;
 #[cfg(test)]
 mod oracle;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
 mod refusal;
 mod request;
 mod request_line;

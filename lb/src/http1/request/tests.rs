@@ -1,7 +1,11 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::http1::{FieldFault, samples};
+use crate::http1::{
+    FieldFault,
+    properties::{self, request_summary as summary},
+    samples,
+};
 
 fn parse(text: impl AsRef<[u8]>) -> Result<Option<(RequestHead, usize)>, Refusal> {
     let mut head = RequestHead::new();
@@ -752,66 +756,16 @@ fn next_request_starts_afresh() {
     }
 }
 
-/// All that a head says.
-fn summary(head: &RequestHead, buf: &[u8]) -> String {
-    let fields: Vec<_> = head
-        .fields()
-        .iter()
-        .map(|field| {
-            (
-                field,
-                String::from_utf8_lossy(field.name.of(buf)).into_owned(),
-                String::from_utf8_lossy(field.value.of(buf)).into_owned(),
-            )
-        })
-        .collect();
-    format!(
-        "{:?}",
-        (
-            (
-                head.method(),
-                head.target(),
-                head.target_form(),
-                head.version(),
-                fields
-            ),
-            (
-                head.body(),
-                head.reason(),
-                head.keeps_alive(),
-                head.expects_continue()
-            ),
-            (head.takes_trailers(), head.upgrade(), head.host()),
-        )
-    )
-}
-
 proptest! {
     #![proptest_config(samples::config())]
 
     #[test]
     fn splits_change_nothing(text in samples::request_heads(), cuts in samples::cuts()) {
-        let limits = HeadLimits { head: 160, fields: 5, request_line: 40, field: 50 };
-        let mut at_once = RequestHead::new();
-        let expected = at_once.parse(&text, &limits);
-        let mut piecemeal = RequestHead::new();
-        for end in samples::ends(&cuts, text.len()) {
-            let outcome = piecemeal.parse(&text[..end], &limits);
-            if outcome != Ok(None) || end == text.len() {
-                prop_assert_eq!(outcome, expected);
-                break;
-            }
-        }
-        if let Ok(Some(len)) = expected {
-            prop_assert_eq!(summary(&piecemeal, &text[..len]), summary(&at_once, &text[..len]));
-        }
+        properties::request(&text, &samples::ends(&cuts, text.len()));
     }
 
     #[test]
     fn any_bytes_are_survived(text in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let mut head = RequestHead::new();
-        if let Ok(Some(len)) = head.parse(&text, &HeadLimits::default()) {
-            summary(&head, &text[..len]);
-        }
+        properties::request(&text, &[text.len()]);
     }
 }
