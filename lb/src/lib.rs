@@ -33,32 +33,32 @@
 mod access_log;
 mod admin;
 mod balancer;
-mod body;
+mod buffer;
+mod client;
 mod config;
-mod connection;
 mod control;
 mod exchange;
 mod fault;
-mod forward;
-mod headers;
+#[cfg(fuzzing)]
+pub mod fuzzing;
+mod heads;
 mod health;
-#[expect(dead_code, unused_imports, reason = "the data path comes next")]
 mod http1;
-mod lease;
 mod listener;
 mod load_balancer;
 mod metrics;
 mod record;
 mod registry;
-mod request;
 mod respond;
-mod response_body;
 mod routing;
 mod shared;
-mod stall;
+mod spare;
+mod stream;
 mod target;
+mod trace_id;
 mod tunnel;
 mod upstream;
+mod watch;
 mod worker;
 
 pub use admin::{AdminListener, serve_admin};

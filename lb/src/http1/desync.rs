@@ -4,6 +4,8 @@
 //! Words and classes are those of ALB's access log:
 //! <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-access-logs.html#classification-reasons>
 
+use minicloud_lb_api::DesyncMitigationMode;
+
 /// How a request stands to RFC 9112.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Classification {
@@ -108,15 +110,6 @@ impl Reason {
     }
 }
 
-/// The load balancer attribute `routing.http.desync_mitigation_mode`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum DesyncMitigationMode {
-    Monitor,
-    #[default]
-    Defensive,
-    Strictest,
-}
-
 /// What a listener does with a classified request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mitigation {
@@ -135,5 +128,32 @@ pub(crate) fn mitigate(mode: DesyncMitigationMode, class: Classification) -> Mit
         (DesyncMitigationMode::Defensive, Acceptable) => Mitigation::Forward,
         (DesyncMitigationMode::Defensive, Ambiguous) => Mitigation::ForwardAndClose,
         (DesyncMitigationMode::Defensive, Severe) => Mitigation::Refuse,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Classification as Class, DesyncMitigationMode as Mode, Mitigation::*, *};
+
+    #[test]
+    fn modes_mitigate_as_albs_do() {
+        let classes = [
+            Class::Compliant,
+            Class::Acceptable,
+            Class::Ambiguous,
+            Class::Severe,
+        ];
+        let table = [
+            (Mode::Monitor, [Forward, Forward, Forward, Forward]),
+            (Mode::Defensive, [Forward, Forward, ForwardAndClose, Refuse]),
+            (Mode::Strictest, [Forward, Refuse, Refuse, Refuse]),
+        ];
+        for (mode, expected) in table {
+            assert_eq!(
+                classes.map(|class| mitigate(mode, class)),
+                expected,
+                "{mode:?}"
+            );
+        }
     }
 }

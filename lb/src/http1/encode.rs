@@ -32,3 +32,29 @@ fn put_digits<const BASE: u64>(text: &mut [u8], mut number: u64) -> usize {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn numbers_are_written_as_fmt_does(number in prop_oneof![any::<u64>(), 1_u64..300]) {
+            let mut out = Vec::new();
+            put_decimal(&mut out, number);
+            prop_assert_eq!(&out, &number.to_string().into_bytes());
+            out.clear();
+            put_chunk_head(&mut out, number.max(1));
+            prop_assert_eq!(&out, &format!("{:x}\r\n", number.max(1)).into_bytes());
+        }
+    }
+
+    #[test]
+    fn zero_is_one_digit() {
+        let mut out = Vec::new();
+        put_decimal(&mut out, 0);
+        assert_eq!(out, b"0");
+    }
+}

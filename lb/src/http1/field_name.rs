@@ -1,5 +1,3 @@
-use super::syntax::eq_lowercase;
-
 macro_rules! field_names {
     ($($name:ident = $text:literal,)*) => {
         /// The fields that a proxy acts on, whatever their case; all others are `Other`.
@@ -110,11 +108,77 @@ impl FieldName {
             19 => &[Self::ProxyAuthorization],
             _ => &[],
         };
-        let is_it = |candidate: &&Self| eq_lowercase(name, candidate.as_str().as_bytes());
+        let is_it = |candidate: &&Self| name.eq_ignore_ascii_case(candidate.as_str().as_bytes());
         candidates
             .iter()
             .find(is_it)
             .copied()
             .unwrap_or(Self::Other)
+    }
+
+    /// What `name`, which is none of the above, may become where names are normalised: CGI
+    /// and its heirs take `_` for `-`, others drop what is no letter.
+    pub(super) fn look_alike(name: &[u8]) -> Option<Self> {
+        let letters = || {
+            let letters = name.iter().filter(|byte| byte.is_ascii_alphanumeric());
+            letters.map(u8::to_ascii_lowercase)
+        };
+        let candidates: &[Self] = match letters().next()? {
+            b'c' => &[Self::ContentLength],
+            b't' => &[Self::TransferEncoding],
+            b'x' => &[
+                Self::XForwardedFor,
+                Self::XForwardedProto,
+                Self::XForwardedPort,
+                Self::XForwardedHost,
+            ],
+            _ => &[],
+        };
+        let is_it = |candidate: &&Self| {
+            let text = candidate.as_str().bytes();
+            letters().eq(text.filter(u8::is_ascii_alphanumeric))
+        };
+        candidates.iter().find(is_it).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_name_is_recognised_in_any_case() {
+        for &name in FieldName::ALL {
+            let text = name.as_str();
+            assert_eq!(FieldName::of(text.as_bytes()), name, "{text}");
+            assert_eq!(
+                FieldName::of(text.to_ascii_uppercase().as_bytes()),
+                name,
+                "{text}"
+            );
+            assert_eq!(
+                FieldName::of(text.replace(['-', 't'], "_").as_bytes()) == name,
+                !text.contains(['-', 't'])
+            );
+        }
+        assert!(
+            (FieldName::Other as u32) < u64::BITS,
+            "a set of names is a u64"
+        );
+    }
+
+    #[test]
+    fn other_names_are_not() {
+        for text in [
+            "",
+            "x",
+            "accept",
+            "content-lengti",
+            "x-forwarded-foo",
+            "transfer-encodings",
+        ] {
+            assert_eq!(FieldName::of(text.as_bytes()), FieldName::Other, "{text}");
+            assert_eq!(FieldName::look_alike(text.as_bytes()), None, "{text}");
+        }
     }
 }

@@ -17,23 +17,32 @@ mod desync;
 mod encode;
 mod field_name;
 mod fields;
+mod framing;
 mod lines;
+#[cfg(test)]
+mod oracle;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
 mod refusal;
 mod request;
+mod request_line;
 mod response;
+#[cfg(test)]
+mod samples;
 mod span;
 mod syntax;
 mod target;
 mod trailers;
 
 pub(crate) use chunked::{ChunkFault, ChunkedDecoder, Piece};
-pub(crate) use desync::{Classification, DesyncMitigationMode, Mitigation, Reason, mitigate};
+pub(crate) use desync::{Classification, Mitigation, Reason, mitigate};
 pub(crate) use encode::{LAST_CHUNK, put_chunk_head, put_decimal};
 pub(crate) use field_name::FieldName;
 pub(crate) use fields::{Field, FieldFault};
 pub(crate) use lines::HeadLimits;
 pub(crate) use refusal::Refusal;
-pub(crate) use request::{Method, RequestHead};
+pub(crate) use request::RequestHead;
+pub(crate) use request_line::Method;
 pub(crate) use response::{ResponseFault, ResponseHead};
 pub(crate) use span::Span;
 pub(crate) use target::TargetForm;

@@ -10,8 +10,6 @@ pub(crate) enum Refusal {
     HeadTooLong,
     #[error("a field is too long")]
     FieldTooLong,
-    #[error("there are too many fields")]
-    ManyFields,
     #[error("X-Forwarded-For has more than 30 addresses")]
     ManyAddresses,
     #[error("empty lines stand before the request line")]
@@ -43,9 +41,11 @@ pub(crate) enum Refusal {
     #[error("Content-Length is not one number")]
     ContentLength,
     #[error("Content-Length has several values")]
-    ManyContentLengths,
+    DifferingContentLengths,
+    #[error("Transfer-Encoding names `chunked` more than once")]
+    ManyChunked,
     #[error("Transfer-Encoding is not one `chunked`")]
-    TransferEncoding,
+    NotChunked,
     #[error("the transfer coding is not implemented")]
     TransferCoding,
     #[error("Transfer-Encoding in HTTP/1.0")]
@@ -55,14 +55,14 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    /// The status that answers it. ALB documents 400 for its limits on a head and on one
-    /// field, 414 for one on the URL, 463, 501 and 505; 417 and 431 are RFC 9110's and 6585's.
+    /// The status that answers it. ALB documents 400 for a head and a field beyond its limits,
+    /// 414 for a URL, 463, 501 and 505; 417 and 431 are RFC 9110's and RFC 6585's.
     pub(crate) fn status(self) -> u16 {
         match self {
             Self::RequestLineTooLong => 414,
-            Self::ManyFields => 431,
-            Self::ManyAddresses => 463,
             Self::Expectation => 417,
+            Self::Field(FieldFault::Many) => 431,
+            Self::ManyAddresses => 463,
             Self::TransferCoding => 501,
             Self::MajorVersion => 505,
             _ => 400,
@@ -75,6 +75,7 @@ impl Refusal {
         self.reason().map(|_| Classification::Severe)
     }
 
+    /// ALB's nearest word.
     pub(crate) fn reason(self) -> Option<Reason> {
         Some(match self {
             Self::Method | Self::EmptyLines => Reason::BadMethod,
@@ -82,16 +83,17 @@ impl Refusal {
             Self::BlankInTarget => Reason::SpaceInUri,
             Self::Version => Reason::BadVersion,
             Self::MinorVersion | Self::MajorVersion => Reason::NonCompliantVersion,
+            Self::Field(FieldFault::Many | FieldFault::ManyOptions) => return None,
             Self::Field(FieldFault::NoName | FieldFault::Folded) => Reason::EmptyHeader,
             Self::Field(_) | Self::NoHost | Self::ManyHosts | Self::Host => Reason::BadHeader,
             Self::ContentLength => Reason::BadContentLength,
-            Self::ManyContentLengths => Reason::MultipleContentLength,
-            Self::TransferEncoding => Reason::MultipleTransferEncodingChunked,
-            Self::TransferCoding | Self::TransferEncodingInHttp10 => Reason::BadTransferEncoding,
+            Self::DifferingContentLengths => Reason::MultipleContentLength,
+            Self::ManyChunked => Reason::MultipleTransferEncodingChunked,
+            Self::NotChunked | Self::TransferCoding => Reason::BadTransferEncoding,
+            Self::TransferEncodingInHttp10 => Reason::UndefinedTransferEncodingSemantics,
             Self::RequestLineTooLong
             | Self::HeadTooLong
             | Self::FieldTooLong
-            | Self::ManyFields
             | Self::ManyAddresses
             | Self::Expectation => return None,
         })

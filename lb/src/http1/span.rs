@@ -19,6 +19,12 @@ impl Span {
         &buf[self.start as usize..self.end as usize]
     }
 
+    /// The span of `part`, which lies in `text`, which this span names.
+    pub(super) fn part(self, text: &[u8], part: &[u8]) -> Self {
+        let start = self.start() + (part.as_ptr().addr() - text.as_ptr().addr());
+        Self::new(start, start + part.len())
+    }
+
     pub(crate) fn start(self) -> usize {
         self.start as usize
     }
