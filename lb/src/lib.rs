@@ -52,6 +52,11 @@ mod request;
 mod respond;
 mod response_body;
 mod routing;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, unused_imports, reason = "the data path asks no rules yet")
+)]
+mod rule;
 mod shared;
 mod stall;
 mod target;

@@ -37,29 +37,33 @@ impl Listener {
     /// Every fault of its rules, its default action and its attributes.
     pub fn validate(&self) -> Result<(), Vec<RuleFault>> {
         let mut faults = Faults::default();
-        faults.nest("", self.validate_rules().err());
+        for (rule, fault) in self.faults_by_rule() {
+            let prefix = rule.map_or_else(String::new, |index| format!("rules[{index}]."));
+            faults.nest(&prefix, Some(vec![fault]));
+        }
         faults.nest("attributes.", self.attributes.validate().err());
         faults.into_result()
     }
 
-    /// # Errors
-    /// Every fault of its rules and its default action.
-    pub fn validate_rules(&self) -> Result<(), Vec<RuleFault>> {
-        let mut faults = Faults::default();
+    /// Every fault of a rule, with the rule's index in `rules` and a path from the rule; without
+    /// an index, every fault of the default action and of the rules together.
+    pub fn faults_by_rule(&self) -> Vec<(Option<usize>, RuleFault)> {
+        let mut whole = Faults::default();
         if self.rules.len() > MAX_RULES {
             let reason = format!("{} are too many: up to {MAX_RULES}", self.rules.len());
-            faults.add("rules", reason);
+            whole.add("rules", reason);
         }
+        action::check(&self.default_action, "default_action", &mut whole);
+        let mut by_rule: Vec<_> = whole.0.into_iter().map(|fault| (None, fault)).collect();
         let mut priorities = BTreeSet::new();
         for (index, rule) in self.rules.iter().enumerate() {
-            if !priorities.insert(rule.priority) {
-                let reason = format!("another rule has priority {} too", rule.priority);
-                faults.add(format!("rules[{index}].priority"), reason);
-            }
-            faults.nest(&format!("rules[{index}]."), rule.validate().err());
+            let mut faults = Faults::default();
+            let reason = format!("another rule has priority {} too", rule.priority);
+            faults.unless(priorities.insert(rule.priority), "priority", reason);
+            faults.nest("", rule.validate().err());
+            by_rule.extend(faults.0.into_iter().map(|fault| (Some(index), fault)));
         }
-        action::check(&self.default_action, "default_action", &mut faults);
-        faults.into_result()
+        by_rule
     }
 }
 

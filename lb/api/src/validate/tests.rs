@@ -401,9 +401,9 @@ fn listener_names_the_rule_at_fault() {
     assert_eq!(
         paths(listener.validate()),
         [
+            "default_action.redirect",
             "rules[1].priority",
             "rules[2].priority",
-            "default_action.redirect",
             "attributes.idle_timeout_seconds",
         ]
     );
