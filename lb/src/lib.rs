@@ -52,10 +52,7 @@ mod request;
 mod respond;
 mod response_body;
 mod routing;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, unused_imports, reason = "the data path asks no rules yet")
-)]
+#[expect(dead_code, unused_imports, reason = "the data path asks no rules yet")]
 mod rule;
 mod shared;
 mod stall;
