@@ -1,16 +1,18 @@
 //! What the load balancer is told ([`Snapshot`]) and what it reports ([`Report`]).
 //!
-//! Types and their wire form only: no I/O, no clock, no tasks. The autoscaler depends on
+//! Types, their wire form and their [`validate`] only: no I/O, no clock, no tasks. The autoscaler depends on
 //! this crate and never on the balancer itself. Names are those of botocore's `elbv2` model
 //! in snake_case; durations travel as seconds with the unit in the name.
 
 mod attributes;
 mod health;
 mod matcher;
+pub mod notation;
 mod rule;
 mod seconds;
 mod snapshot;
 mod target_group;
+pub mod validate;
 
 pub use attributes::{DesyncMitigationMode, LoadBalancerAttributes, XffHeaderProcessingMode};
 pub use health::{
@@ -27,3 +29,4 @@ pub use target_group::{
     HashKey, HealthCheck, HealthCheckProtocol, LoadBalancingAlgorithm, Queue, Retry, Stickiness,
     Target, TargetGroup, TargetGroupAttributes, TargetLoad,
 };
+pub use validate::RuleFault;
