@@ -32,6 +32,10 @@
 
 mod access_log;
 mod admin;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "until the data path asks for it")
+)]
 mod balancer;
 mod body;
 mod config;
@@ -40,20 +44,41 @@ mod control;
 mod exchange;
 mod fault;
 mod forward;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "until the data path asks for it")
+)]
+mod gate;
 mod headers;
 mod health;
 mod lease;
 mod listener;
 mod load_balancer;
 mod metrics;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "until the data path asks for it")
+)]
+mod queue;
 mod record;
 mod registry;
 mod request;
 mod respond;
 mod response_body;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "until the data path asks for it")
+)]
+mod retry;
 mod routing;
 mod shared;
+mod stable_hash;
 mod stall;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "until the data path asks for it")
+)]
+mod stickiness;
 mod target;
 mod tunnel;
 mod upstream;
