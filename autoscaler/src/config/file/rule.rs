@@ -31,7 +31,7 @@ pub(super) const SECTION: Section = Section {
             "conditions",
             Form::ListOf(&condition::SECTION),
             Absent::Fault(A_CONDITION),
-            "All must hold; one at least. Each item has one key.",
+            "All must hold; one at least, with up to 5 values and 5 wildcards together. Each item has one key.",
         ),
         Key::new(
             "transforms",

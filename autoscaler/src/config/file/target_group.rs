@@ -37,7 +37,7 @@ pub(in crate::config) const SECTION: Section = Section {
             "upgrade_grace",
             Form::Duration(&attributes::UPGRADE_GRACE),
             Absent::ByPace(|_| show_duration(TargetGroupAttributes::default().upgrade_grace)),
-            "How much of that upgraded connections (WebSockets) have.",
+            "How long upgraded connections (WebSockets) of such a target go on, within that delay.",
         ),
         Key::new(
             "load_balancing_algorithm_type",

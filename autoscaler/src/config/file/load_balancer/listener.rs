@@ -23,7 +23,7 @@ pub(super) const SECTION: Section = Section {
             "rules",
             Form::ListOf(&rule::SECTION),
             Absent::Default("none"),
-            "Asked by priority; the first whose conditions all hold takes the request.",
+            "Up to 100, asked by priority; the first whose conditions all hold takes the request.",
         ),
         Key::new(
             "default_action",

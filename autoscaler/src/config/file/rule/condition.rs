@@ -127,7 +127,7 @@ const QUERY_STRING_PAIR: Section = Section {
             "value",
             Form::Text("pattern"),
             Absent::Fault("v1"),
-            "`*` stands for any text, `?` for one character.",
+            "`*` stands for any text, `?` for one character, `\\*` and `\\?` for themselves.",
         ),
     ],
     renamed: &[
