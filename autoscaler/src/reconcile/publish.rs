@@ -39,18 +39,15 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     fn publish_snapshot(&mut self, now: Now) {
         let last = self.desk.snapshots.borrow().clone();
         let version = last.as_ref().map_or(0, |last| last.version);
-        let unchanged = snapshot::of_groups(&self.config, self.groups.values(), version);
-        if last.as_deref() == Some(&unchanged) {
+        let next = snapshot::at(now.mono, &self.config, self.groups.values(), version);
+        if !self.load_pace.lets(last.as_deref(), &next, now.mono) {
             return;
         }
         // From the wall clock, so that a restarted loop does not repeat a version.
         let version = u64::try_from(now.wall.as_microsecond())
             .unwrap_or_default()
             .max(version + 1);
-        let next = minicloud_lb_api::Snapshot {
-            version,
-            ..unchanged
-        };
+        let next = minicloud_lb_api::Snapshot { version, ..next };
         self.desk.snapshots.send_replace(Some(Arc::new(next)));
         let terminating = |instance: &Instance| {
             instance.lifecycle_state == LifecycleState::Terminating && instance.address.is_some()
