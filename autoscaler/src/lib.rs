@@ -27,6 +27,7 @@ mod autoscaler;
 pub mod capacity;
 pub mod command;
 mod conditions;
+pub mod conduct;
 pub mod config;
 mod crash_point;
 pub mod describe;
