@@ -327,6 +327,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             self.record_change(name, change, now);
         }
         self.decide(name, now);
+        self.wake(name, &targets, now);
         let Some(group) = self.groups.get_mut(name) else {
             return;
         };

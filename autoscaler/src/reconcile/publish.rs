@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use minicloud_lb_api::TargetGroupReport;
 use tokio::{
     task::JoinSet,
     time::{Instant, timeout, timeout_at},
@@ -98,6 +99,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             .keys()
             .map(|name| describe::TargetGroup {
                 target_group_name: name.clone(),
+                queue: targets.queue(name).map(describe_queue),
                 target_health_descriptions: reported
                     .clone()
                     .filter(|t| t.target_group == *name)
@@ -205,6 +207,14 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         if !calls.is_empty() {
             warn!("instances did not end in time, see minicloud sweep");
         }
+    }
+}
+
+fn describe_queue(report: &TargetGroupReport) -> describe::Queue {
+    describe::Queue {
+        length: report.queue_length,
+        wait_seconds: report.queue_wait_seconds,
+        rejected: report.queue_rejected,
     }
 }
 
