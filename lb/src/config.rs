@@ -6,9 +6,6 @@ use std::{
     time::Duration,
 };
 
-/// hyper refuses to work with less.
-pub(crate) const MIN_BUFFER: usize = 8192;
-
 /// How the balancer runs; what it serves comes in snapshots.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -69,7 +66,11 @@ pub struct Timeouts {
 pub struct Limits {
     /// Bytes of a message head, either direction, and of each read buffer: ALB's 64 KiB.
     pub head: usize,
-    /// Header fields of a request; 100 is hyper's fast path.
+    /// Bytes of a request line: ALB's 16 KiB.
+    pub request_line: usize,
+    /// Bytes of one field, name and value: ALB's 16 KiB.
+    pub field: usize,
+    /// Header fields of a message.
     pub headers: usize,
     /// Bytes of a request body; none by default, as at ALB.
     pub body: Option<u64>,
@@ -117,6 +118,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             head: 64 * 1024,
+            request_line: 16 * 1024,
+            field: 16 * 1024,
             headers: 100,
             body: None,
             replay_body: 64 * 1024,

@@ -32,36 +32,60 @@
 
 mod access_log;
 mod admin;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "until the data path asks for it")
+)]
 mod balancer;
-mod body;
+mod buffer;
+mod client;
 mod config;
-mod connection;
 mod control;
 mod exchange;
 mod fault;
-mod forward;
-mod headers;
+#[cfg(fuzzing)]
+pub mod fuzzing;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "until the data path asks for it")
+)]
+mod gate;
+mod heads;
 mod health;
-mod lease;
+mod http1;
 mod listener;
 mod load_balancer;
 mod metrics;
-mod record;
-mod registry;
-mod request;
-mod respond;
-mod response_body;
-mod routing;
 #[cfg_attr(
     not(test),
-    expect(dead_code, unused_imports, reason = "the data path asks no rules yet")
+    expect(dead_code, reason = "until the data path asks for it")
 )]
+mod queue;
+mod record;
+mod registry;
+mod respond;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "until the data path asks for it")
+)]
+mod retry;
+mod routing;
+#[expect(dead_code, unused_imports, reason = "the data path asks no rules yet")]
 mod rule;
 mod shared;
-mod stall;
+mod spare;
+mod stable_hash;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "until the data path asks for it")
+)]
+mod stickiness;
+mod stream;
 mod target;
+mod trace_id;
 mod tunnel;
 mod upstream;
+mod watch;
 mod worker;
 
 pub use admin::{AdminListener, serve_admin};

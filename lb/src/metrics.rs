@@ -7,11 +7,12 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-use hyper::{Method, StatusCode};
 use prometheus::{
     Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
 };
+
+use crate::http1::Method;
 
 /// Codes that are counted by name; others count as their class.
 const CODES: [u16; 28] = [
@@ -68,25 +69,17 @@ pub(crate) enum RetryReason {
     Connect,
     /// The connect took too long.
     ConnectTimeout,
-    /// The pooled connection was closed before the request was written.
-    Unsent,
     /// The connection ended with the request written and nothing answered.
     Unanswered,
 }
 
 impl RetryReason {
-    const ALL: [Self; 4] = [
-        Self::Connect,
-        Self::ConnectTimeout,
-        Self::Unsent,
-        Self::Unanswered,
-    ];
+    const ALL: [Self; 3] = [Self::Connect, Self::ConnectTimeout, Self::Unanswered];
 
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Connect => "connect",
             Self::ConnectTimeout => "connect_timeout",
-            Self::Unsent => "unsent",
             Self::Unanswered => "unanswered",
         }
     }
@@ -204,10 +197,9 @@ impl Metrics {
         }
     }
 
-    pub(crate) fn count_rejected_head(&self, code: StatusCode) {
-        self.rejected_heads
-            .with_label_values(&[code.as_str()])
-            .inc();
+    pub(crate) fn count_rejected_head(&self, code: u16) {
+        let label = code_label(code_index(code));
+        self.rejected_heads.with_label_values(&[label]).inc();
     }
 
     /// Prometheus text.
@@ -221,8 +213,8 @@ impl Metrics {
 }
 
 impl GroupMetrics {
-    pub(crate) fn count_request(&self, code: StatusCode, method: usize) {
-        let code = code_index(code.as_u16());
+    pub(crate) fn count_request(&self, code: u16, method: usize) {
+        let code = code_index(code);
         let counter = self.by_code[code][method].get_or_init(|| {
             let labels = [self.group.as_str(), code_label(code), METHODS[method]];
             self.requests.with_label_values(&labels)
@@ -236,9 +228,17 @@ impl GroupMetrics {
 }
 
 /// A method's place among those counted by name.
-pub(crate) fn method_index(method: &Method) -> usize {
-    let known = METHODS.iter().position(|known| *known == method.as_str());
-    known.unwrap_or(METHODS.len() - 1)
+pub(crate) fn method_index(method: Method) -> usize {
+    match method {
+        Method::Get => 0,
+        Method::Head => 1,
+        Method::Post => 2,
+        Method::Put => 3,
+        Method::Delete => 4,
+        Method::Patch => 5,
+        Method::Options => 6,
+        Method::Connect | Method::Trace | Method::Other => METHODS.len() - 1,
+    }
 }
 
 pub(crate) fn method_label(index: usize) -> &'static str {
@@ -297,11 +297,10 @@ mod tests {
     #[test]
     fn unknown_methods_are_folded() {
         let metrics = Metrics::new().unwrap();
-        let brew = Method::from_bytes(b"BREW").unwrap();
         metrics
             .group("web")
-            .count_request(StatusCode::OK, method_index(&brew));
-        metrics.group("web").count_retry(RetryReason::Unsent);
+            .count_request(200, method_index(Method::Other));
+        metrics.group("web").count_retry(RetryReason::Unanswered);
         let text = metrics.text();
         assert!(
             text.contains(
@@ -310,7 +309,7 @@ mod tests {
             "{text}"
         );
         assert!(
-            text.contains(r#"minicloud_lb_retries_total{group="web",reason="unsent"} 1"#),
+            text.contains(r#"minicloud_lb_retries_total{group="web",reason="unanswered"} 1"#),
             "{text}"
         );
     }

@@ -1,11 +1,13 @@
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
-use hyper::{Request, StatusCode, header::HOST};
 use tokio::time::Instant;
 
 use crate::{
     access_log::{self, Line, LogSender},
+    client::Client,
+    http1::RequestHead,
     metrics::{method_index, method_label},
+    respond::CLIENT_GONE,
     routing::Group,
     target::Target,
 };
@@ -15,27 +17,29 @@ pub(crate) struct Record {
     started: Instant,
     group: Arc<Group>,
     method: usize,
-    status: StatusCode,
+    status: u16,
     /// Only there when somebody reads the access log.
     line: Option<Box<(LogSender, Line)>>,
 }
 
 impl Record {
-    pub(crate) fn open<B>(
+    pub(crate) fn open(
         group: &Arc<Group>,
-        request: &Request<B>,
-        client: (IpAddr, u16),
-        log: Option<&LogSender>,
+        head: &RequestHead,
+        bytes: &[u8],
+        client: &Client,
+        started: Instant,
     ) -> Self {
         group.metrics.inflight.inc();
-        let method = method_index(request.method());
+        let method = method_index(head.method());
+        let log = client.worker.log.as_ref();
         Self {
-            started: Instant::now(),
+            started,
             group: Arc::clone(group),
             method,
-            // Stands if the request is dropped before it has a response: ALB's "client gone".
-            status: StatusCode::from_u16(460).unwrap_or(StatusCode::BAD_REQUEST),
-            line: log.map(|log| Box::new((log.clone(), new_line(group, request, client, method)))),
+            // Stands if the request is dropped before it has a response.
+            status: CLIENT_GONE,
+            line: log.map(|log| Box::new((log.clone(), new_line(group, head, bytes, client)))),
         }
     }
 
@@ -43,7 +47,7 @@ impl Record {
         &self.group
     }
 
-    pub(crate) fn answered(&mut self, status: StatusCode) {
+    pub(crate) fn answered(&mut self, status: u16) {
         self.status = status;
     }
 
@@ -54,9 +58,9 @@ impl Record {
         }
     }
 
-    pub(crate) fn sent(&mut self, bytes: usize) {
+    pub(crate) fn sent(&mut self, bytes: u64) {
         if let Some(line) = &mut self.line {
-            line.1.bytes_sent += bytes as u64;
+            line.1.bytes_sent += bytes;
         }
     }
 
@@ -75,24 +79,24 @@ impl Drop for Record {
         self.group.metrics.count_request(self.status, self.method);
         if let Some(line) = self.line.take() {
             let (log, mut line) = *line;
-            line.status = self.status.as_u16();
+            line.status = self.status;
             line.duration_ms = duration.as_secs_f64() * 1e3;
             log.send(line);
         }
     }
 }
 
-fn new_line<B>(group: &Group, request: &Request<B>, client: (IpAddr, u16), method: usize) -> Line {
-    let host = request.headers().get(HOST);
+fn new_line(group: &Group, head: &RequestHead, bytes: &[u8], client: &Client) -> Line {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Line {
         time: access_log::now(),
-        client: client.0,
-        port: client.1,
-        method: method_label(method).to_owned(),
-        host: host
-            .map(|host| String::from_utf8_lossy(host.as_bytes()).into_owned())
-            .unwrap_or_default(),
-        uri: request.uri().to_string(),
+        client: client.peer.ip(),
+        port: client.port,
+        method: method_label(method_index(head.method())).to_owned(),
+        host: head
+            .host()
+            .map_or_else(String::new, |host| text(host.of(bytes))),
+        uri: text(head.target().of(bytes)),
         status: 0,
         target_group: group.name.clone(),
         target: None,

@@ -7,13 +7,12 @@ use std::{
 };
 
 use minicloud_lb_api::{
-    Action, HealthCheck, Report, Snapshot, TargetDescription, TargetHealth,
-    TargetHealthDescription, TargetState,
+    Action, HealthCheck, Report, Snapshot, TargetDescription, TargetHealth, TargetHealthDescription,
 };
 use tokio::{sync::Notify, time::Instant};
 
 use crate::{
-    balancer::eligible,
+    balancer::{Member, Preference, eligible},
     health::{self, Health},
     metrics::Metrics,
     routing::{Group, Routing},
@@ -309,7 +308,7 @@ impl Registry {
     pub(crate) fn routing(&self, metrics: &Metrics) -> Routing {
         let routes = self.routes.iter().filter_map(|(port, name)| {
             let registered = self.groups.get(name)?;
-            let (rule, eligible) = eligible(&self.states_of(name));
+            let (rule, eligible) = eligible(&self.members(name), Preference::default());
             let group = Group {
                 name: name.clone(),
                 rule,
@@ -325,11 +324,15 @@ impl Registry {
         }
     }
 
-    fn states_of(&self, group: &str) -> Vec<(Arc<Target>, TargetState)> {
+    fn members(&self, group: &str) -> Vec<Member<Arc<Target>>> {
         let targets = self.targets.iter().filter(|(key, _)| key.0 == group);
-        targets
-            .map(|(_, registered)| (Arc::clone(&registered.target), registered.describe().state))
-            .collect()
+        let members = targets.map(|(_, registered)| Member {
+            target: Arc::clone(&registered.target),
+            state: registered.describe().state,
+            is_ejected: false,
+            is_near: true,
+        });
+        members.collect()
     }
 
     /// All that is known, with `faults` added to the snapshot's own.

@@ -1,66 +1,99 @@
 //! What the balancer answers by itself: one function maps each fault to its status.
 
-use bytes::Bytes;
-use hyper::{
-    Response, StatusCode,
-    header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER},
+use crate::{
+    fault::Fault,
+    heads::{ConnectionOption, put_connection, put_status_line},
+    http1::put_decimal,
+    upstream::ConnectError,
 };
 
-use crate::{fault::Fault, upstream::ConnectError};
+/// A response of the balancer's own.
+#[derive(Debug)]
+pub(crate) struct Reply<'a> {
+    pub(crate) status: u16,
+    pub(crate) content_type: &'a str,
+    /// Whole field lines, each with its CRLF.
+    pub(crate) fields: &'a str,
+    pub(crate) body: &'a [u8],
+}
 
-const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
-const CLOSE: HeaderValue = HeaderValue::from_static("close");
-const METHODS: HeaderValue =
-    HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS");
-/// New targets are checked ten times a second, so soon is honest.
-const SOON: HeaderValue = HeaderValue::from_static("1");
+/// ALB's status for a client that left before its response.
+pub(crate) const CLIENT_GONE: u16 = 460;
 
 /// ALB's status for a fault.
-pub(crate) fn status(fault: &Fault) -> StatusCode {
+pub(crate) fn status(fault: &Fault) -> u16 {
     match fault {
-        Fault::BadRequest(_) => StatusCode::BAD_REQUEST,
-        Fault::ClientGone => StatusCode::from_u16(460).unwrap_or(StatusCode::BAD_REQUEST),
-        Fault::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-        Fault::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-        Fault::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        Fault::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
-        Fault::TransferCoding => StatusCode::NOT_IMPLEMENTED,
-        Fault::NoRoute | Fault::NoTarget => StatusCode::SERVICE_UNAVAILABLE,
-        Fault::Connect(ConnectError::Timeout(_)) | Fault::TargetTimeout => {
-            StatusCode::GATEWAY_TIMEOUT
-        }
-        Fault::Connect(_) | Fault::BadResponse(_) | Fault::UnusableResponse(_) => {
-            StatusCode::BAD_GATEWAY
-        }
+        Fault::Refused(refusal) => refusal.status(),
+        Fault::Ambiguous(_) | Fault::Chunk(_) => 400,
+        Fault::MethodNotAllowed => 405,
+        Fault::RequestTimeout => 408,
+        Fault::BodyTooLarge => 413,
+        Fault::ClientGone => CLIENT_GONE,
+        Fault::NoRoute | Fault::NoTarget => 503,
+        Fault::Connect(ConnectError::Timeout(_)) | Fault::TargetTimeout => 504,
+        Fault::Connect(_)
+        | Fault::BadResponse(_)
+        | Fault::UnusableResponse(_)
+        | Fault::UnaskedSwitch
+        | Fault::TargetCut => 502,
     }
 }
 
-/// The response that tells a client of `fault`, as a head and a short text.
-pub(crate) fn response(fault: &Fault) -> Response<Bytes> {
-    let status = status(fault);
-    let text = format!(
-        "{} {}: {fault}\n",
-        status.as_str(),
-        status.canonical_reason().unwrap_or("Client Closed Request")
-    );
-    let mut response = Response::new(Bytes::from(text));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, TEXT);
+/// Fields that a fault's response has beside the usual ones.
+pub(crate) fn fields(fault: &Fault) -> &'static str {
     match fault {
-        Fault::MethodNotAllowed => {
-            headers.insert(ALLOW, METHODS);
-        }
-        Fault::NoRoute | Fault::NoTarget => {
-            headers.insert(RETRY_AFTER, SOON);
-        }
-        _ => {}
+        Fault::MethodNotAllowed => "Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS\r\n",
+        // New targets are checked ten times a second, so soon is honest.
+        Fault::NoRoute | Fault::NoTarget => "Retry-After: 1\r\n",
+        _ => "",
     }
-    if status.is_client_error() || status == StatusCode::NOT_IMPLEMENTED {
-        // What follows on the connection may not be what the client meant.
-        headers.insert(CONNECTION, CLOSE);
+}
+
+/// Whether what follows on the connection may not be what the client meant.
+pub(crate) fn ends_connection(fault: &Fault) -> bool {
+    let status = status(fault);
+    status < 500 || matches!(status, 501 | 505)
+}
+
+/// The short text that tells a client of `fault`.
+pub(crate) fn text(fault: &Fault) -> String {
+    let status = status(fault);
+    format!("{status} {}: {fault}\n", reason_phrase(status))
+}
+
+/// Writes a response; its body is left out in one to HEAD.
+pub(crate) fn put(
+    out: &mut Vec<u8>,
+    reply: &Reply<'_>,
+    connection: ConnectionOption,
+    to_head: bool,
+) {
+    put_status_line(out, reply.status, reason_phrase(reply.status).as_bytes());
+    if !reply.content_type.is_empty() {
+        out.extend_from_slice(b"Content-Type: ");
+        out.extend_from_slice(reply.content_type.as_bytes());
+        out.extend_from_slice(b"\r\n");
     }
-    response
+    out.extend_from_slice(b"Content-Length: ");
+    put_decimal(out, reply.body.len() as u64);
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(reply.fields.as_bytes());
+    put_connection(out, connection);
+    out.extend_from_slice(b"\r\n");
+    if !to_head {
+        out.extend_from_slice(reply.body);
+    }
+}
+
+fn reason_phrase(status: u16) -> &'static str {
+    match status {
+        460 => "Client Closed Request",
+        463 => "Too Many X-Forwarded-For Addresses",
+        _ => http::StatusCode::from_u16(status)
+            .ok()
+            .and_then(|status| status.canonical_reason())
+            .unwrap_or("Unknown"),
+    }
 }
 
 #[cfg(test)]
@@ -71,28 +104,37 @@ mod tests {
     fn faults_have_albs_statuses() {
         let refused = || ConnectError::Io(std::io::ErrorKind::ConnectionRefused.into());
         let cases = [
-            (Fault::BadRequest("x"), 400),
+            (Fault::Ambiguous("x"), 400),
             (Fault::MethodNotAllowed, 405),
             (Fault::RequestTimeout, 408),
             (Fault::BodyTooLarge, 413),
-            (Fault::ExpectationFailed, 417),
             (Fault::ClientGone, 460),
-            (Fault::TransferCoding, 501),
             (Fault::Connect(refused()), 502),
-            (Fault::UnusableResponse("x"), 502),
+            (Fault::BadResponse("x"), 502),
             (Fault::NoTarget, 503),
             (Fault::NoRoute, 503),
             (Fault::TargetTimeout, 504),
         ];
         for (fault, code) in cases {
-            let response = response(&fault);
-            assert_eq!(response.status(), code, "{fault:?}");
-            assert!(response.body().starts_with(code.to_string().as_bytes()));
-            assert_eq!(response.headers().contains_key(RETRY_AFTER), code == 503);
-            assert_eq!(
-                response.headers().contains_key(CONNECTION),
-                code < 500 || code == 501
-            );
+            assert_eq!(status(&fault), code, "{fault:?}");
+            assert!(text(&fault).starts_with(&code.to_string()));
+            assert_eq!(fields(&fault).contains("Retry-After"), code == 503);
+            assert_eq!(ends_connection(&fault), code < 500);
         }
+    }
+
+    #[test]
+    fn head_gets_no_body() {
+        let reply = Reply {
+            status: 200,
+            content_type: "text/plain",
+            fields: "X: y\r\n",
+            body: b"hello",
+        };
+        let mut out = Vec::new();
+        put(&mut out, &reply, ConnectionOption::Close, true);
+        let expected = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\
+                        X: y\r\nConnection: close\r\n\r\n";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 }

@@ -1,73 +1,97 @@
 use std::{io, rc::Rc};
 
-use bytes::Bytes;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy_bidirectional_with_sizes},
-    time::{Instant, sleep_until},
-};
+use tokio::io::{AsyncWriteExt, copy_bidirectional_with_sizes};
+use tokio::time::Instant;
 
 use crate::{
-    config::Timeouts,
+    client::Client,
+    exchange::Lease,
     record::Record,
-    stall::{Phase, StallWatch},
-    target::Claim,
-    upstream::{Pool, Released},
+    stream::Stream,
+    upstream::Pool,
+    watch::{Phase, Watch},
 };
 
 /// Per direction: WebSocket frames are small, and tunnels are many.
 const BUFFER: usize = 16 * 1024;
 
-/// A target that has switched protocols, waiting for its client's socket. It counts as in
-/// flight until the tunnel is over.
-pub(crate) struct Switch {
-    pub(crate) released: Released,
-    pub(crate) claim: Claim,
+/// A target that has switched protocols, and what is to be said first. It counts as in flight
+/// until the tunnel is over.
+pub(crate) struct Tunnel {
     pub(crate) pool: Rc<Pool>,
+    pub(crate) lease: Lease,
+    pub(crate) to_client: Vec<u8>,
+    pub(crate) to_target: Vec<u8>,
     pub(crate) record: Record,
 }
 
 /// Copies both ways until one side fails, both have ended, or nothing has moved for
-/// `tunnel_idle`. `client` reports what moves to `stall`.
-pub(crate) async fn run(
-    switch: Switch,
-    client: impl AsyncRead + AsyncWrite + Unpin,
-    read_ahead: Bytes,
-    stall: Rc<StallWatch>,
-    timeouts: &Timeouts,
-) {
-    let Switch {
-        released,
-        claim: _claim,
+/// `tunnel_idle`.
+pub(crate) async fn run(tunnel: Tunnel, mut stream: Stream, client: Rc<Client>) {
+    let Tunnel {
         pool: _pool,
+        mut lease,
+        to_client,
+        to_target,
         mut record,
-    } = switch;
-    stall.enter(Phase::Tunnel);
+    } = tunnel;
+    client.watch.enter(Phase::Tunnel, Instant::now());
+    let target = &mut lease.upstream.stream;
+    let copied = async {
+        stream.write_all(&to_client).await?;
+        target.write_all(&to_target).await?;
+        let mut stream = Watched(&mut stream, &client.watch);
+        let mut target = Watched(target, &client.watch);
+        copy_bidirectional_with_sizes(&mut stream, &mut target, BUFFER, BUFFER).await
+    };
     let ended = tokio::select! {
-        ended = copy(client, read_ahead, released) => ended,
-        () = stalled(&stall, timeouts) => Err(io::ErrorKind::TimedOut.into()),
+        ended = copied => ended.map(drop),
+        _ = std::future::poll_fn(|cx| client.watch.poll_expired(cx)) => {
+            Err(io::ErrorKind::TimedOut.into())
+        }
     };
     if let Err(error) = ended {
         record.failed(&error);
     }
 }
 
-async fn copy(
-    mut client: impl AsyncRead + AsyncWrite + Unpin,
-    read_ahead: Bytes,
-    mut target: Released,
-) -> io::Result<()> {
-    target.io.write_all(&read_ahead).await?;
-    client.write_all(&target.read_ahead).await?;
-    copy_bidirectional_with_sizes(&mut client, &mut target.io, BUFFER, BUFFER).await?;
-    Ok(())
+/// A stream that reports what moves.
+struct Watched<'a>(&'a mut Stream, &'a Watch);
+
+impl tokio::io::AsyncRead for Watched<'_> {
+    fn poll_read(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+        buf: &mut tokio::io::ReadBuf<'_>,
+    ) -> std::task::Poll<io::Result<()>> {
+        let polled = self.0.poll_read(cx, buf);
+        if polled.is_ready() {
+            self.1.progress(0);
+        }
+        polled
+    }
 }
 
-async fn stalled(stall: &StallWatch, timeouts: &Timeouts) {
-    loop {
-        let deadline = stall.deadline(timeouts);
-        if deadline <= Instant::now() {
-            return;
-        }
-        sleep_until(deadline).await;
+impl tokio::io::AsyncWrite for Watched<'_> {
+    fn poll_write(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+        bytes: &[u8],
+    ) -> std::task::Poll<io::Result<usize>> {
+        self.0.poll_write(cx, bytes)
+    }
+
+    fn poll_flush(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<io::Result<()>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<io::Result<()>> {
+        self.0.poll_shutdown(cx)
     }
 }

@@ -1,12 +1,17 @@
 //! A worker thread: one single-threaded runtime, its own sockets, connections and pools.
 
 use std::{
-    cell::RefCell, collections::HashMap, io, net::SocketAddr, rc::Rc, sync::Arc, time::Duration,
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    io,
+    net::SocketAddr,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
 };
 
-use bytes::Bytes;
-use hyper::header::HeaderValue;
 use prometheus::IntGauge;
+use rand::rngs::SmallRng;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::mpsc,
@@ -16,17 +21,24 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    access_log::LogSender,
-    connection::{self, Client},
-    headers::Forwarded,
+    access_log::{self, LogSender},
+    buffer::Buffers,
+    client::{self, Client},
+    http1::{HeadLimits, RequestHead, ResponseHead},
     routing::Group,
     shared::Shared,
-    stall::StallWatch,
+    spare::Spare,
+    stream::Stream,
     upstream::Pools,
+    watch::{self, Patience, Watches},
 };
 
 /// How often idle upstream connections are looked through.
-const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+const POOL_SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+/// A client's head fits, mostly.
+const CLIENT_BUFFER: usize = 8 * 1024;
+/// A page with its head fits, mostly.
+const TARGET_BUFFER: usize = 16 * 1024;
 /// Pause after a failed accept: descriptors that ran out take a moment to come back.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
@@ -44,6 +56,16 @@ pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     pub(crate) pools: Rc<Pools>,
     pub(crate) log: Option<LogSender>,
+    pub(crate) watches: Rc<Watches>,
+    pub(crate) head_limits: HeadLimits,
+    pub(crate) client_buffers: Buffers,
+    pub(crate) target_buffers: Buffers,
+    pub(crate) request_heads: Spare<RequestHead>,
+    pub(crate) response_heads: Spare<ResponseHead>,
+    /// Memory for what is written.
+    pub(crate) wires: Spare<Vec<u8>>,
+    pub(crate) rng: RefCell<SmallRng>,
+    epoch_seconds: Cell<u32>,
     connections: TaskTracker,
 }
 
@@ -52,8 +74,8 @@ pub(crate) struct Permit(IntGauge);
 
 /// A port that is being listened on.
 struct Listening {
-    /// Tells its connections to finish.
-    closing: CancellationToken,
+    port: u16,
+    watches: Rc<Watches>,
     _accepts: JoinSet<()>,
 }
 
@@ -74,11 +96,35 @@ pub(crate) fn run(
 
 impl Worker {
     pub(crate) fn new(shared: Arc<Shared>, log: Option<LogSender>) -> Self {
-        let pools = Pools::new(&shared.config.timeouts, &shared.config.limits);
+        let limits = &shared.config.limits;
+        let pools = Pools::new(&shared.config.timeouts, limits);
         Self {
+            head_limits: HeadLimits {
+                head: limits.head,
+                fields: limits.headers,
+                request_line: limits.request_line,
+                field: limits.field,
+            },
             shared,
             pools: Rc::new(pools),
             log,
+            watches: Rc::default(),
+            client_buffers: Buffers::new(CLIENT_BUFFER),
+            target_buffers: Buffers::new(TARGET_BUFFER),
+            request_heads: Spare::new(RequestHead::new, |head| {
+                head.clear();
+                true
+            }),
+            response_heads: Spare::new(ResponseHead::new, |head| {
+                head.clear();
+                true
+            }),
+            wires: Spare::new(Vec::new, |wire| {
+                wire.clear();
+                wire.capacity() <= TARGET_BUFFER
+            }),
+            rng: RefCell::new(rand::make_rng()),
+            epoch_seconds: Cell::new(epoch_seconds()),
             connections: TaskTracker::new(),
         }
     }
@@ -89,8 +135,11 @@ impl Worker {
         shutdown: CancellationToken,
     ) {
         let listening = RefCell::new(HashMap::new());
-        let mut sweep = interval(SWEEP_INTERVAL);
+        let mut sweep = interval(POOL_SWEEP_INTERVAL);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut watch = interval(watch::SWEEP_INTERVAL);
+        watch.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut last = Instant::now();
         loop {
             tokio::select! {
                 command = commands.recv() => match command {
@@ -98,12 +147,42 @@ impl Worker {
                     None => break,
                 },
                 _ = sweep.tick() => self.pools.sweep(),
+                now = watch.tick() => {
+                    self.sweep(now, now.duration_since(last));
+                    last = now;
+                }
                 () = shutdown.cancelled() => break,
             }
         }
         // Dropped: no more is accepted, and connections learn that they should end.
         drop(listening);
-        self.drain().await;
+        tokio::select! {
+            () = self.drain() => {}
+            () = self.keep_sweeping() => {}
+        }
+    }
+
+    pub(crate) async fn keep_sweeping(&self) {
+        loop {
+            sleep(watch::SWEEP_INTERVAL).await;
+            self.sweep(Instant::now(), watch::SWEEP_INTERVAL);
+        }
+    }
+
+    fn sweep(&self, now: Instant, since_last: Duration) {
+        self.epoch_seconds.set(epoch_seconds());
+        let timeouts = &self.shared.config.timeouts;
+        self.watches.sweep(now, since_last, timeouts, |_| Patience {
+            idle: timeouts.client_idle,
+            target_idle: timeouts.target_idle,
+            keep_alive: timeouts.client_keepalive,
+            min_body_rate: 240,
+        });
+    }
+
+    /// The time of day, at most a sweep old.
+    pub(crate) fn epoch_seconds(&self) -> u32 {
+        self.epoch_seconds.get()
     }
 
     /// Waits for requests to end. Tunnels go with the worker: they have no end to wait for.
@@ -132,26 +211,26 @@ impl Worker {
     }
 
     fn listen(self: &Rc<Self>, port: u16, sockets: Vec<std::net::TcpListener>) -> Listening {
-        let closing = CancellationToken::new();
         let mut accepts = JoinSet::new();
         for socket in sockets {
             match TcpListener::from_std(socket) {
                 Ok(socket) => {
-                    accepts.spawn_local(Rc::clone(self).accept(socket, port, closing.clone()));
+                    accepts.spawn_local(Rc::clone(self).accept(socket, port));
                 }
                 Err(error) => tracing::error!(port, %error, "a listening socket cannot be used"),
             }
         }
         Listening {
-            closing,
+            port,
+            watches: Rc::clone(&self.watches),
             _accepts: accepts,
         }
     }
 
-    async fn accept(self: Rc<Self>, socket: TcpListener, port: u16, closing: CancellationToken) {
+    async fn accept(self: Rc<Self>, socket: TcpListener, port: u16) {
         loop {
             match socket.accept().await {
-                Ok((stream, peer)) => self.admit(stream, peer, port, &closing),
+                Ok((stream, peer)) => self.admit(stream, peer, port),
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
                     tracing::warn!(port, %error, "cannot accept connections for the moment");
@@ -161,23 +240,17 @@ impl Worker {
         }
     }
 
-    fn admit(
-        self: &Rc<Self>,
-        stream: TcpStream,
-        peer: SocketAddr,
-        port: u16,
-        closing: &CancellationToken,
-    ) {
+    fn admit(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr, port: u16) {
         let Some(permit) = self.permit() else {
             self.shared.metrics.connections_rejected.inc();
             return;
         };
-        let Ok(local) = stream.set_nodelay(true).and_then(|()| stream.local_addr()) else {
-            return;
-        };
-        let client = Rc::new(self.client(peer, local, port));
-        let served = connection::serve(stream, client, permit, closing.clone());
-        self.connections.spawn_local(served);
+        // Fails only on a socket that is dead already.
+        if stream.set_nodelay(true).is_ok() {
+            let client = Client::new(self, peer, port, permit);
+            self.connections
+                .spawn_local(client::serve(Stream::Tcp(stream), client));
+        }
     }
 
     pub(crate) fn permit(&self) -> Option<Permit> {
@@ -188,26 +261,6 @@ impl Worker {
         (connections.get() <= limit).then_some(permit)
     }
 
-    pub(crate) fn client(
-        self: &Rc<Self>,
-        peer: SocketAddr,
-        local: SocketAddr,
-        port: u16,
-    ) -> Client {
-        Client {
-            worker: Rc::clone(self),
-            peer,
-            port,
-            forwarded: Forwarded {
-                client: header_value(peer.ip().to_canonical()),
-                port: HeaderValue::from(port),
-            },
-            local: header_value(local),
-            stall: Rc::new(StallWatch::new(Instant::now())),
-            switch: RefCell::new(None),
-        }
-    }
-
     /// The group that a port forwards to, as of now.
     pub(crate) fn group(&self, port: u16) -> Option<Arc<Group>> {
         self.shared.routing.load().group(port).cloned()
@@ -216,7 +269,7 @@ impl Worker {
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        self.closing.cancel();
+        self.watches.retire(self.port);
     }
 }
 
@@ -236,7 +289,6 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-fn header_value(text: impl ToString) -> HeaderValue {
-    HeaderValue::from_maybe_shared(Bytes::from(text.to_string()))
-        .unwrap_or_else(|_| HeaderValue::from_static("unknown"))
+fn epoch_seconds() -> u32 {
+    u32::try_from(access_log::now().as_second()).unwrap_or(0)
 }

@@ -174,7 +174,7 @@ async fn old_clients_are_served() {
     let reply = client.reply().await;
     assert_eq!(
         (reply.version.as_str(), reply.status, reply.text()),
-        ("HTTP/1.0", 200, "ok")
+        ("HTTP/1.1", 200, "ok")
     );
     assert!(!reply.headers.contains_key("transfer-encoding"));
     assert!(client.is_closed().await);
@@ -217,7 +217,7 @@ async fn client_is_told_to_continue_once() {
 }
 
 #[tokio::test]
-async fn informational_responses_are_passed_over() {
+async fn interim_responses_are_passed_on() {
     let target = Target::scripted(|mut conn, _| async move {
         conn.write("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n")
             .await?;
@@ -225,7 +225,17 @@ async fn informational_responses_are_passed_over() {
     })
     .await;
     let lb = Lb::start(&[&target]).await;
-    assert_eq!(lb.get("/").await.text(), "ok");
+    let mut client = lb.connect().await;
+    client.send(&get("/")).await;
+    let hints = client.head().await.unwrap();
+    assert_eq!(
+        (hints.status, hints.headers["link"].as_str()),
+        (103, "</a>")
+    );
+    assert_eq!(client.reply().await.text(), "ok");
+    let mut old = lb.connect().await;
+    old.send("GET / HTTP/1.0\r\n\r\n").await;
+    assert_eq!(old.reply().await.text(), "ok", "HTTP/1.0 knows none");
     lb.until_idle().await;
 }
 

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use minicloud_lb_api::{HealthReason, Listener, Matcher, TargetGroup};
+use minicloud_lb_api::{HealthReason, Listener, Matcher, TargetGroup, TargetState};
 
 use super::*;
 use crate::health::Outcome;

@@ -175,3 +175,148 @@ fn trim_ampersands(query: &[u8]) -> &[u8] {
         .map_or(start, |last| last + 1);
     &query[start..end]
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{super::tests::request, *};
+
+    fn wire(protocol: &str, host: &str, port: &str, path: &str, query: &str) -> Redirect {
+        Redirect::new(&minicloud_lb_api::Redirect {
+            protocol: protocol.to_owned(),
+            host: host.to_owned(),
+            port: port.to_owned(),
+            path: path.to_owned(),
+            query: query.to_owned(),
+            status_code: 301,
+        })
+    }
+
+    fn default() -> minicloud_lb_api::Redirect {
+        minicloud_lb_api::Redirect::default()
+    }
+
+    fn location(redirect: &Redirect, host: &str, path: &str, query: Option<&str>) -> String {
+        let request = RequestView {
+            host: host.as_bytes(),
+            path: path.as_bytes(),
+            query: query.map(str::as_bytes),
+            ..request()
+        };
+        let location = redirect.location(&request).unwrap_or_default();
+        String::from_utf8(location).unwrap()
+    }
+
+    #[test]
+    fn unchanged_parts_are_the_requests() {
+        let redirect = Redirect::new(&default());
+        for (host, path, query, expected) in [
+            ("a.test:81", "/a/b", Some("c=d"), "http://a.test:81/a/b?c=d"),
+            ("a.test:80", "/", None, "http://a.test/"),
+            ("a.test", "/", Some(""), "http://a.test:8080/"),
+            ("[::1]:81", "//x", None, "http://[::1]:81//x"),
+            ("a.test:80", "*", None, "http://a.test/*"),
+        ] {
+            assert_eq!(location(&redirect, host, path, query), expected);
+        }
+    }
+
+    #[test]
+    fn keywords_and_ports_expand() {
+        let query = "#{query}";
+        for (redirect, expected) in [
+            (
+                wire("HTTPS", "#{host}", "443", "/#{path}", query),
+                "https://a.test/b/c?d=e",
+            ),
+            (
+                wire("HTTPS", "#{host}", "#{port}", "/#{path}", query),
+                "https://a.test:81/b/c?d=e",
+            ),
+            (
+                wire("HTTP", "www.#{host}", "80", "/new/#{path}", ""),
+                "http://www.a.test/new/b/c",
+            ),
+            (
+                wire("#{protocol}", "[::1]", "443", "/#{host}/#{port}", "x=1"),
+                "http://[::1]:443/a.test/81?x=1",
+            ),
+            (
+                wire(
+                    "HTTP",
+                    "b.test",
+                    "1",
+                    "/",
+                    "#{query}&at=#{protocol}-#{host}-#{port}-#{path}",
+                ),
+                "http://b.test:1/?d=e&at=http-a.test-81-b/c",
+            ),
+        ] {
+            assert_eq!(
+                location(&redirect, "a.test:81", "/b/c", Some("d=e")),
+                expected
+            );
+        }
+    }
+
+    #[test]
+    fn ampersands_go_with_the_query_they_joined() {
+        for template in ["#{query}&x=1", "x=1&#{query}"] {
+            let redirect = wire("HTTPS", "a.test", "443", "/", template);
+            for query in [None, Some("")] {
+                assert_eq!(location(&redirect, "b", "/", query), "https://a.test/?x=1");
+            }
+        }
+        let redirect = wire("HTTPS", "a.test", "443", "/", "&#{query}&");
+        assert_eq!(location(&redirect, "b", "/", None), "https://a.test/");
+    }
+
+    #[test]
+    fn hostile_parts_are_encoded_or_refused() {
+        let redirect = wire("HTTPS", "#{host}", "443", "/#{path}", "#{query}");
+        let hostile = "/a\r\nSet-Cookie: b\0\u{7f}é#?<>\"";
+        assert_eq!(
+            location(&redirect, "a.test", hostile, Some("c#d e\n?")),
+            "https://a.test/a%0D%0ASet-Cookie:%20b%00%7F%C3%A9%23%3F%3C%3E%22?c%23d%20e%0A?"
+        );
+        for host in ["", ":80", "a b", "a\r\nb", "u@a", "a/b", "[::1", "é"] {
+            assert_eq!(location(&redirect, host, "/", None), "", "{host}");
+        }
+        let many = wire(
+            "HTTPS",
+            "a",
+            "443",
+            &format!("/{}", "#{path}".repeat(18)),
+            "",
+        );
+        assert_eq!(location(&many, "a", &"/".repeat(8 << 10), None), "");
+    }
+
+    proptest! {
+        #[test]
+        fn location_is_clean_whatever_comes(
+            path_template in "/(#[{]path[}]|#[{]host[}]|#[{]port[}]|a){0,3}",
+            query_template in "(#[{]query[}]|#[{]path[}]|&|a){0,3}",
+            host in prop::collection::vec(any::<u8>(), 0..12),
+            path in prop::collection::vec(any::<u8>(), 0..12),
+            query in prop::option::of(prop::collection::vec(any::<u8>(), 0..12)),
+            good_host in any::<bool>(),
+        ) {
+            let redirect = wire("HTTPS", "#{host}", "#{port}", &path_template, &query_template);
+            let request = RequestView {
+                host: if good_host { b"a.test:81" } else { &host },
+                path: &path,
+                query: query.as_deref(),
+                ..request()
+            };
+            let location = redirect.location(&request);
+            prop_assert!(!good_host || location.is_some());
+            let location = location.unwrap_or_default();
+            prop_assert!(location.iter().all(u8::is_ascii_graphic));
+            prop_assert!(!location.contains(&b'#'));
+            let mut parts = location.splitn(2, |&byte| byte == b'?').skip(1);
+            prop_assert!(parts.all(|query| !query.is_empty()));
+        }
+    }
+}

@@ -156,3 +156,136 @@ fn is_request_target(target: &[u8]) -> bool {
     let is_bad = |byte: &u8| *byte <= b' ' || matches!(byte, 0x7f | b'#');
     target.starts_with(b"/") && !target.iter().any(is_bad)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn rewrite(regex: &str, replace: &str) -> Rewrite {
+        Rewrite {
+            regex: regex.to_owned(),
+            replace: replace.to_owned(),
+        }
+    }
+
+    fn url(regex: &str, replace: &str, url: &[u8]) -> Result<Option<Vec<u8>>, TransformFailed> {
+        let transforms = Transforms::new(&[Transform::UrlRewrite(rewrite(regex, replace))]);
+        let rewritten = transforms.apply(b"a.test", url)?;
+        assert_eq!(rewritten.host, None);
+        Ok(rewritten.path_and_query)
+    }
+
+    fn host(regex: &str, replace: &str, host: &[u8]) -> Result<Option<Vec<u8>>, TransformFailed> {
+        let transforms = Transforms::new(&[Transform::HostHeaderRewrite(rewrite(regex, replace))]);
+        let rewritten = transforms.apply(host, b"/")?;
+        assert_eq!(rewritten.path_and_query, None);
+        Ok(rewritten.host)
+    }
+
+    #[test]
+    fn first_match_is_replaced() {
+        let table: [(&str, &str, &[u8], &[u8]); 8] = [
+            ("^/api/(.*)$", "/$1", b"/api/v1?a=b", b"/v1?a=b"),
+            ("a", "b", b"/aaa", b"/baa"),
+            ("/(a+)/(b+)", "/$2/$1/$2", b"/aa/b/c", b"/b/aa/b/c"),
+            ("^/(x)?", "/[$1]", b"/y", b"/[]y"),
+            ("[?]a=(.*)", "/$1", b"/p?a=b", b"/p/b"),
+            ("p", "$", b"/p", b"/$"),
+            ("^", "/v2", b"/a", b"/v2/a"),
+            ("b", "", b"/abc\xff", b"/ac\xff"),
+        ];
+        for (regex, replace, from, to) in table {
+            assert_eq!(url(regex, replace, from), Ok(Some(to.to_vec())), "{regex}");
+        }
+    }
+
+    #[test]
+    fn no_match_changes_nothing() {
+        assert_eq!(url("/api", "/", b"/API"), Ok(None));
+        assert_eq!(url("a", "/", b"*"), Ok(None));
+        assert_eq!(host("a", "b", b"c:80"), Ok(None));
+        assert!(Transforms::default().is_empty());
+        assert_eq!(
+            Transforms::default().apply(b"", b""),
+            Ok(Rewritten::default())
+        );
+    }
+
+    #[test]
+    fn port_stays_unless_replaced() {
+        let table: [(&str, &str, &[u8], &[u8]); 6] = [
+            (
+                "^shop-(.+)[.]com$",
+                "$1.internal",
+                b"Shop-A.com:80",
+                b"A.internal:80",
+            ),
+            ("^a$", "b", b"a", b"b"),
+            ("^a$", "b:81", b"a:80", b"b:81"),
+            ("^a$", "[::1]", b"a:80", b"[::1]:80"),
+            ("::1", "::2", b"[::1]:80", b"[::2]:80"),
+            ("^.*$", "$$", b"a", b"$$"),
+        ];
+        for (regex, replace, from, to) in table {
+            assert_eq!(host(regex, replace, from), Ok(Some(to.to_vec())), "{regex}");
+        }
+    }
+
+    #[test]
+    fn bad_results_are_the_rules_fault() {
+        for (regex, replace, from) in [
+            ("^/", "", &b"/a"[..]),
+            ("^.*$", "http://evil.test/", b"/a"),
+            ("a", "#", b"/a"),
+            ("a", "b", b"/a\r\n"),
+            ("a", "b", b"/a b"),
+        ] {
+            assert_eq!(
+                url(regex, replace, from),
+                Err(TransformFailed::Url),
+                "{regex}"
+            );
+        }
+        for (regex, replace) in [
+            ("a", ""),
+            ("a", "b/c"),
+            ("a", "b:x"),
+            ("a", "u@b"),
+            ("a", ":"),
+        ] {
+            assert_eq!(
+                host(regex, replace, b"a"),
+                Err(TransformFailed::Host),
+                "{replace}"
+            );
+        }
+    }
+
+    #[test]
+    fn repeated_groups_cannot_grow_without_bound() {
+        let long = format!("/{}", "a".repeat(16 << 10));
+        let failed = Err(TransformFailed::Url);
+        assert_eq!(url("(.+)", &"$1".repeat(512), long.as_bytes()), failed);
+        assert_eq!(url("^", "/", long.as_bytes()), failed);
+    }
+
+    proptest! {
+        #[test]
+        fn results_are_clean_whatever_comes(
+            regex in prop::sample::select(vec!["(.*)", "a", "^/?(.)", "[^a]+", "(?s)(.+)$"]),
+            replace in "[/a:$?.-]{0,4}",
+            from in prop::collection::vec(prop_oneof![any::<u8>(), Just(b'/'), Just(b'a')], 0..8),
+        ) {
+            if let Ok(Some(new)) = url(regex, &replace, &from) {
+                prop_assert_eq!(new[0], b'/');
+                let is_clean = |byte: &u8| *byte > b' ' && *byte != 0x7f && *byte != b'#';
+                prop_assert!(new.iter().all(is_clean));
+            }
+            if let Ok(Some(new)) = host(regex, &replace, &from) {
+                prop_assert!(host::is_valid(&new));
+            }
+        }
+    }
+}

@@ -1,7 +1,6 @@
 //! Connections to targets: dialled, pooled per worker and target, owned by the pool.
 
 mod connection;
-mod io;
 mod pool;
 
 use std::{io as std_io, time::Duration};
@@ -11,7 +10,7 @@ use tokio::{
     time::{error::Elapsed, timeout},
 };
 
-pub(crate) use connection::{Released, Upstream};
+pub(crate) use connection::Upstream;
 pub(crate) use pool::{Pool, Pools, Reuse};
 
 use crate::target::Endpoint;
@@ -23,8 +22,6 @@ pub(crate) enum ConnectError {
     Io(#[from] std_io::Error),
     #[error("connecting to the target took too long")]
     Timeout(#[from] Elapsed),
-    #[error("the target's connection ended before it was used")]
-    Handshake(#[from] hyper::Error),
 }
 
 /// Opens a TCP connection that sends small writes at once.

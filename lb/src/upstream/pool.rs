@@ -1,36 +1,49 @@
-use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Waker},
+    time::Duration,
+};
 
-use tokio::{task::JoinSet, time::Instant};
+use tokio::{io::ReadBuf, task::JoinSet, time::Instant};
 
 use super::{ConnectError, Upstream, dial_within};
 use crate::{
     config::{Limits, Timeouts},
     target::Target,
+    watch::Watches,
 };
 
+/// How fast trust in a target's patience comes back, each sweep that finds nothing closed.
+const RECOVERY: f64 = 1.02;
+/// What is believed at the least of a target that closes idle connections.
+const SHORTEST_IDLE: Duration = Duration::from_millis(10);
+
 /// One worker's connections to all targets.
+#[derive(Debug)]
 pub(crate) struct Pools {
     targets: RefCell<HashMap<u64, Rc<Pool>>>,
     connect: Duration,
     pool_idle: Duration,
     unsafe_reuse: Duration,
-    max_head: usize,
     max_idle: usize,
 }
 
 /// One worker's connections to one target.
+#[derive(Debug)]
 pub(crate) struct Pool {
-    target: Arc<Target>,
+    pub(crate) target: Arc<Target>,
     /// Newest last: the one least likely to be closed at the other end is taken first.
-    idle: RefCell<Vec<Idle>>,
-    /// Runs every connection and tunnel of the target; aborting closes them.
-    tasks: Rc<RefCell<JoinSet<()>>>,
-}
-
-struct Idle {
-    upstream: Upstream,
-    since: Instant,
-    expires: Instant,
+    idle: RefCell<Vec<Upstream>>,
+    /// The shortest age at which the target was found to have closed an idle connection
+    /// without having said that it would; grows again while it does not.
+    learned_idle: Cell<Option<Duration>>,
+    /// The client connections whose requests are at the target.
+    pub(crate) exchanges: Rc<Watches>,
+    /// Upgraded connections; aborting closes them.
+    tunnels: RefCell<JoinSet<()>>,
 }
 
 /// Which pooled connections a request may ride.
@@ -38,7 +51,8 @@ struct Idle {
 pub(crate) enum Reuse {
     /// Any: should it prove stale, the request is sent again.
     Any,
-    /// Only one used a moment ago: the request cannot be sent twice.
+    /// Only one used a moment ago, of a target that was never seen to close idle ones: the
+    /// request cannot be sent twice.
     Recent,
     /// None: a pooled one has just failed.
     Never,
@@ -51,106 +65,162 @@ impl Pools {
             connect: timeouts.connect,
             pool_idle: timeouts.pool_idle,
             unsafe_reuse: timeouts.unsafe_reuse,
-            max_head: limits.head,
             max_idle: limits.pool,
         }
     }
 
     pub(crate) fn of(&self, target: &Arc<Target>) -> Rc<Pool> {
         let mut targets = self.targets.borrow_mut();
-        let pool = targets.entry(target.uid).or_insert_with(|| {
-            Rc::new(Pool {
-                target: Arc::clone(target),
-                idle: RefCell::default(),
-                tasks: Rc::default(),
-            })
-        });
+        let pool = targets
+            .entry(target.uid)
+            .or_insert_with(|| Rc::new(Pool::new(target)));
         Rc::clone(pool)
     }
 
-    /// A connection from the pool, or a fresh one.
-    pub(crate) async fn take(&self, pool: &Pool, reuse: Reuse) -> Result<Upstream, ConnectError> {
-        match self.take_idle(pool, reuse) {
-            Some(upstream) => Ok(upstream),
-            None => {
-                let stream = dial_within(&pool.target.endpoint, self.connect).await?;
-                Ok(Upstream::start(stream, self.max_head, &pool.tasks).await?)
-            }
-        }
-    }
-
-    fn take_idle(&self, pool: &Pool, reuse: Reuse) -> Option<Upstream> {
-        if reuse == Reuse::Never {
-            return None;
-        }
-        let mut idle = pool.idle.borrow_mut();
-        if idle.is_empty() {
+    /// An idle connection that a request may ride, if there is one.
+    pub(crate) fn take_idle(&self, pool: &Pool, reuse: Reuse) -> Option<Upstream> {
+        if reuse == Reuse::Never || pool.idle.borrow().is_empty() {
             return None;
         }
         let now = Instant::now();
-        while let Some(newest) = idle.pop() {
-            if !newest.is_usable(now) {
+        let learned = pool.learned_idle.get();
+        if reuse == Reuse::Recent && learned.is_some() {
+            return None;
+        }
+        let mut idle = pool.idle.borrow_mut();
+        while let Some(mut newest) = idle.pop() {
+            let age = now.duration_since(newest.idle_since);
+            if is_closed(&mut newest) {
+                pool.learn(age, &newest);
                 continue;
             }
-            if reuse == Reuse::Recent && now.duration_since(newest.since) >= self.unsafe_reuse {
+            if age >= self.patience(&newest, learned) {
+                continue;
+            }
+            if reuse == Reuse::Recent && age >= self.unsafe_reuse {
                 idle.push(newest);
                 return None;
             }
-            return Some(newest.upstream);
+            newest.is_reused = true;
+            return Some(newest);
         }
         None
     }
 
-    /// Keeps a connection for the next request, if it is fit for one.
-    pub(crate) fn put(&self, pool: &Pool, upstream: Upstream) {
+    /// A fresh connection.
+    pub(crate) async fn connect(&self, pool: &Pool) -> Result<Upstream, ConnectError> {
+        let stream = dial_within(&pool.target.endpoint, self.connect).await?;
+        Ok(Upstream::new(stream))
+    }
+
+    /// Keeps a connection whose exchange has ended cleanly for the next request.
+    pub(crate) fn put(&self, pool: &Pool, mut upstream: Upstream) {
         let mut idle = pool.idle.borrow_mut();
-        if pool.target.is_draining() || !upstream.is_reusable() || idle.len() >= self.max_idle {
+        if pool.target.is_draining() || idle.len() >= self.max_idle {
             return;
         }
-        // Leave before the target does: at 80 % of what it grants.
-        let granted = upstream.keep_alive.map(|granted| granted.mul_f32(0.8));
-        let keep = granted.map_or(self.pool_idle, |granted| granted.min(self.pool_idle));
-        let since = Instant::now();
-        idle.push(Idle {
-            upstream,
-            since,
-            expires: since + keep,
-        });
+        upstream.idle_since = Instant::now();
+        idle.push(upstream);
+    }
+
+    /// How long an idle connection is good for: 80 % of what the target grants or was seen to
+    /// grant, so that we leave before it does.
+    fn patience(&self, upstream: &Upstream, learned: Option<Duration>) -> Duration {
+        let known = upstream.keep_alive.into_iter().chain(learned).min();
+        known.map_or(self.pool_idle, |known| {
+            known.mul_f64(0.8).min(self.pool_idle)
+        })
     }
 
     /// Closes what has idled out or belongs to a target that drains or is gone.
     pub(crate) fn sweep(&self) {
         let now = Instant::now();
         self.targets.borrow_mut().retain(|_, pool| {
-            pool.sweep(now);
+            pool.sweep(now, self);
             // A lease may still bring a connection or a tunnel.
-            let is_held = Rc::strong_count(pool) > 1 || !pool.tasks.borrow().is_empty();
+            let is_held = Rc::strong_count(pool) > 1 || !pool.tunnels.borrow().is_empty();
             is_held || !pool.target.is_draining()
         });
+    }
+
+    /// Looks at each target that has requests in flight here.
+    pub(crate) fn for_each_busy(&self, mut look: impl FnMut(&Pool)) {
+        for pool in self.targets.borrow().values() {
+            if !pool.exchanges.is_empty() {
+                look(pool);
+            }
+        }
     }
 }
 
 impl Pool {
-    fn sweep(&self, now: Instant) {
+    fn new(target: &Arc<Target>) -> Self {
+        Self {
+            target: Arc::clone(target),
+            idle: RefCell::default(),
+            learned_idle: Cell::default(),
+            exchanges: Rc::default(),
+            tunnels: RefCell::default(),
+        }
+    }
+
+    fn sweep(&self, now: Instant, pools: &Pools) {
         if self.target.is_draining() {
             self.idle.borrow_mut().clear();
         }
-        self.idle.borrow_mut().retain(|idle| idle.is_usable(now));
-        let mut tasks = self.tasks.borrow_mut();
-        if self.target.is_cut() {
-            tasks.abort_all();
+        let learned = self.learned_idle.get();
+        let mut is_quiet = true;
+        self.idle.borrow_mut().retain_mut(|upstream| {
+            let age = now.duration_since(upstream.idle_since);
+            if is_closed(upstream) {
+                self.learn(age, upstream);
+                is_quiet = false;
+                return false;
+            }
+            age < pools.patience(upstream, learned)
+        });
+        if is_quiet {
+            self.recover(pools.pool_idle);
         }
-        while tasks.try_join_next().is_some() {}
+        let mut tunnels = self.tunnels.borrow_mut();
+        if self.target.is_cut() {
+            self.exchanges.cut();
+            tunnels.abort_all();
+        }
+        while tunnels.try_join_next().is_some() {}
+    }
+
+    /// Notes that the target has closed a connection that was idle for `age`. One that it had
+    /// announced to close teaches nothing.
+    pub(crate) fn learn(&self, age: Duration, upstream: &Upstream) {
+        if upstream.keep_alive.is_some_and(|granted| age >= granted) {
+            return;
+        }
+        let age = age.max(SHORTEST_IDLE);
+        let shortest = self.learned_idle.get().map_or(age, |known| known.min(age));
+        self.learned_idle.set(Some(shortest));
+    }
+
+    fn recover(&self, pool_idle: Duration) {
+        let grown = self.learned_idle.get().map(|known| known.mul_f64(RECOVERY));
+        self.learned_idle
+            .set(grown.filter(|grown| grown.mul_f64(0.8) < pool_idle));
     }
 
     /// Runs `tunnel` until it ends or the target's connections are cut.
     pub(crate) fn spawn(&self, tunnel: impl Future<Output = ()> + 'static) {
-        self.tasks.borrow_mut().spawn_local(tunnel);
+        self.tunnels.borrow_mut().spawn_local(tunnel);
     }
 }
 
-impl Idle {
-    fn is_usable(&self, now: Instant) -> bool {
-        now < self.expires && self.upstream.is_reusable()
-    }
+/// Whether an idle connection has news: its end, or bytes that nobody asked for. Asks the
+/// kernel only where the runtime has heard something.
+fn is_closed(upstream: &mut Upstream) -> bool {
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut byte = [0];
+    upstream.stream.poll_readable(&mut cx).is_ready()
+        && upstream
+            .stream
+            .poll_read(&mut cx, &mut ReadBuf::new(&mut byte))
+            .is_ready()
 }

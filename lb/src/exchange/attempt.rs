@@ -1,0 +1,203 @@
+use std::{
+    rc::Rc,
+    task::{Context, Poll, ready},
+};
+
+use crate::{
+    buffer::Buffer,
+    client::Client,
+    exchange::{
+        lease::Lease,
+        outbound::{Outbound, Progress},
+    },
+    fault::Fault,
+    heads::put_interim,
+    http1::{ResponseFault, ResponseHead, Version},
+    stream::Stream,
+    target::Claim,
+    upstream::{ConnectError, Pool, Reuse},
+};
+
+/// One try to get a response from one target.
+pub(crate) struct Attempt {
+    pub(crate) lease: Lease,
+    pub(crate) progress: Progress,
+    /// Whether all of the request is written.
+    pub(crate) is_sent: bool,
+    /// What the target has said; begins with the head until that is written on.
+    pub(crate) bytes: Buffer,
+    pub(crate) head: ResponseHead,
+    /// Whether a byte of an answer has come.
+    has_answered: bool,
+}
+
+/// What a try shares with the others of its request.
+pub(crate) struct Shared<'a> {
+    pub(crate) client: &'a Client,
+    pub(crate) stream: &'a mut Stream,
+    pub(crate) input: &'a mut Buffer,
+    pub(crate) outbound: &'a mut Outbound,
+    /// Interim responses on their way to the client.
+    pub(crate) interim: &'a mut Vec<u8>,
+    pub(crate) to_head: bool,
+    pub(crate) takes_interim: Version,
+}
+
+/// How a try failed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// No connection, so nothing was sent.
+    Connect(ConnectError),
+    /// Sent, at least in part; the target ended without a word.
+    Unanswered,
+    Final(Fault),
+}
+
+impl Attempt {
+    /// Has a connection to the claimed target, an idle one if `reuse` permits.
+    pub(crate) async fn start(
+        client: &Client,
+        claim: Claim,
+        reuse: Reuse,
+    ) -> Result<Self, ConnectError> {
+        let pools = &client.worker.pools;
+        let pool: Rc<Pool> = pools.of(claim.target());
+        let upstream = match pools.take_idle(&pool, reuse) {
+            Some(upstream) => upstream,
+            None => pools.connect(&pool).await?,
+        };
+        claim.target().count_request();
+        Ok(Self {
+            lease: Lease::new(upstream, claim, pool, client),
+            progress: Progress::default(),
+            is_sent: false,
+            bytes: client.worker.target_buffers.take(),
+            head: client.worker.response_heads.take(),
+            has_answered: false,
+        })
+    }
+
+    /// Ready with the length of the answer's head, which `bytes` begins with.
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        shared: &mut Shared<'_>,
+    ) -> Poll<Result<usize, Failure>> {
+        if !self.is_sent
+            && let Poll::Ready(sent) = self.poll_send(cx, shared)
+        {
+            sent.map_err(Failure::Final)?;
+            self.is_sent = true;
+        }
+        loop {
+            if self.has_answered
+                && let Some(length) = self.parse(shared)?
+            {
+                if !self.is_interim() {
+                    return Poll::Ready(Ok(length));
+                }
+                self.pass_interim(shared, length);
+                continue;
+            }
+            ready!(self.poll_fill(cx, shared))?;
+        }
+    }
+
+    pub(crate) fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        shared: &mut Shared<'_>,
+    ) -> Poll<Result<(), Fault>> {
+        shared.outbound.poll_send(
+            cx,
+            &mut self.progress,
+            &mut self.lease.upstream.stream,
+            shared.stream,
+            shared.input,
+            &shared.client.watch,
+        )
+    }
+
+    fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        shared: &Shared<'_>,
+    ) -> Poll<Result<(), Failure>> {
+        let limits = &shared.client.worker.shared.config.limits;
+        if !self.bytes.make_room(limits.head) {
+            return Poll::Ready(Err(unusable(ResponseFault::HeadTooLong)));
+        }
+        let read = ready!(self.bytes.poll_fill(cx, &mut self.lease.upstream.stream));
+        match read {
+            Ok(count) if count > 0 => {
+                self.has_answered = true;
+                shared.client.watch.target_progress();
+                Poll::Ready(Ok(()))
+            }
+            _ if self.has_answered => Poll::Ready(Err(Failure::Final(Fault::BadResponse(
+                "the target ended within a response's head",
+            )))),
+            _ => Poll::Ready(Err(Failure::Unanswered)),
+        }
+    }
+
+    fn parse(&mut self, shared: &Shared<'_>) -> Result<Option<usize>, Failure> {
+        let limits = &shared.client.worker.head_limits;
+        self.head
+            .parse(self.bytes.filled(), limits, shared.to_head)
+            .map_err(unusable)
+    }
+
+    /// 101 is an answer; the other 1xx only say that one will come.
+    fn is_interim(&self) -> bool {
+        self.head.status() < 200 && self.head.status() != 101
+    }
+
+    /// 100 is answered here, and HTTP/1.0 knows no interim responses.
+    fn pass_interim(&mut self, shared: &mut Shared<'_>, length: usize) {
+        if self.head.status() != 100 && shared.takes_interim == Version::Http11 {
+            put_interim(shared.interim, self.bytes.filled(), &self.head);
+        }
+        self.bytes.consume(length);
+        self.has_answered = !self.bytes.is_empty();
+    }
+
+    /// Gives back what was borrowed from the worker.
+    pub(crate) fn abandon(self, client: &Client) {
+        client.worker.target_buffers.put(self.bytes);
+        client.worker.response_heads.put(self.head);
+    }
+}
+
+impl Shared<'_> {
+    /// Ready when the client has left. What it sends meanwhile is the next request's.
+    pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if !self
+                .input
+                .make_room(self.client.worker.shared.config.limits.head)
+            {
+                return Poll::Pending;
+            }
+            match ready!(self.input.poll_fill(cx, self.stream)) {
+                Ok(count) if count > 0 => {}
+                _ => return Poll::Ready(()),
+            }
+        }
+    }
+
+    /// Writes interim responses as far as the client takes them.
+    pub(crate) fn poll_interim(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+        while !self.interim.is_empty() {
+            match ready!(self.stream.poll_write(cx, self.interim)) {
+                Ok(count) => drop(self.interim.drain(..count)),
+                Err(_) => return Poll::Ready(Err(Fault::ClientGone)),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn unusable(fault: ResponseFault) -> Failure {
+    Failure::Final(Fault::UnusableResponse(fault))
+}

@@ -1,0 +1,277 @@
+use std::{
+    io::IoSlice,
+    task::{Context, Poll, ready},
+};
+
+use crate::{
+    buffer::Buffer,
+    client::Client,
+    exchange::{lease::Lease, outbound::put_last_chunk},
+    fault::Fault,
+    heads::OutboundLength,
+    http1::{BodyLength, ChunkedDecoder, Piece, put_chunk_head},
+    stream::Stream,
+    watch::Side,
+};
+
+/// A body's bytes held for a client that does not take them: what a slow reader costs.
+const MOST_BUFFERED: usize = 32 * 1024;
+
+/// A response on its way to the client: its head, then the body, each piece as soon as it is
+/// there and as fast as the client takes it.
+pub(crate) struct Relay {
+    /// The head, and whatever of the body does not go as it came.
+    out: Vec<u8>,
+    written: usize,
+    bytes: Buffer,
+    source: Source,
+    sink: OutboundLength,
+    sends_trailers: bool,
+    /// Until the last byte of the response is here.
+    lease: Option<Lease>,
+    /// Whether the connection may serve another request after this one.
+    is_reusable: bool,
+    /// Whether all of the request is at the target.
+    is_sent: bool,
+    sent: u64,
+}
+
+/// How the target frames what is still to come.
+enum Source {
+    Done,
+    Length(u64),
+    Chunked(ChunkedDecoder),
+    UntilClose,
+}
+
+impl Relay {
+    /// `out` is the whole head, `bytes` what has come after the target's.
+    pub(crate) fn new(
+        out: Vec<u8>,
+        bytes: Buffer,
+        body: BodyLength,
+        sink: OutboundLength,
+        lease: Lease,
+        is_sent: bool,
+        is_reusable: bool,
+    ) -> Self {
+        Self {
+            out,
+            written: 0,
+            bytes,
+            source: match body {
+                BodyLength::None | BodyLength::Length(0) => Source::Done,
+                BodyLength::Length(length) => Source::Length(length),
+                BodyLength::Chunked => Source::Chunked(ChunkedDecoder::new()),
+                BodyLength::UntilClose => Source::UntilClose,
+            },
+            sink,
+            sends_trailers: false,
+            lease: Some(lease),
+            is_reusable,
+            is_sent,
+            sent: 0,
+        }
+    }
+
+    /// The client takes trailers.
+    pub(crate) fn with_trailers(mut self) -> Self {
+        self.sends_trailers = true;
+        self
+    }
+
+    /// All of the request is at the target now.
+    pub(crate) fn note_sent(&mut self) {
+        self.is_sent = true;
+    }
+
+    /// Bytes that the client took, the head included.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    pub(crate) fn lease(&mut self) -> Option<&mut Lease> {
+        self.lease.as_mut()
+    }
+
+    pub(crate) fn into_memory(self) -> (Vec<u8>, Buffer) {
+        (self.out, self.bytes)
+    }
+
+    /// Ready when the client has all of it.
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: &Client,
+        stream: &mut Stream,
+    ) -> Poll<Result<(), Fault>> {
+        loop {
+            self.note_end(client);
+            let plain = self.plain();
+            if self.written < self.out.len() || plain > 0 {
+                ready!(self.poll_write(cx, plain, client, stream))?;
+                continue;
+            }
+            if matches!(self.source, Source::Done) && self.lease.is_none() {
+                return Poll::Ready(Ok(()));
+            }
+            self.out.clear();
+            self.written = 0;
+            if self.recode()? {
+                continue;
+            }
+            ready!(self.poll_fill(cx, client))?;
+        }
+    }
+
+    /// How many bytes of `bytes` go as they came.
+    fn plain(&self) -> usize {
+        match (&self.source, self.sink) {
+            (Source::Length(remaining), _) => {
+                let remaining = usize::try_from(*remaining).unwrap_or(usize::MAX);
+                self.bytes.len().min(remaining)
+            }
+            (Source::UntilClose, OutboundLength::UntilClose) => self.bytes.len(),
+            _ => 0,
+        }
+    }
+
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        plain: usize,
+        client: &Client,
+        stream: &mut Stream,
+    ) -> Poll<Result<(), Fault>> {
+        let head = &self.out[self.written..];
+        let body = &self.bytes.filled()[..plain];
+        let polled = match (head.is_empty(), body.is_empty()) {
+            (true, _) => stream.poll_write(cx, body),
+            (_, true) => stream.poll_write(cx, head),
+            _ => stream.poll_write_vectored(cx, &[IoSlice::new(head), IoSlice::new(body)]),
+        };
+        if polled.is_pending() {
+            client.watch.awaits(Side::Client);
+        }
+        let count = match ready!(polled) {
+            Ok(count) if count > 0 => count,
+            _ => return Poll::Ready(Err(Fault::ClientGone)),
+        };
+        client.watch.progress(count);
+        self.sent += count as u64;
+        let of_head = count.min(self.out.len() - self.written);
+        self.written += of_head;
+        let of_body = count - of_head;
+        self.bytes.consume(of_body);
+        if let Source::Length(remaining) = &mut self.source {
+            *remaining -= of_body as u64;
+            if *remaining == 0 {
+                self.source = Source::Done;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Gives the connection back as soon as the last byte is here, before the client has it.
+    fn note_end(&mut self, client: &Client) {
+        let rest = match &self.source {
+            Source::Done => self.bytes.len() as u64,
+            Source::Length(remaining) if self.bytes.len() as u64 >= *remaining => {
+                self.bytes.len() as u64 - remaining
+            }
+            _ => return,
+        };
+        if let Some(lease) = self.lease.take()
+            && self.is_reusable
+            && self.is_sent
+            && rest == 0
+        {
+            lease.give_back(client);
+        }
+    }
+
+    /// Decodes and frames anew what is there; false if more must come first.
+    fn recode(&mut self) -> Result<bool, Fault> {
+        let bytes = self.bytes.filled();
+        if bytes.is_empty() {
+            return Ok(false);
+        }
+        match &mut self.source {
+            Source::Done | Source::Length(_) => Ok(false),
+            Source::UntilClose => {
+                put_data(&mut self.out, self.sink, bytes);
+                let all = bytes.len();
+                self.bytes.consume(all);
+                Ok(true)
+            }
+            Source::Chunked(decoder) => {
+                let piece = decoder
+                    .decode(bytes)
+                    .map_err(|_| Fault::BadResponse("the target's chunks are not valid"))?;
+                let consumed = match piece {
+                    Piece::More { consumed } => consumed,
+                    Piece::Data { start, end } => {
+                        put_data(&mut self.out, self.sink, &bytes[start..end]);
+                        end
+                    }
+                    Piece::End { consumed } => {
+                        if self.sink == OutboundLength::Chunked {
+                            let trailers = match self.sends_trailers {
+                                true => decoder.trailers(),
+                                false => &[],
+                            };
+                            put_last_chunk(&mut self.out, trailers);
+                        }
+                        self.source = Source::Done;
+                        consumed
+                    }
+                };
+                self.bytes.consume(consumed);
+                Ok(consumed > 0)
+            }
+        }
+    }
+
+    fn poll_fill(&mut self, cx: &mut Context<'_>, client: &Client) -> Poll<Result<(), Fault>> {
+        let Some(lease) = &mut self.lease else {
+            return Poll::Ready(Ok(()));
+        };
+        client.watch.awaits(Side::Target);
+        self.bytes.make_room(MOST_BUFFERED);
+        match ready!(self.bytes.poll_fill(cx, &mut lease.upstream.stream)) {
+            Ok(0) | Err(_) => self.end_of_stream(),
+            Ok(_) => {
+                client.watch.target_progress();
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+
+    /// The target's end ends the body, or cuts it short.
+    fn end_of_stream(&mut self) -> Poll<Result<(), Fault>> {
+        self.lease = None;
+        match self.source {
+            Source::UntilClose => {
+                if self.sink == OutboundLength::Chunked {
+                    put_last_chunk(&mut self.out, &[]);
+                }
+                self.source = Source::Done;
+                Poll::Ready(Ok(()))
+            }
+            _ => Poll::Ready(Err(Fault::BadResponse(
+                "the target ended within a response's body",
+            ))),
+        }
+    }
+}
+
+fn put_data(out: &mut Vec<u8>, sink: OutboundLength, data: &[u8]) {
+    match sink {
+        OutboundLength::Chunked => {
+            put_chunk_head(out, data.len() as u64);
+            out.extend_from_slice(data);
+            out.extend_from_slice(b"\r\n");
+        }
+        _ => out.extend_from_slice(data),
+    }
+}

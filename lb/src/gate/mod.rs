@@ -1,0 +1,15 @@
+//! Who may go to a target, and who must wait: the counts that claims, draining and queueing
+//! rest on, each protocol checked under all interleavings (`model`).
+
+mod places;
+
+#[cfg(test)]
+mod model;
+
+/// What `places` is built from; its model has its own.
+mod atomic {
+    pub(super) use std::sync::atomic::{AtomicU64, Ordering, fence};
+}
+
+#[expect(unused_imports, reason = "until the data path asks for them")]
+pub(crate) use places::{Gate, Waiters};

@@ -1,0 +1,184 @@
+macro_rules! field_names {
+    ($($name:ident = $text:literal,)*) => {
+        /// The fields that a proxy acts on, whatever their case; all others are `Other`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u8)]
+        pub(crate) enum FieldName {
+            $($name,)*
+            Other,
+        }
+
+        impl FieldName {
+            #[cfg(test)]
+            pub(super) const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// In lower case; empty for `Other`.
+            pub(crate) fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                    Self::Other => "",
+                }
+            }
+        }
+    };
+}
+
+field_names! {
+    Host = "host",
+    ContentLength = "content-length",
+    TransferEncoding = "transfer-encoding",
+    Connection = "connection",
+    KeepAlive = "keep-alive",
+    ProxyConnection = "proxy-connection",
+    Te = "te",
+    Trailer = "trailer",
+    Upgrade = "upgrade",
+    Expect = "expect",
+    Http2Settings = "http2-settings",
+    ProxyAuthorization = "proxy-authorization",
+    ProxyAuthenticate = "proxy-authenticate",
+    Proxy = "proxy",
+    XForwardedFor = "x-forwarded-for",
+    XForwardedProto = "x-forwarded-proto",
+    XForwardedPort = "x-forwarded-port",
+    XForwardedHost = "x-forwarded-host",
+    Forwarded = "forwarded",
+    XAmznTraceId = "x-amzn-trace-id",
+    Traceparent = "traceparent",
+    Tracestate = "tracestate",
+    Cookie = "cookie",
+    SetCookie = "set-cookie",
+    IdempotencyKey = "idempotency-key",
+    XIdempotencyKey = "x-idempotency-key",
+    AcceptEncoding = "accept-encoding",
+    ContentEncoding = "content-encoding",
+    ContentType = "content-type",
+    CacheControl = "cache-control",
+    Etag = "etag",
+    Vary = "vary",
+    UserAgent = "user-agent",
+    Server = "server",
+    Date = "date",
+    Location = "location",
+    SecWebSocketKey = "sec-websocket-key",
+    RetryAfter = "retry-after",
+}
+
+impl FieldName {
+    /// By length first: a name that is not here is compared to four others at most.
+    pub(super) fn of(name: &[u8]) -> Self {
+        let candidates: &[Self] = match name.len() {
+            2 => &[Self::Te],
+            4 => &[Self::Host, Self::Date, Self::Etag, Self::Vary],
+            5 => &[Self::Proxy],
+            6 => &[Self::Cookie, Self::Expect, Self::Server],
+            7 => &[Self::Upgrade, Self::Trailer],
+            8 => &[Self::Location],
+            9 => &[Self::Forwarded],
+            10 => &[
+                Self::UserAgent,
+                Self::Connection,
+                Self::KeepAlive,
+                Self::SetCookie,
+                Self::Tracestate,
+            ],
+            11 => &[Self::Traceparent, Self::RetryAfter],
+            12 => &[Self::ContentType],
+            13 => &[Self::CacheControl],
+            14 => &[Self::ContentLength, Self::Http2Settings],
+            15 => &[
+                Self::AcceptEncoding,
+                Self::XForwardedFor,
+                Self::XAmznTraceId,
+                Self::IdempotencyKey,
+            ],
+            16 => &[
+                Self::ContentEncoding,
+                Self::ProxyConnection,
+                Self::XForwardedPort,
+                Self::XForwardedHost,
+            ],
+            17 => &[
+                Self::TransferEncoding,
+                Self::XForwardedProto,
+                Self::SecWebSocketKey,
+                Self::XIdempotencyKey,
+            ],
+            18 => &[Self::ProxyAuthenticate],
+            19 => &[Self::ProxyAuthorization],
+            _ => &[],
+        };
+        let is_it = |candidate: &&Self| name.eq_ignore_ascii_case(candidate.as_str().as_bytes());
+        candidates
+            .iter()
+            .find(is_it)
+            .copied()
+            .unwrap_or(Self::Other)
+    }
+
+    /// What `name`, which is none of the above, may become where names are normalised: CGI
+    /// and its heirs take `_` for `-`, others drop what is no letter.
+    pub(super) fn look_alike(name: &[u8]) -> Option<Self> {
+        let letters = || {
+            let letters = name.iter().filter(|byte| byte.is_ascii_alphanumeric());
+            letters.map(u8::to_ascii_lowercase)
+        };
+        let candidates: &[Self] = match letters().next()? {
+            b'c' => &[Self::ContentLength],
+            b't' => &[Self::TransferEncoding],
+            b'x' => &[
+                Self::XForwardedFor,
+                Self::XForwardedProto,
+                Self::XForwardedPort,
+                Self::XForwardedHost,
+            ],
+            _ => &[],
+        };
+        let is_it = |candidate: &&Self| {
+            let text = candidate.as_str().bytes();
+            letters().eq(text.filter(u8::is_ascii_alphanumeric))
+        };
+        candidates.iter().find(is_it).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_name_is_recognised_in_any_case() {
+        for &name in FieldName::ALL {
+            let text = name.as_str();
+            assert_eq!(FieldName::of(text.as_bytes()), name, "{text}");
+            assert_eq!(
+                FieldName::of(text.to_ascii_uppercase().as_bytes()),
+                name,
+                "{text}"
+            );
+            assert_eq!(
+                FieldName::of(text.replace(['-', 't'], "_").as_bytes()) == name,
+                !text.contains(['-', 't'])
+            );
+        }
+        assert!(
+            (FieldName::Other as u32) < u64::BITS,
+            "a set of names is a u64"
+        );
+    }
+
+    #[test]
+    fn other_names_are_not() {
+        for text in [
+            "",
+            "x",
+            "accept",
+            "content-lengti",
+            "x-forwarded-foo",
+            "transfer-encodings",
+        ] {
+            assert_eq!(FieldName::of(text.as_bytes()), FieldName::Other, "{text}");
+            assert_eq!(FieldName::look_alike(text.as_bytes()), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! What a worker watches of its connections: who stands still, and who is to finish.
+//!
+//! A connection only writes into cells as it goes along; the worker's sweep looks at all of
+//! them a few times a second and wakes those whose time is up. So nothing is armed per read
+//! or per request, and an idle connection costs no timer.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use slab::Slab;
+use tokio::time::Instant;
+
+use crate::config::Timeouts;
+
+/// How often a sweep is due; deadlines are met this much late.
+pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
+/// Before the pace of a body is judged.
+const PACE_GRACE: Duration = Duration::from_secs(10);
+
+/// One connection's cells.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    pub(crate) port: u16,
+    phase: Cell<Phase>,
+    awaited: Cell<Side>,
+    expiry: Cell<Option<Expiry>>,
+    is_retiring: Cell<bool>,
+    /// When the phase began or, where that counts, bytes last moved.
+    progress: Cell<Instant>,
+    born: Instant,
+    pace: Cell<Pace>,
+    waker: RefCell<Option<Waker>>,
+}
+
+/// Whose turn it is to move bytes, and so whose fault a stall is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Client,
+    Target,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// No request.
+    Idle,
+    /// Part of a request's head has come.
+    Head,
+    /// A request awaits its response's head.
+    Waiting,
+    /// A response is on its way.
+    Responding,
+    /// The connection has left HTTP.
+    Tunnel,
+    /// The last response is out; what still comes is thrown away.
+    Linger,
+}
+
+/// Why a phase is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expiry {
+    /// It was this side's turn for too long.
+    Stalled(Side),
+    /// The target's deregistration delay is over.
+    Cut,
+}
+
+/// How fast a client moves a body while it is its turn.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pace {
+    bytes: u64,
+    /// Time in which it was the client's turn.
+    turn: Duration,
+}
+
+/// What a listener asks of its connections' pace.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Patience {
+    pub(crate) idle: Duration,
+    pub(crate) target_idle: Duration,
+    pub(crate) keep_alive: Duration,
+    /// Bytes a second.
+    pub(crate) min_body_rate: u64,
+}
+
+/// A set of watches, in no order.
+#[derive(Debug, Default)]
+pub(crate) struct Watches(RefCell<Slab<Rc<Watch>>>);
+
+/// A watch's place in a set, until dropped.
+#[derive(Debug)]
+pub(crate) struct Membership {
+    watches: Rc<Watches>,
+    key: usize,
+}
+
+impl Watch {
+    pub(crate) fn new(port: u16, now: Instant) -> Self {
+        Self {
+            port,
+            phase: Cell::new(Phase::Idle),
+            awaited: Cell::new(Side::Target),
+            expiry: Cell::new(None),
+            is_retiring: Cell::new(false),
+            progress: Cell::new(now),
+            born: now,
+            pace: Cell::default(),
+            waker: RefCell::default(),
+        }
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    pub(crate) fn enter(&self, phase: Phase, now: Instant) {
+        self.phase.set(phase);
+        self.expiry.set(None);
+        self.awaited.set(Side::Target);
+        self.progress.set(now);
+        self.pace.set(Pace::default());
+    }
+
+    /// The other side has done its part.
+    pub(crate) fn awaits(&self, side: Side) {
+        self.awaited.set(side);
+    }
+
+    /// `bytes` of a body or tunnel have moved at the client's side. A head gets no credit for
+    /// trickling in.
+    pub(crate) fn progress(&self, bytes: usize) {
+        let mut pace = self.pace.get();
+        pace.bytes += bytes as u64;
+        self.pace.set(pace);
+        self.progress.set(Instant::now());
+    }
+
+    /// Bytes have moved at the target's side.
+    pub(crate) fn target_progress(&self) {
+        self.progress.set(Instant::now());
+    }
+
+    /// Ready once the phase has taken too long; entering another phase clears that. The
+    /// task that polls this is woken when it happens, and when the connection is to retire.
+    pub(crate) fn poll_expired(&self, cx: &mut Context<'_>) -> Poll<Expiry> {
+        if let Some(expiry) = self.expiry.get() {
+            return Poll::Ready(expiry);
+        }
+        let mut waker = self.waker.borrow_mut();
+        match &mut *waker {
+            Some(known) if known.will_wake(cx.waker()) => {}
+            slot => *slot = Some(cx.waker().clone()),
+        }
+        Poll::Pending
+    }
+
+    /// Whether the connection is to end with its current response, or now if it is idle.
+    pub(crate) fn is_retiring(&self) -> bool {
+        self.is_retiring.get()
+    }
+
+    pub(crate) fn retire(&self) {
+        self.is_retiring.set(true);
+        self.wake();
+    }
+
+    fn expire(&self, expiry: Expiry) {
+        self.expiry.set(Some(expiry));
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.waker.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+
+    fn deadline(&self, timeouts: &Timeouts, patience: &Patience) -> Instant {
+        let limit = match (self.phase.get(), self.awaited.get()) {
+            (Phase::Idle, _) => patience.idle,
+            (Phase::Head, _) => timeouts.header_read,
+            (Phase::Waiting | Phase::Responding, Side::Client) => patience.idle,
+            (Phase::Waiting | Phase::Responding, Side::Target) => patience.target_idle,
+            (Phase::Tunnel, _) => timeouts.tunnel_idle,
+            (Phase::Linger, _) => timeouts.linger,
+        };
+        self.progress.get() + limit
+    }
+
+    /// Looks at the cells once, `since_last` after the last time.
+    pub(crate) fn sweep(
+        &self,
+        now: Instant,
+        since_last: Duration,
+        timeouts: &Timeouts,
+        patience: &Patience,
+    ) {
+        let is_slow = self.is_too_slow(since_last, patience.min_body_rate);
+        if is_slow || now >= self.deadline(timeouts, patience) {
+            self.expire(Expiry::Stalled(self.awaited.get()));
+        }
+        if !self.is_retiring() && now.duration_since(self.born) >= patience.keep_alive {
+            self.retire();
+        }
+    }
+
+    /// A client that moves a byte now and then makes progress for ever; it may not take for
+    /// ever. Its turn is sampled by the sweeps.
+    fn is_too_slow(&self, since_last: Duration, min_rate: u64) -> bool {
+        let has_body = matches!(self.phase.get(), Phase::Waiting | Phase::Responding);
+        if !has_body || self.awaited.get() != Side::Client {
+            return false;
+        }
+        let mut pace = self.pace.get();
+        pace.turn += since_last;
+        self.pace.set(pace);
+        pace.turn > PACE_GRACE && (pace.bytes as f64) < min_rate as f64 * pace.turn.as_secs_f64()
+    }
+}
+
+impl Watches {
+    pub(crate) fn add(self: &Rc<Self>, watch: &Rc<Watch>) -> Membership {
+        Membership {
+            watches: Rc::clone(self),
+            key: self.0.borrow_mut().insert(Rc::clone(watch)),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.borrow().is_empty()
+    }
+
+    /// Sweeps all; `patience` is that of a port's listener.
+    pub(crate) fn sweep(
+        &self,
+        now: Instant,
+        since_last: Duration,
+        timeouts: &Timeouts,
+        patience: impl Fn(u16) -> Patience,
+    ) {
+        let mut last: Option<(u16, Patience)> = None;
+        for (_, watch) in self.0.borrow().iter() {
+            let patience = match last {
+                Some((port, patience)) if port == watch.port => patience,
+                _ => patience(watch.port),
+            };
+            last = Some((watch.port, patience));
+            watch.sweep(now, since_last, timeouts, &patience);
+        }
+    }
+
+    /// Ends the exchanges of all.
+    pub(crate) fn cut(&self) {
+        for (_, watch) in self.0.borrow().iter() {
+            watch.expire(Expiry::Cut);
+        }
+    }
+
+    /// Tells all connections of a port to finish.
+    pub(crate) fn retire(&self, port: u16) {
+        for (_, watch) in self.0.borrow().iter() {
+            if port == watch.port {
+                watch.retire();
+            }
+        }
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.watches.0.borrow_mut().remove(self.key);
+    }
+}
+
+#[cfg(test)]
+mod tests;
