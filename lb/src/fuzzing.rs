@@ -30,3 +30,8 @@ pub fn classify(text: &[u8]) -> Option<(usize, u8)> {
         || head.reason() == Some(Reason::SuspiciousHeader);
     (!is_milder).then(|| (len, head.classification() as u8))
 }
+
+/// Any listener's rules, and any request.
+pub fn rules(input: &[u8]) {
+    crate::rule::properties::any_rules(input);
+}

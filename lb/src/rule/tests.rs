@@ -572,4 +572,18 @@ proptest! {
         let taker = explained.iter().find(|each| each.verdict == Verdict::Takes);
         prop_assert_eq!(taker.map(|each| each.priority), Some(expected));
     }
+
+    #[test]
+    fn properties_hold_for_any_bytes(
+        texts in prop::collection::vec(
+            prop_oneof![
+                "[ab/.*?=&$(){}#:1]{0,6}".prop_map(String::into_bytes),
+                prop::collection::vec(any::<u8>(), 0..6),
+            ],
+            0..24,
+        ),
+    ) {
+        let texts = texts.iter().flat_map(|text| [&[text.len() as u8], &text[..]].concat());
+        properties::any_rules(&texts.collect::<Vec<u8>>());
+    }
 }
