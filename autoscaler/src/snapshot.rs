@@ -61,6 +61,9 @@ fn of_groups<'a>(
             health_check: group.health_check.clone(),
             deregistration_delay: group.deregistration_delay,
             attributes: group.attributes.clone(),
+            is_scaled: groups.clone().any(|members| {
+                members.capacity.max_size > 0 && members.spec.target_groups.contains(&group.name)
+            }),
             targets: by_hand.chain(instances).collect(),
         }
     });
