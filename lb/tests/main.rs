@@ -4,10 +4,12 @@
 
 mod admin;
 mod churn;
+mod desync;
 mod drain;
 mod framing;
 mod harness;
 mod health;
+mod hostile;
 mod listeners;
 mod proxy;
 mod replay;

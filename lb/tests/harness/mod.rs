@@ -1,6 +1,7 @@
 //! A running balancer, raw targets and raw clients, and waiting with a deadline.
 
 mod client;
+mod recorder;
 pub(crate) mod target;
 
 use std::{
@@ -21,6 +22,7 @@ use tokio::{
 };
 
 pub(crate) use client::{Client, Reply};
+pub(crate) use recorder::{Received, Record};
 pub(crate) use target::{Conn, Target};
 
 /// How long anything may take before a test fails; far above what it does take.
