@@ -4,9 +4,11 @@
 
 mod admin;
 mod churn;
+mod departures;
 mod desync;
 mod drain;
 mod framing;
+mod frozen;
 mod harness;
 mod health;
 mod hostile;

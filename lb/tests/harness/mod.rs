@@ -1,6 +1,7 @@
 //! A running balancer, raw targets and raw clients, and waiting with a deadline.
 
 mod client;
+mod load;
 mod recorder;
 pub(crate) mod target;
 
@@ -22,6 +23,7 @@ use tokio::{
 };
 
 pub(crate) use client::{Client, Reply};
+pub(crate) use load::Load;
 pub(crate) use recorder::{Received, Record};
 pub(crate) use target::{Conn, Target};
 
