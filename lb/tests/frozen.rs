@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use crate::harness::{Lb, Load, Target, get};
+use crate::harness::{Lb, Load, Target, be_alone, get};
 
 /// A target that answers while the gate is open.
 async fn gated(gate: &watch::Receiver<bool>) -> Target {
@@ -29,6 +29,7 @@ async fn gated(gate: &watch::Receiver<bool>) -> Target {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn frozen_target_is_felt_by_nobody() {
+    be_alone().await;
     let (gate, opened) = watch::channel(true);
     let frozen = gated(&opened).await;
     let sound = Target::plain().await;

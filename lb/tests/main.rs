@@ -15,4 +15,5 @@ mod hostile;
 mod listeners;
 mod proxy;
 mod replay;
+mod slow_clients;
 mod tunnel;

@@ -57,6 +57,19 @@ impl Tally {
         assert!(!self.samples.is_empty(), "nothing was sent");
     }
 
+    /// Of the second whose p99 is the median of all seconds between the two: what lasts shows,
+    /// a moment in which the machine does something else does not.
+    pub(crate) fn usual_second(&self, start: Instant, end: Instant) -> Latency {
+        let second = Duration::from_secs(1);
+        let starts = std::iter::successors(Some(start), |at| Some(*at + second));
+        let mut seconds: Vec<Latency> = starts
+            .take_while(|at| *at + second <= end)
+            .map(|at| self.between(at, at + second))
+            .collect();
+        seconds.sort_by_key(|latency| latency.p99);
+        seconds[seconds.len() / 2]
+    }
+
     /// Of the requests sent between the two.
     pub(crate) fn between(&self, start: Instant, end: Instant) -> Latency {
         let within = |sent: &Instant| (start..end).contains(sent);
