@@ -43,7 +43,7 @@ impl Silence {
 
     /// A byte came, of any answer.
     pub(crate) fn heard(&self, now: Instant) {
-        self.sign.update(now, |_| 1.0);
+        self.sign.store(1.0, now);
     }
 
     /// A request waits no more: its answer began, or it was given up.
@@ -64,4 +64,75 @@ impl Silence {
 /// byte. One slow request among others that are answered is no silence.
 pub(crate) fn is_suspect(silence: Duration, usual: Option<Duration>) -> bool {
     silence > GRACE + usual.unwrap_or_default() * PATIENCE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    /// Whether a target with requests of usually `usual` is suspect at `at` milliseconds.
+    fn at(silence: &Silence, start: Instant, usual: u32, at: u32) -> bool {
+        is_suspect(silence.length(start + MS * at), Some(MS * usual))
+    }
+
+    #[test]
+    fn frozen_target_is_suspect_within_150_ms() {
+        let start = Instant::now();
+        let silence = Silence::new(start);
+        silence.sent(start);
+        assert!(!at(&silence, start, 10, 100));
+        assert!(at(&silence, start, 10, 130));
+        silence.sent(start + MS * 140);
+        assert!(
+            at(&silence, start, 10, 150),
+            "a new request is no sign of life"
+        );
+        silence.heard(start + MS * 160);
+        assert!(!at(&silence, start, 10, 161));
+    }
+
+    #[test]
+    fn slow_request_among_answered_ones_is_no_silence() {
+        let start = Instant::now();
+        let silence = Silence::new(start);
+        silence.sent(start);
+        for nth in 1..100 {
+            let now = start + MS * 50 * nth;
+            silence.sent(now);
+            silence.heard(now + MS * 10);
+            silence.settled();
+            assert!(!at(&silence, start, 10, 50 * nth + 40), "{nth}");
+        }
+        assert!(
+            at(&silence, start, 10, 50 * 100 + 150),
+            "until the others stop, too"
+        );
+    }
+
+    #[test]
+    fn slow_target_is_given_its_usual_time() {
+        let start = Instant::now();
+        let silence = Silence::new(start);
+        silence.sent(start);
+        assert!(!at(&silence, start, 400, 800));
+        assert!(at(&silence, start, 400, 1000));
+    }
+
+    #[test]
+    fn idle_target_is_not_suspect() {
+        let start = Instant::now();
+        let silence = Silence::new(start);
+        assert!(!at(&silence, start, 0, 60_000));
+        silence.sent(start);
+        silence.heard(start + MS);
+        silence.settled();
+        assert!(!at(&silence, start, 0, 60_000));
+        silence.sent(start + MS * 60_000);
+        assert!(
+            !at(&silence, start, 0, 60_050),
+            "the wait counts from the request"
+        );
+    }
 }
