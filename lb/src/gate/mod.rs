@@ -4,6 +4,10 @@
 mod places;
 
 #[cfg(test)]
+#[expect(
+    clippy::duplicate_mod,
+    reason = "the model is the same source on loom's atomics"
+)]
 mod model;
 
 /// What `places` is built from; its model has its own.
