@@ -1,6 +1,9 @@
 //! What `fuzz/` calls: each function panics if its input shows a fault of ours.
 
-use crate::http1::{HeadLimits, Reason, RequestHead, properties};
+use crate::{
+    heads,
+    http1::{HeadLimits, Reason, RequestHead, properties},
+};
 
 /// Any bytes as a request's head, a response's and a chunked body. The first byte says how
 /// they are cut into reads.
@@ -13,6 +16,8 @@ pub fn http1(input: &[u8]) {
     properties::request(text, &ends);
     properties::response(text, &ends, seed & 1 == 1);
     properties::chunked(text, &ends);
+    heads::properties::request(text);
+    heads::properties::response(text, seed & 1 == 1);
 }
 
 /// The length of the request's head that `text` starts with, and its class from 0 on

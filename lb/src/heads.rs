@@ -305,7 +305,8 @@ pub(crate) fn put_interim(out: &mut Vec<u8>, bytes: &[u8], head: &ResponseHead) 
 fn put_end_to_end(out: &mut Vec<u8>, bytes: &[u8], head: &ResponseHead) {
     for field in head.fields() {
         let is_framing = field.id == FieldName::ContentLength;
-        if !field.is_named_by_connection && !is_framing && !ends_here(field.id) {
+        let ends_here = ends_here(field.id) || field.is_named_by_connection;
+        if !ends_here && !is_framing && !field.is_suspicious {
             put_field(out, field.name.of(bytes), field.value.of(bytes));
         }
     }
@@ -328,5 +329,7 @@ pub(crate) fn put_connection(out: &mut Vec<u8>, option: ConnectionOption) {
     }
 }
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
 #[cfg(test)]
 mod tests;

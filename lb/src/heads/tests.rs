@@ -1,7 +1,8 @@
+use proptest::prelude::*;
 use rand::{SeedableRng, rngs::SmallRng};
 
 use super::*;
-use crate::http1::HeadLimits;
+use crate::http1::{HeadLimits, samples};
 
 const LIMITS: HeadLimits = HeadLimits {
     head: 65536,
@@ -184,5 +185,19 @@ fn response_loses_hop_by_hop_in_this_direction_too() {
             out,
             format!("HTTP/1.1 203 Odd Words\r\nETag: e\r\n{expected}")
         );
+    }
+}
+
+proptest! {
+    #![proptest_config(samples::config())]
+
+    #[test]
+    fn targets_read_what_was_read(bytes in samples::request_heads()) {
+        properties::request(&bytes);
+    }
+
+    #[test]
+    fn clients_read_what_was_read(bytes in samples::response_heads(), to_head: bool) {
+        properties::response(&bytes, to_head);
     }
 }

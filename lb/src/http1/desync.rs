@@ -31,10 +31,10 @@ impl Classification {
     }
 }
 
-/// What made a request less than compliant.
+/// What made a request less than compliant. Of ALB's reasons AmbiguousUri is absent: a request
+/// target with control characters is refused as BadUri.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
-    AmbiguousUri,
     BadContentLength,
     BadHeader,
     BadTransferEncoding,
@@ -60,7 +60,6 @@ impl Reason {
     /// ALB's word in the field `classification_reason`.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
-            Self::AmbiguousUri => "AmbiguousUri",
             Self::BadContentLength => "BadContentLength",
             Self::BadHeader => "BadHeader",
             Self::BadTransferEncoding => "BadTransferEncoding",
@@ -90,8 +89,7 @@ impl Reason {
             | Self::NonCompliantHeader
             | Self::NonCompliantVersion
             | Self::SpaceInUri => Classification::Acceptable,
-            Self::AmbiguousUri
-            | Self::BothTeClPresent
+            Self::BothTeClPresent
             | Self::DuplicateContentLength
             | Self::EmptyHeader
             | Self::SuspiciousHeader

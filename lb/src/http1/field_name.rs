@@ -117,13 +117,12 @@ impl FieldName {
     }
 
     /// What `name`, which is none of the above, may become where names are normalised: CGI
-    /// and its heirs take `_` for `-`, others drop what is no letter.
+    /// and its heirs take `_` for `-`, others drop what is no letter. As ALB's guardian does,
+    /// this takes any one byte for the first `-`.
     pub(super) fn look_alike(name: &[u8]) -> Option<Self> {
-        let letters = || {
-            let letters = name.iter().filter(|byte| byte.is_ascii_alphanumeric());
-            letters.map(u8::to_ascii_lowercase)
-        };
-        let candidates: &[Self] = match letters().next()? {
+        let is_letter = |byte: &u8| byte.is_ascii_alphanumeric();
+        let mut letters = name.iter().copied().filter(is_letter);
+        let candidates: &[Self] = match letters.clone().next()?.to_ascii_lowercase() {
             b'c' => &[Self::ContentLength],
             b't' => &[Self::TransferEncoding],
             b'x' => &[
@@ -132,11 +131,21 @@ impl FieldName {
                 Self::XForwardedPort,
                 Self::XForwardedHost,
             ],
-            _ => &[],
+            _ => return None,
         };
+        let (start, _) = candidates[0].as_str().split_once('-')?;
+        let begins = letters.by_ref().take(start.len());
+        if !begins
+            .map(|byte| byte.to_ascii_lowercase())
+            .eq(start.bytes())
+        {
+            return None;
+        }
+        let rest = || letters.clone().map(|byte| byte.to_ascii_lowercase());
         let is_it = |candidate: &&Self| {
-            let text = candidate.as_str().bytes();
-            letters().eq(text.filter(u8::is_ascii_alphanumeric))
+            let text = candidate.as_str().bytes().skip(start.len());
+            let text = || text.clone().filter(is_letter);
+            rest().eq(text()) || rest().skip(1).eq(text())
         };
         candidates.iter().find(is_it).copied()
     }
@@ -176,6 +185,8 @@ mod tests {
             "content-lengti",
             "x-forwarded-foo",
             "transfer-encodings",
+            "content-my-length",
+            "x-my-forwarded-for",
         ] {
             assert_eq!(FieldName::of(text.as_bytes()), FieldName::Other, "{text}");
             assert_eq!(FieldName::look_alike(text.as_bytes()), None, "{text}");

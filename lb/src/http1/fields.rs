@@ -183,11 +183,8 @@ impl FieldSection {
     /// The value of the one field of that name.
     pub(super) fn only(&self, name: FieldName) -> Option<Span> {
         let field = self.get(name)?;
-        (self.count(name) == 1).then_some(field.value)
-    }
-
-    pub(super) fn count(&self, name: FieldName) -> usize {
-        self.list.iter().filter(|field| field.id == name).count()
+        let fields = self.list.iter().filter(|field| field.id == name);
+        (fields.count() == 1).then_some(field.value)
     }
 }
 

@@ -28,7 +28,7 @@ mod request;
 mod request_line;
 mod response;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 mod span;
 mod syntax;
 mod target;

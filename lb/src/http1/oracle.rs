@@ -32,6 +32,16 @@ const MILDER: &[(&str, Classification, &str)] = &[
         Classification::Severe,
         "the guardian reads the value of a look-alike; we neither read nor forward it",
     ),
+    (
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent_Length: 4\r\n\r\n",
+        Classification::Severe,
+        "as above",
+    ),
+    (
+        "GET / HTTP/1.1\r\nHost: a\r\nT!!!!!!!!!!!!!!!!: x\r\n\r\n",
+        Classification::Severe,
+        "the guardian takes signs for any letters at the end of a look-alike",
+    ),
 ];
 
 #[test]

@@ -170,11 +170,11 @@ impl RequestHead {
                 may_have_both && has_suspicious,
             ),
             (Reason::BothTeClPresent, may_have_both),
+            (Reason::SuspiciousHeader, has_suspicious),
             (
                 Reason::DuplicateContentLength,
                 self.seen.framing.has_several_lengths,
             ),
-            (Reason::SuspiciousHeader, has_suspicious),
             (
                 Reason::UndefinedTransferEncodingSemantics,
                 is_bodiless && has_coding,
@@ -233,10 +233,6 @@ impl RequestHead {
     /// The first field of that name.
     pub(crate) fn get(&self, name: FieldName) -> Option<&Field> {
         self.fields.get(name)
-    }
-
-    pub(crate) fn count(&self, name: FieldName) -> usize {
-        self.fields.count(name)
     }
 
     /// How the body is framed: `None`, `Length` or `Chunked`. It alone says so: neither

@@ -186,10 +186,6 @@ impl ResponseHead {
         self.fields.get(name)
     }
 
-    pub(crate) fn count(&self, name: FieldName) -> usize {
-        self.fields.count(name)
-    }
-
     /// How the body is framed. As for requests, the fields are not to be copied.
     pub(crate) fn body(&self) -> BodyLength {
         self.body

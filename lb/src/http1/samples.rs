@@ -83,7 +83,7 @@ const CHUNKS: &[&str] = &[
 ];
 
 /// More cases than the default, as they are cheap and the odd pieces are rare.
-pub(super) fn config() -> ProptestConfig {
+pub(crate) fn config() -> ProptestConfig {
     ProptestConfig {
         cases: 2000,
         ..ProptestConfig::default()
@@ -91,15 +91,15 @@ pub(super) fn config() -> ProptestConfig {
 }
 
 /// Most with a Host field, so that many are read to the end.
-pub(super) fn request_heads() -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn request_heads() -> impl Strategy<Value = Vec<u8>> {
     heads(REQUEST_LINES, "Host: a\r\n")
 }
 
-pub(super) fn response_heads() -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn response_heads() -> impl Strategy<Value = Vec<u8>> {
     heads(STATUS_LINES, "")
 }
 
-pub(super) fn chunked_bodies() -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn chunked_bodies() -> impl Strategy<Value = Vec<u8>> {
     (vec(select(CHUNKS), 0..5), edits()).prop_map(|(chunks, edits)| edit(chunks.concat(), edits))
 }
 
@@ -141,12 +141,12 @@ fn edit(text: String, edits: Vec<(prop::sample::Index, u8, bool)>) -> Vec<u8> {
     text
 }
 
-pub(super) fn cuts() -> impl Strategy<Value = Vec<prop::sample::Index>> {
+pub(crate) fn cuts() -> impl Strategy<Value = Vec<prop::sample::Index>> {
     prop_oneof![vec(any::<prop::sample::Index>(), 0..6), Just(Vec::new())]
 }
 
 /// The ends of reads that make up `len` bytes: those of `cuts`, or of each byte if none.
-pub(super) fn ends(cuts: &[prop::sample::Index], len: usize) -> Vec<usize> {
+pub(crate) fn ends(cuts: &[prop::sample::Index], len: usize) -> Vec<usize> {
     let mut ends: Vec<usize> = match cuts {
         [] => (0..len).collect(),
         cuts => cuts.iter().map(|cut| cut.index(len + 1)).collect(),

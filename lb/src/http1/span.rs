@@ -33,10 +33,6 @@ impl Span {
         self.end as usize
     }
 
-    pub(crate) fn len(self) -> usize {
-        (self.end - self.start) as usize
-    }
-
     pub(crate) fn is_empty(self) -> bool {
         self.start == self.end
     }

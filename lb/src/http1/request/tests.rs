@@ -521,6 +521,8 @@ fn look_alikes_are_marked() {
         "Content_Length",
         "-content-length'",
         "Content--Length",
+        "Content0Length",
+        "contents-length",
         "X_Forwarded_For",
         "x-forwarded_proto",
         "X_Forwarded-Port",
