@@ -30,3 +30,8 @@ pub fn classify(text: &[u8]) -> Option<(usize, u8)> {
         || head.reason() == Some(Reason::SuspiciousHeader);
     (!is_milder).then(|| (len, head.classification() as u8))
 }
+
+/// Any bytes as a request's Cookie field.
+pub fn cookies(input: &[u8]) {
+    stickiness::properties::cookies(input);
+}
