@@ -3,6 +3,7 @@
 use crate::{
     heads,
     http1::{HeadLimits, Reason, RequestHead, properties},
+    stickiness,
 };
 
 /// Any bytes as a request's head, a response's and a chunked body. The first byte says how
