@@ -192,7 +192,22 @@ pub enum ConditionKind {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TargetGroup {
     pub target_group_name: String,
+    /// Absent while the balancer is silent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<Queue>,
     pub target_health_descriptions: Vec<TargetHealthDescription>,
+}
+
+/// Requests that wait because no target may take one more.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Queue {
+    /// Requests that wait now.
+    pub length: u64,
+    /// How long the one that waits longest has waited.
+    pub wait_seconds: f64,
+    /// Requests since the balancer started that the queue had no place for, or that waited too
+    /// long.
+    pub rejected: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use crate::{
     capacity::Capacity,
+    conduct::Conduct,
     config::{self, HealthCheckType},
     describe::Decision,
     instance::{InstanceId, LifecycleState},
@@ -129,6 +130,7 @@ pub struct Instance {
     pub address: Option<String>,
     pub metric_ids: Vec<String>,
     pub cpu: CpuHistory,
+    pub conduct: Conduct,
     /// Why it should be replaced, while that lasts.
     pub unhealthy: Option<String>,
     /// The activity that launches or terminates it.

@@ -6,10 +6,11 @@
 //!  agents ──scrape──> metric ──┘  (policy)  └─> snapshot ─> balancer
 //! ```
 //!
-//! [`policy`], [`plan`], [`observe`], [`termination`], [`metric`] and [`launch_backoff`] decide
-//! with functions of values: no I/O, no clock, no randomness of their own. `reconcile` is the
-//! loop around them, `operations` its calls to the provider, `ledger` its record; the API only
-//! reads the published [`describe::View`] and sends [`command::Command`]s.
+//! [`policy`], [`wake`], [`plan`], [`observe`], [`conduct`], [`termination`], [`metric`] and
+//! [`launch_backoff`] decide with functions of values: no I/O, no clock, no randomness of their
+//! own. `reconcile` is the loop around them, `operations` its calls to the provider, `ledger`
+//! its record; the API only reads the published [`describe::View`] and sends
+//! [`command::Command`]s.
 //!
 //! Invariants:
 //! - An intent is in the store before anything acts on it; an instance is found by its mark on
@@ -27,6 +28,7 @@ mod autoscaler;
 pub mod capacity;
 pub mod command;
 mod conditions;
+pub mod conduct;
 pub mod config;
 mod crash_point;
 pub mod describe;
@@ -52,6 +54,7 @@ mod state_dir;
 mod store;
 pub mod target_health;
 pub mod termination;
+pub mod wake;
 
 pub use autoscaler::{Autoscaler, ConfigSource, Settings, Shutdown, StartError};
 pub use crash_point::CrashPoint;

@@ -203,6 +203,11 @@ impl CpuHistory {
         })
     }
 
+    /// Tells the newest reading from the one before it, by the agent's clock.
+    pub fn last_reading(&self) -> Option<i64> {
+        self.points.back().map(|point| point.read_at_ms)
+    }
+
     /// When data last arrived.
     pub fn last_seen(&self) -> Option<Instant> {
         self.points.back().map(|point| point.at)

@@ -9,6 +9,7 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
+    conduct::Conduct,
     group::{Group, Instance},
     instance::{InstanceId, LifecycleState},
     now::{Now, wall_since},
@@ -116,13 +117,30 @@ fn present(
         }
         (LifecycleState::InService, _) => {
             instance.stopped_since = None;
-            let judged =
-                rules.replaces_on_target_health && now - instance.launched_at >= rules.grace;
-            let unhealthy = || sight.targets.unhealthy(rules.target_groups, &instance.id);
-            instance.unhealthy = judged.then(unhealthy).flatten();
+            judge(instance, sight.targets, rules, now);
             None
         }
         _ => None,
+    }
+}
+
+/// What its target groups make of an instance in service.
+fn judge(
+    instance: &mut Instance,
+    targets: &TargetHealthIndex<'_>,
+    rules: &Rules<'_>,
+    now: Instant,
+) {
+    let anomalous = targets.is_anomalous(rules.target_groups, &instance.id);
+    instance.conduct = instance.conduct.after(anomalous, now);
+    instance.unhealthy = None;
+    if !rules.replaces_on_target_health || now - instance.launched_at < rules.grace {
+        return;
+    }
+    instance.unhealthy = targets.unhealthy(rules.target_groups, &instance.id);
+    if instance.conduct.is_condemned() {
+        let why = || "anomaly detection: it fails too many of its requests".to_owned();
+        instance.unhealthy.get_or_insert_with(why);
     }
 }
 
@@ -203,6 +221,7 @@ impl Instance {
             metric_ids: Vec::new(),
             cpu: crate::metric::CpuHistory::default(),
             unhealthy: None,
+            conduct: Conduct::default(),
             activity_id: None,
         }
     }

@@ -36,6 +36,7 @@ use crate::{
     plan::plan,
     provider::{InstanceProvider, ObservedInstance, ProviderError},
     reload::ConfigWatch,
+    snapshot::LoadPace,
     state_dir::StateDir,
     target_health::TargetHealthIndex,
 };
@@ -64,6 +65,7 @@ pub(crate) struct Reconciler<P, C> {
     pub(crate) groups: BTreeMap<String, Group>,
     pub(crate) conditions: Conditions,
     pub(crate) rng: SmallRng,
+    load_pace: LoadPace,
     operations: Operations,
     observation: ProviderObservation,
     /// Locked as long as the loop lives.
@@ -133,6 +135,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             groups: BTreeMap::new(),
             conditions: Conditions::default(),
             rng: SmallRng::seed_from_u64(seed),
+            load_pace: LoadPace::default(),
             operations: Operations::default(),
             observation: ProviderObservation::default(),
             _state_dir: state_dir,
@@ -324,6 +327,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             self.record_change(name, change, now);
         }
         self.decide(name, now);
+        self.wake(name, &targets, now);
         let Some(group) = self.groups.get_mut(name) else {
             return;
         };

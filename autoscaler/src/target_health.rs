@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use minicloud_lb_api::{TargetHealthDescription, TargetState};
+use minicloud_lb_api::{AnomalyResult, TargetGroupReport, TargetHealthDescription, TargetState};
 use tokio::time::Instant;
 
 use crate::{instance::InstanceId, load_balancer_link::ReceivedReport};
@@ -14,6 +14,7 @@ pub const REPORT_STALE_AFTER: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub struct TargetHealthIndex<'a> {
     by_target: BTreeMap<(&'a str, &'a str), &'a TargetHealthDescription>,
+    by_group: BTreeMap<&'a str, &'a TargetGroupReport>,
     reported: bool,
 }
 
@@ -27,8 +28,10 @@ impl<'a> TargetHealthIndex<'a> {
         let by_target = targets
             .map(|t| ((t.target_group.as_str(), t.target.id.as_str()), t))
             .collect();
+        let groups = received.report.target_groups.iter();
         Self {
             by_target,
+            by_group: groups.map(|g| (g.target_group.as_str(), g)).collect(),
             reported: true,
         }
     }
@@ -40,6 +43,22 @@ impl<'a> TargetHealthIndex<'a> {
 
     pub fn get(&self, target_group: &str, id: &InstanceId) -> Option<&'a TargetHealthDescription> {
         self.by_target.get(&(target_group, id.as_str())).copied()
+    }
+
+    /// What waits for a target of the group.
+    pub fn queue(&self, target_group: &str) -> Option<&'a TargetGroupReport> {
+        self.by_group.get(target_group).copied()
+    }
+
+    /// Whether one of `target_groups` finds that the instance fails more requests than others
+    /// do. `None` where nobody says.
+    pub fn is_anomalous(&self, target_groups: &[String], id: &InstanceId) -> Option<bool> {
+        let detections = target_groups
+            .iter()
+            .filter_map(|group| self.get(group, id)?.anomaly_detection);
+        detections
+            .map(|detection| detection.result == AnomalyResult::Anomalous)
+            .reduce(|one, other| one || other)
     }
 
     /// Every one of `target_groups` may route to the instance, or none would anyway.

@@ -130,14 +130,7 @@ fn answer(lb: &Handle, method: &Method, path: &str) -> Response<Full<Bytes>> {
 }
 
 fn targets(lb: &Handle, group: &str) -> Response<Full<Bytes>> {
-    if !lb
-        .shared
-        .routing
-        .load()
-        .group_names
-        .iter()
-        .any(|name| name == group)
-    {
+    if !lb.shared.routing.load().groups.contains_key(group) {
         return fault(
             StatusCode::NOT_FOUND,
             "TargetGroupNotFound",

@@ -84,6 +84,24 @@ impl Buffer {
     }
 }
 
+impl Buffer {
+    /// Ready at the end of `stream`. What comes before is taken in, up to `most` bytes.
+    pub(crate) fn poll_end(
+        &mut self,
+        cx: &mut Context<'_>,
+        stream: &mut Stream,
+        most: usize,
+    ) -> Poll<()> {
+        while self.make_room(most) {
+            match ready!(self.poll_fill(cx, stream)) {
+                Ok(count) if count > 0 => {}
+                _ => return Poll::Ready(()),
+            }
+        }
+        Poll::Pending
+    }
+}
+
 impl Buffers {
     pub(crate) fn new(size: usize) -> Self {
         Self {

@@ -16,6 +16,9 @@ pub struct Config {
     pub threads: NonZeroUsize,
     /// Off by default, as it costs a line per request.
     pub access_log: Option<AccessLog>,
+    /// The zone that the balancer is in, for target groups without cross-zone balancing; none
+    /// where it is in all.
+    pub availability_zone: Option<String>,
     pub timeouts: Timeouts,
     pub limits: Limits,
 }
@@ -90,6 +93,7 @@ impl Default for Config {
             bind: vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
             threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             access_log: None,
+            availability_zone: None,
             timeouts: Timeouts::default(),
             limits: Limits::default(),
         }

@@ -10,6 +10,7 @@ use std::{
 
 use futures_util::future::{OptionFuture, join_all};
 use minicloud_lb_api::{HealthCheck, Report, Snapshot, TargetState};
+use rand::rngs::SmallRng;
 use tokio::{
     sync::{Notify, mpsc, watch},
     task::{AbortHandle, JoinSet},
@@ -59,10 +60,12 @@ impl Control {
     ) -> Self {
         let drained = Arc::new(Notify::new());
         Self {
-            shared,
             snapshots,
             workers,
-            registry: Registry::new(Arc::clone(&drained)),
+            registry: Registry::new(
+                Arc::clone(&drained),
+                shared.config.availability_zone.clone(),
+            ),
             drained,
             probers: HashMap::new(),
             prober_tasks: JoinSet::new(),
@@ -70,6 +73,7 @@ impl Control {
             listening: BTreeSet::new(),
             bind_faults: BTreeMap::new(),
             report,
+            shared,
         }
     }
 
@@ -103,7 +107,10 @@ impl Control {
         let patience = Instant::now() + self.shared.config.timeouts.first_probe;
         while !self.registry.is_known() {
             match timeout_at(patience, self.events.1.recv()).await {
-                Ok(Some(event)) => self.registry.note_health(event.uid, event.health),
+                Ok(Some(event)) => {
+                    self.registry
+                        .note_health(event.uid, event.health, Instant::now());
+                }
                 _ => return,
             }
         }
@@ -124,7 +131,13 @@ impl Control {
                 Some(event) = self.events.1.recv() => self.note_health(event),
                 () = self.drained.notified() => {}
                 Some(()) = next_cut => {}
-                _ = refresh.tick() => self.reconcile_listeners().await,
+                now = refresh.tick() => {
+                    self.registry.judge(now);
+                    for route in &self.shared.routing.load().routes {
+                        route.listener.forget_idle_clients();
+                    }
+                    self.reconcile_listeners().await;
+                }
             }
             self.publish().await;
         }
@@ -143,9 +156,10 @@ impl Control {
     }
 
     fn note_health(&mut self, event: HealthEvent) {
-        self.registry.note_health(event.uid, event.health);
+        let now = Instant::now();
+        self.registry.note_health(event.uid, event.health, now);
         while let Ok(event) = self.events.1.try_recv() {
-            self.registry.note_health(event.uid, event.health);
+            self.registry.note_health(event.uid, event.health, now);
         }
         self.publish_routing();
     }
@@ -228,7 +242,7 @@ impl Control {
         }
         self.publish_routing();
         let faults = self.bind_faults.values().map(|fault| sentence(fault));
-        let report = self.registry.report(faults);
+        let report = self.registry.report(faults, Instant::now());
         self.export(&report);
         self.report.send_if_modified(|current| {
             let is_new = **current != report;
@@ -245,22 +259,29 @@ impl Control {
     }
 
     fn store_routing(&self) {
-        let routing = self.registry.routing(&self.shared.metrics);
+        let routing = Arc::new(self.registry.routing(&self.shared.metrics));
         let before = self.shared.routing.load();
-        for (port, group) in &routing.routes {
+        for (name, group) in &routing.groups {
             let failed_open = before
-                .group(*port)
+                .groups
+                .get(name)
                 .is_some_and(|group| group.rule == Rule::FailOpen);
             if group.rule == Rule::FailOpen && !failed_open {
                 tracing::warn!(
-                    target_group.name = group.name,
-                    "no target is healthy; unhealthy ones serve (fail open)"
+                    target_group.name = name,
+                    "too few targets are healthy; unhealthy ones serve (fail open)"
                 );
             } else if failed_open && group.rule != Rule::FailOpen {
-                tracing::info!(target_group.name = group.name, "fail open has ended");
+                tracing::info!(target_group.name = name, "fail open has ended");
             }
         }
-        self.shared.routing.store(Arc::new(routing));
+        self.registry.mark_serving(&routing);
+        self.shared.routing.store(Arc::clone(&routing));
+        let now = Instant::now();
+        let mut rng: SmallRng = rand::make_rng();
+        for group in routing.groups.values() {
+            group.serve_waiting(now, &mut rng);
+        }
     }
 
     fn export(&self, report: &Report) {

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use crate::{
     http1::{ChunkFault, Refusal, ResponseFault},
     upstream::ConnectError,
@@ -21,8 +23,21 @@ pub(crate) enum Fault {
     BodyTooLarge,
     #[error("no listener of this port forwards to a target group")]
     NoRoute,
+    /// With the time after which there may be one.
     #[error("the target group has no target that is ready")]
-    NoTarget,
+    NoTarget(Duration),
+    /// With the time after which there may be a place.
+    #[error("all targets are busy, and the queue has no place")]
+    QueueFull(Duration),
+    #[error("no target was ready while the request waited in the queue")]
+    QueueTimeout(Duration),
+    /// With the time after which one more is allowed.
+    #[error("the client sends more requests than the rule allows")]
+    RateLimited(Duration),
+    #[error("the rule's redirect makes no valid location of this request")]
+    Redirect,
+    #[error("the rule's transform makes no valid request of this one")]
+    Transform,
     #[error("no target accepted a connection")]
     Connect(#[source] ConnectError),
     #[error("{0}")]

@@ -36,3 +36,8 @@ pub fn classify(text: &[u8]) -> Option<(usize, u8)> {
 pub fn cookies(input: &[u8]) {
     stickiness::properties::cookies(input);
 }
+
+/// Any listener's rules, and any request.
+pub fn rules(input: &[u8]) {
+    crate::rule::properties::any_rules(input);
+}

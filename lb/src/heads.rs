@@ -6,6 +6,7 @@ use minicloud_lb_api::XffHeaderProcessingMode;
 
 use crate::{
     http1::{BodyLength, FieldName, RequestHead, ResponseHead, TargetForm, put_decimal},
+    rule::Rewritten,
     trace_id::TraceId,
 };
 
@@ -19,14 +20,6 @@ pub(crate) struct Via<'a> {
     pub(crate) is_trusted: bool,
     pub(crate) xff: XffHeaderProcessingMode,
     pub(crate) trace_id: &'a TraceId,
-}
-
-/// What a rule's transforms made of the request.
-#[derive(Debug, Default)]
-pub(crate) struct Rewritten {
-    pub(crate) host: Option<Vec<u8>>,
-    /// Path and query.
-    pub(crate) target: Option<Vec<u8>>,
 }
 
 /// What a client's response head says beside the target's own fields.
@@ -69,7 +62,7 @@ pub(crate) fn put_request(
 ) {
     out.extend_from_slice(head.method_span().of(bytes));
     out.push(b' ');
-    match &rewritten.target {
+    match &rewritten.path_and_query {
         Some(target) => out.extend_from_slice(target),
         None => put_target(out, bytes, head),
     }
@@ -133,7 +126,8 @@ fn is_ours(id: FieldName) -> bool {
     )
 }
 
-fn put_target(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead) {
+/// Writes the request target in origin-form, or `*`.
+pub(crate) fn put_target(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead) {
     match head.target_form() {
         TargetForm::Absolute { path, query, .. } => {
             match path.is_empty() {

@@ -32,10 +32,6 @@
 
 mod access_log;
 mod admin;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "until the data path asks for it")
-)]
 mod balancer;
 mod buffer;
 mod client;
@@ -45,40 +41,25 @@ mod exchange;
 mod fault;
 #[cfg(fuzzing)]
 pub mod fuzzing;
-#[expect(
-    dead_code,
-    reason = "until targets are built on it; tests check its model"
-)]
 mod gate;
+mod group;
 mod heads;
 mod health;
 mod http1;
 mod listener;
 mod load_balancer;
 mod metrics;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "until the data path asks for it")
-)]
 mod queue;
+mod rate_limit;
 mod record;
 mod registry;
 mod respond;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "until the data path asks for it")
-)]
 mod retry;
 mod routing;
-#[expect(dead_code, unused_imports, reason = "the data path asks no rules yet")]
 mod rule;
 mod shared;
 mod spare;
 mod stable_hash;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "until the data path asks for it")
-)]
 mod stickiness;
 mod stream;
 mod target;

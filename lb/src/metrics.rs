@@ -69,18 +69,40 @@ pub(crate) enum RetryReason {
     Connect,
     /// The connect took too long.
     ConnectTimeout,
-    /// The connection ended with the request written and nothing answered.
+    /// A connection that had been idle ended with the request written and nothing answered:
+    /// the target had closed it, most likely.
+    Stale,
+    /// A fresh connection did.
     Unanswered,
+    /// The first target was late, so a second was asked beside it.
+    Hedge,
+    /// Not tried again, as too many were.
+    OverBudget,
 }
 
 impl RetryReason {
-    const ALL: [Self; 3] = [Self::Connect, Self::ConnectTimeout, Self::Unanswered];
+    const ALL: [Self; 6] = [
+        Self::Connect,
+        Self::ConnectTimeout,
+        Self::Stale,
+        Self::Unanswered,
+        Self::Hedge,
+        Self::OverBudget,
+    ];
+
+    /// Whether the target had the request, so that a second try is a second request's load.
+    pub(crate) fn is_of_the_target(self) -> bool {
+        matches!(self, Self::Unanswered | Self::ConnectTimeout)
+    }
 
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Connect => "connect",
             Self::ConnectTimeout => "connect_timeout",
+            Self::Stale => "stale",
             Self::Unanswered => "unanswered",
+            Self::Hedge => "hedge",
+            Self::OverBudget => "over_budget",
         }
     }
 }

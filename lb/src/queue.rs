@@ -270,7 +270,7 @@ impl Departures {
 }
 
 /// Who counts as one client: an IPv6 host chooses among the addresses of its /64.
-fn fold(client: IpAddr) -> IpAddr {
+pub(crate) fn fold(client: IpAddr) -> IpAddr {
     match client.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();

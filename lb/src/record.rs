@@ -1,21 +1,21 @@
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
 use crate::{
     access_log::{self, Line, LogSender},
-    client::Client,
-    http1::RequestHead,
+    client::judge::Request,
     metrics::{method_index, method_label},
     respond::CLIENT_GONE,
-    routing::Group,
+    routing::{Group, Listener},
+    rule::CompiledRule,
     target::Target,
 };
 
 /// The account of one request, closed when its response has ended or is given up.
 pub(crate) struct Record {
     started: Instant,
-    group: Arc<Group>,
+    group: Option<Arc<Group>>,
     method: usize,
     status: u16,
     /// Only there when somebody reads the access log.
@@ -23,29 +23,37 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    pub(crate) fn open(
-        group: &Arc<Group>,
-        head: &RequestHead,
-        bytes: &[u8],
-        client: &Client,
-        started: Instant,
-    ) -> Self {
-        group.metrics.inflight.inc();
-        let method = method_index(head.method());
-        let log = client.worker.log.as_ref();
+    pub(crate) fn open(request: &Request<'_>) -> Self {
+        let method = method_index(request.head.method());
+        let log = request.client.worker.log.as_ref();
         Self {
-            started,
-            group: Arc::clone(group),
+            started: request.now,
+            group: None,
             method,
             // Stands if the request is dropped before it has a response.
             status: CLIENT_GONE,
-            line: log.map(|log| Box::new((log.clone(), new_line(group, head, bytes, client)))),
+            line: log.map(|log| Box::new((log.clone(), new_line(request, method)))),
         }
     }
 
-    pub(crate) fn group(&self) -> &Arc<Group> {
-        &self.group
+    /// The rule that takes the request is found.
+    pub(crate) fn routed(&mut self, _listener: &Listener, _rule: &CompiledRule, ip: IpAddr) {
+        if let Some(line) = &mut self.line {
+            line.1.client = ip;
+        }
     }
+
+    /// It goes to a target of this group.
+    pub(crate) fn forwarded(&mut self, group: &Arc<Group>) {
+        group.metrics.inflight.inc();
+        self.group = Some(Arc::clone(group));
+        if let Some(line) = &mut self.line {
+            line.1.target_group.clone_from(&group.state.name);
+        }
+    }
+
+    /// It has waited in the group's queue for so long.
+    pub(crate) fn queued(&mut self, _wait: Duration) {}
 
     pub(crate) fn answered(&mut self, status: u16) {
         self.status = status;
@@ -74,9 +82,11 @@ impl Record {
 impl Drop for Record {
     fn drop(&mut self) {
         let duration = self.started.elapsed();
-        self.group.metrics.inflight.dec();
-        self.group.metrics.duration.observe(duration.as_secs_f64());
-        self.group.metrics.count_request(self.status, self.method);
+        if let Some(group) = &self.group {
+            group.metrics.inflight.dec();
+            group.metrics.duration.observe(duration.as_secs_f64());
+            group.metrics.count_request(self.status, self.method);
+        }
         if let Some(line) = self.line.take() {
             let (log, mut line) = *line;
             line.status = self.status;
@@ -86,19 +96,18 @@ impl Drop for Record {
     }
 }
 
-fn new_line(group: &Group, head: &RequestHead, bytes: &[u8], client: &Client) -> Line {
+fn new_line(request: &Request<'_>, method: usize) -> Line {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let host = request.head.host().map(|host| host.of(request.bytes));
     Line {
         time: access_log::now(),
-        client: client.peer.ip(),
-        port: client.port,
-        method: method_label(method_index(head.method())).to_owned(),
-        host: head
-            .host()
-            .map_or_else(String::new, |host| text(host.of(bytes))),
-        uri: text(head.target().of(bytes)),
+        client: request.client.peer.ip(),
+        port: request.client.port,
+        method: method_label(method).to_owned(),
+        host: text(host.unwrap_or_default()),
+        uri: text(request.head.target().of(request.bytes)),
         status: 0,
-        target_group: group.name.clone(),
+        target_group: String::new(),
         target: None,
         attempts: 0,
         bytes_sent: 0,

@@ -3,19 +3,27 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, atomic::AtomicUsize},
+    sync::Arc,
+    time::Duration,
 };
 
 use minicloud_lb_api::{
-    Action, HealthCheck, Report, Snapshot, TargetDescription, TargetHealth, TargetHealthDescription,
+    AnomalyDetection, AnomalyResult, HealthCheck, Report, Snapshot, TargetDescription,
+    TargetGroupAttributes, TargetGroupReport, TargetHealth, TargetHealthDescription, TargetState,
 };
 use tokio::{sync::Notify, time::Instant};
 
 use crate::{
-    balancer::{Member, Preference, eligible},
+    balancer::{
+        Member, Preference,
+        anomaly::{self, Change, Observed, Standing, Verdict},
+        eligible, slow_start,
+    },
+    group::GroupState,
     health::{self, Health},
     metrics::Metrics,
-    routing::{Group, Routing},
+    routing::{Group, Listener, Route, Routing, Serving},
+    rule::{CompiledAction, RuleSet},
     target::{Endpoint, Target},
 };
 
@@ -25,23 +33,27 @@ type Key = (String, String, String);
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     version: u64,
-    /// Ports with the group each forwards to.
-    routes: Vec<(u16, String)>,
+    /// The listeners as they were last accepted, with what was compiled of them.
+    listeners: Vec<(minicloud_lb_api::Listener, Arc<Listener>)>,
     groups: BTreeMap<String, RegisteredGroup>,
     targets: BTreeMap<Key, Registered>,
     /// What of the snapshot could not be taken in.
     faults: Vec<String>,
     next_uid: u64,
     drained: Arc<Notify>,
+    /// The balancer's own; none where zones do not matter.
+    availability_zone: Option<String>,
 }
 
 #[derive(Debug)]
 struct RegisteredGroup {
     check: HealthCheck,
-    deregistration_delay: std::time::Duration,
+    deregistration_delay: Duration,
+    attributes: TargetGroupAttributes,
+    is_scaled: bool,
     /// A listener forwards to it.
     is_used: bool,
-    turn: Arc<AtomicUsize>,
+    state: Arc<GroupState>,
 }
 
 #[derive(Debug)]
@@ -52,6 +64,11 @@ struct Registered {
     /// Still in the snapshot.
     is_listed: bool,
     health: Option<Health>,
+    since: Instant,
+    /// Since when, and over which time, its share grows to full.
+    slow_start: Option<(Instant, Duration)>,
+    standing: Standing,
+    verdict: Verdict,
     cut_at: Option<Instant>,
 }
 
@@ -63,9 +80,10 @@ pub(crate) struct Checked {
 }
 
 impl Registry {
-    pub(crate) fn new(drained: Arc<Notify>) -> Self {
+    pub(crate) fn new(drained: Arc<Notify>, availability_zone: Option<String>) -> Self {
         Self {
             drained,
+            availability_zone,
             ..Self::default()
         }
     }
@@ -74,7 +92,7 @@ impl Registry {
     pub(crate) fn apply(&mut self, snapshot: &Snapshot, now: Instant) {
         self.version = snapshot.version;
         self.faults.clear();
-        self.apply_groups(snapshot);
+        self.apply_groups(snapshot, now);
         self.apply_listeners(snapshot);
         let mut listed = BTreeSet::new();
         for group in &snapshot.target_groups {
@@ -92,18 +110,19 @@ impl Registry {
         self.deregister_unlisted(&listed, now);
     }
 
-    fn apply_groups(&mut self, snapshot: &Snapshot) {
+    fn apply_groups(&mut self, snapshot: &Snapshot, now: Instant) {
         let mut old = std::mem::take(&mut self.groups);
         for group in &snapshot.target_groups {
-            let turn = old
-                .remove(&group.name)
-                .map(|known| known.turn)
-                .unwrap_or_default();
+            let known = old.remove(&group.name).map(|known| known.state);
+            let state = known.unwrap_or_else(|| Arc::new(GroupState::new(&group.name, now)));
+            state.set_queue_capacity(group.attributes.queue.max_requests);
             let registered = RegisteredGroup {
                 check: group.health_check.clone(),
                 deregistration_delay: group.deregistration_delay,
+                attributes: group.attributes.clone(),
+                is_scaled: group.is_scaled,
                 is_used: false,
-                turn,
+                state,
             };
             if self.groups.insert(group.name.clone(), registered).is_some() {
                 self.faults
@@ -121,34 +140,54 @@ impl Registry {
             ));
     }
 
+    /// Takes the listeners that are sound; of one that is not, the last sound one stays.
     fn apply_listeners(&mut self, snapshot: &Snapshot) {
-        self.routes.clear();
-        for listener in &snapshot.listeners {
-            let Action::Forward(forward) = &listener.default_action else {
-                continue;
-            };
-            let Some(group) = forward
-                .target_groups
-                .first()
-                .map(|tuple| &tuple.target_group)
-            else {
-                continue;
-            };
-            if self.routes.iter().any(|(port, _)| *port == listener.port) {
+        let old = std::mem::take(&mut self.listeners);
+        for described in &snapshot.listeners {
+            let port = described.port;
+            if self.listeners.iter().any(|(known, _)| known.port == port) {
                 self.faults.push(format!(
-                    "port {} has two listeners; the first one stands",
-                    listener.port
+                    "port {port} has two listeners; the first one stands"
                 ));
                 continue;
             }
-            match self.groups.get_mut(group) {
-                Some(group) => group.is_used = true,
-                None => self.faults.push(format!(
-                    "the listener of port {} forwards to `{group}`, which is no target group; it answers 503",
-                    listener.port
-                )),
+            let known = old.iter().find(|(known, _)| known.port == port);
+            match (known, RuleSet::compile(described)) {
+                (Some(known), _) if known.0 == *described => self.listeners.push(known.clone()),
+                (known, Ok(rules)) => {
+                    let carried = known.map(|(_, listener)| &**listener);
+                    let listener = Listener::new(described, rules, carried);
+                    self.listeners.push((described.clone(), Arc::new(listener)));
+                }
+                (known, Err(errors)) => {
+                    for error in errors {
+                        self.faults
+                            .push(format!("the listener of port {port}: {error}"));
+                    }
+                    self.listeners.extend(known.cloned());
+                }
             }
-            self.routes.push((listener.port, group.clone()));
+        }
+        self.mark_used_groups();
+    }
+
+    fn mark_used_groups(&mut self) {
+        for (_, listener) in &self.listeners {
+            for rule in listener.rules.iter() {
+                let CompiledAction::Forward(forward) = &rule.action else {
+                    continue;
+                };
+                for tuple in &forward.groups {
+                    match self.groups.get_mut(&tuple.target_group) {
+                        Some(group) => group.is_used = true,
+                        None => self.faults.push(format!(
+                            "the listener of port {} forwards to `{}` by rule {}, which is no \
+                             target group; it answers 503",
+                            listener.port, tuple.target_group, rule.label
+                        )),
+                    }
+                }
+            }
         }
     }
 
@@ -177,7 +216,9 @@ impl Registry {
                 self.next_uid,
                 described,
                 endpoint,
+                Arc::clone(&group.state),
                 Arc::clone(&self.drained),
+                now,
             );
             Registered {
                 target: Arc::new(target),
@@ -185,9 +226,19 @@ impl Registry {
                 is_used: false,
                 is_listed: true,
                 health: None,
+                since: now,
+                slow_start: None,
+                standing: Standing::default(),
+                verdict: Verdict::default(),
                 cut_at: None,
             }
         });
+        registered
+            .target
+            .set_limit(group.attributes.max_requests_per_target);
+        if let Some(load) = described.load {
+            registered.target.note_load(load, now);
+        }
         registered
             .availability_zone
             .clone_from(&described.availability_zone);
@@ -257,21 +308,74 @@ impl Registry {
     }
 
     /// Notes a prober's news.
-    pub(crate) fn note_health(&mut self, uid: u64, health: Health) {
-        let mut targets = self.targets.iter_mut();
-        if let Some((key, registered)) =
-            targets.find(|(_, registered)| registered.target.uid == uid)
-        {
-            let told = health.describe();
-            tracing::info!(
-                target_group.name = key.0,
-                target.id = key.1,
-                state = ?told.state,
-                why = told.description,
-                "target health changed"
-            );
-            registered.health = Some(health);
+    pub(crate) fn note_health(&mut self, uid: u64, health: Health, now: Instant) {
+        let mut targets = self.targets.iter();
+        let found = targets.find(|(_, registered)| registered.target.uid == uid);
+        let Some(key) = found.map(|(key, _)| key.clone()) else {
+            return;
+        };
+        let slow_start = self.slow_start_of(&key, now);
+        let Some(registered) = self.targets.get_mut(&key) else {
+            return;
+        };
+        let told = health.describe();
+        tracing::info!(
+            target_group.name = key.0,
+            target.id = key.1,
+            state = ?told.state,
+            why = told.description,
+            "target health changed"
+        );
+        let was_healthy = registered.describe().state == TargetState::Healthy;
+        if told.state == TargetState::Healthy && !was_healthy {
+            registered.slow_start = slow_start;
+            if registered.health.as_ref().is_none_or(Health::is_new) {
+                let boot = now.duration_since(registered.since);
+                registered.target.group.note_boot(boot);
+            }
         }
+        registered.health = Some(health);
+    }
+
+    /// How a target of the group that becomes healthy now begins.
+    fn slow_start_of(&self, key: &Key, now: Instant) -> Option<(Instant, Duration)> {
+        let duration = self.groups.get(&key.0)?.attributes.slow_start;
+        let others = self.targets.iter().filter(|(other, registered)| {
+            let is_ready = registered.describe().state == TargetState::Healthy
+                && registered
+                    .slow_start
+                    .is_none_or(|(since, duration)| now.duration_since(since) >= duration);
+            other.0 == key.0 && *other != key && is_ready
+        });
+        slow_start::applies(duration, others.count()).then_some((now, duration))
+    }
+
+    /// Judges what the requests say of the targets; true if that changes who may serve.
+    pub(crate) fn judge(&mut self, now: Instant) -> bool {
+        let mut has_changed = false;
+        for (name, group) in &self.groups {
+            group.state.lateness.refresh();
+            let mut members: Vec<&mut Registered> = self
+                .targets
+                .iter_mut()
+                .filter(|(key, registered)| key.0 == *name && registered.may_serve())
+                .map(|(_, registered)| registered)
+                .collect();
+            let mut observed: Vec<Observed<'_>> = members
+                .iter_mut()
+                .map(|registered| Observed {
+                    counts: registered.target.outcomes.counts(),
+                    can_serve: registered.describe().state == TargetState::Healthy,
+                    standing: &mut registered.standing,
+                })
+                .collect();
+            let mitigate = group.attributes.anomaly_mitigation;
+            let verdicts = anomaly::judge(&mut observed, mitigate, now);
+            for (registered, verdict) in members.into_iter().zip(verdicts) {
+                has_changed |= registered.take_verdict(name, verdict, group, now);
+            }
+        }
+        has_changed
     }
 
     /// Targets to be checked: all that may serve.
@@ -302,41 +406,65 @@ impl Registry {
 
     /// The ports to listen on.
     pub(crate) fn ports(&self) -> BTreeSet<u16> {
-        self.routes.iter().map(|(port, _)| *port).collect()
+        self.listeners.iter().map(|(known, _)| known.port).collect()
     }
 
     pub(crate) fn routing(&self, metrics: &Metrics) -> Routing {
-        let routes = self.routes.iter().filter_map(|(port, name)| {
-            let registered = self.groups.get(name)?;
-            let (rule, eligible) = eligible(&self.members(name), Preference::default());
+        let groups = self.groups.iter().map(|(name, registered)| {
+            let asked = Preference {
+                minimum_healthy_targets: registered.attributes.minimum_healthy_targets,
+                cross_zone: registered.attributes.cross_zone,
+            };
+            let (rule, eligible) = eligible(&self.members_of(name), asked);
             let group = Group {
-                name: name.clone(),
+                state: Arc::clone(&registered.state),
                 rule,
                 eligible,
-                turn: Arc::clone(&registered.turn),
+                attributes: registered.attributes.clone(),
+                is_scaled: registered.is_scaled,
                 metrics: metrics.group(name),
             };
-            Some((*port, Arc::new(group)))
+            (name.clone(), Arc::new(group))
         });
+        let groups = groups.collect();
+        let listeners = self.listeners.iter();
         Routing {
-            routes: routes.collect(),
-            group_names: self.groups.keys().cloned().collect(),
+            routes: listeners
+                .map(|(_, listener)| Route::new(listener, &groups))
+                .collect(),
+            groups,
         }
     }
 
-    fn members(&self, group: &str) -> Vec<Member<Arc<Target>>> {
+    /// Tells each target whether it serves in `routing`.
+    pub(crate) fn mark_serving(&self, routing: &Routing) {
+        for ((group, ..), registered) in &self.targets {
+            let serves = routing.groups.get(group).is_some_and(|group| {
+                let mut eligible = group.eligible.iter();
+                eligible.any(|serving| serving.target.uid == registered.target.uid)
+            });
+            registered.target.set_serving(serves);
+        }
+    }
+
+    fn members_of(&self, group: &str) -> Vec<Member<Serving>> {
         let targets = self.targets.iter().filter(|(key, _)| key.0 == group);
-        let members = targets.map(|(_, registered)| Member {
-            target: Arc::clone(&registered.target),
-            state: registered.describe().state,
-            is_ejected: false,
-            is_near: true,
-        });
-        members.collect()
+        targets
+            .map(|(_, registered)| Member {
+                target: Serving {
+                    target: Arc::clone(&registered.target),
+                    slow_start: registered.slow_start,
+                },
+                state: registered.describe().state,
+                is_ejected: registered.verdict.is_ejected,
+                is_near: self.availability_zone.is_none()
+                    || registered.availability_zone == self.availability_zone,
+            })
+            .collect()
     }
 
     /// All that is known, with `faults` added to the snapshot's own.
-    pub(crate) fn report(&self, faults: impl Iterator<Item = String>) -> Report {
+    pub(crate) fn report(&self, faults: impl Iterator<Item = String>, now: Instant) -> Report {
         let targets = self
             .targets
             .iter()
@@ -353,19 +481,76 @@ impl Registry {
                     target_health: registered.describe(),
                     in_flight: target.in_flight(),
                     request_count: target.request_count(),
-                    anomaly_detection: None,
+                    anomaly_detection: registered.anomaly_detection(),
                 }
             });
         Report {
             snapshot_version: self.version,
             targets: targets.collect(),
-            target_groups: Vec::new(),
+            target_groups: self
+                .groups
+                .iter()
+                .map(|(name, group)| group.report(name, now))
+                .collect(),
             faults: self.faults.iter().cloned().chain(faults).collect(),
         }
     }
 }
 
+impl RegisteredGroup {
+    fn report(&self, name: &str, now: Instant) -> TargetGroupReport {
+        TargetGroupReport {
+            target_group: name.to_owned(),
+            queue_length: self.state.queue_length() as u64,
+            queue_wait_seconds: self.state.oldest_wait(now).as_secs_f64(),
+            queue_rejected: self.state.rejected(),
+        }
+    }
+}
+
 impl Registered {
+    /// Takes note of what the requests say; true if that changes who may serve.
+    fn take_verdict(
+        &mut self,
+        group_name: &str,
+        verdict: Verdict,
+        group: &RegisteredGroup,
+        now: Instant,
+    ) -> bool {
+        match verdict.change {
+            Some(Change::Ejected { cause, duration }) => tracing::warn!(
+                target_group.name = group_name,
+                target.id = self.target.id,
+                ?cause,
+                duration_ms = duration.as_millis(),
+                "target is ejected"
+            ),
+            Some(Change::Readmitted) => {
+                let duration = slow_start::after_ejection(group.attributes.slow_start);
+                self.slow_start = Some((now, duration));
+                tracing::info!(
+                    target_group.name = group_name,
+                    target.id = self.target.id,
+                    "target gets requests again"
+                );
+            }
+            None => {}
+        }
+        let has_changed = self.verdict.is_ejected != verdict.is_ejected;
+        self.verdict = verdict;
+        has_changed
+    }
+
+    fn anomaly_detection(&self) -> Option<AnomalyDetection> {
+        self.may_serve().then_some(AnomalyDetection {
+            result: match self.verdict.is_anomalous {
+                true => AnomalyResult::Anomalous,
+                false => AnomalyResult::Normal,
+            },
+            mitigation_in_effect: self.verdict.is_ejected,
+        })
+    }
+
     fn may_serve(&self) -> bool {
         self.is_used && !self.is_draining()
     }

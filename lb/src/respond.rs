@@ -1,5 +1,7 @@
 //! What the balancer answers by itself: one function maps each fault to its status.
 
+use std::time::Duration;
+
 use crate::{
     fault::Fault,
     heads::{ConnectionOption, put_connection, put_status_line},
@@ -29,7 +31,9 @@ pub(crate) fn status(fault: &Fault) -> u16 {
         Fault::RequestTimeout => 408,
         Fault::BodyTooLarge => 413,
         Fault::ClientGone => CLIENT_GONE,
-        Fault::NoRoute | Fault::NoTarget => 503,
+        Fault::RateLimited(_) => 429,
+        Fault::Redirect | Fault::Transform => 500,
+        Fault::NoRoute | Fault::NoTarget(_) | Fault::QueueFull(_) | Fault::QueueTimeout(_) => 503,
         Fault::Connect(ConnectError::Timeout(_)) | Fault::TargetTimeout => 504,
         Fault::Connect(_)
         | Fault::BadResponse(_)
@@ -40,19 +44,30 @@ pub(crate) fn status(fault: &Fault) -> u16 {
 }
 
 /// Fields that a fault's response has beside the usual ones.
-pub(crate) fn fields(fault: &Fault) -> &'static str {
+pub(crate) fn fields(fault: &Fault) -> String {
     match fault {
-        Fault::MethodNotAllowed => "Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS\r\n",
-        // New targets are checked ten times a second, so soon is honest.
-        Fault::NoRoute | Fault::NoTarget => "Retry-After: 1\r\n",
-        _ => "",
+        Fault::MethodNotAllowed => {
+            "Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS\r\n".to_owned()
+        }
+        Fault::NoRoute => retry_after(Duration::ZERO),
+        Fault::NoTarget(wait)
+        | Fault::QueueFull(wait)
+        | Fault::QueueTimeout(wait)
+        | Fault::RateLimited(wait) => retry_after(*wait),
+        _ => String::new(),
     }
+}
+
+/// Whole seconds, one at least: less is now.
+fn retry_after(wait: Duration) -> String {
+    let seconds = (wait + Duration::from_millis(999)).as_secs().max(1);
+    format!("Retry-After: {seconds}\r\n")
 }
 
 /// Whether what follows on the connection may not be what the client meant.
 pub(crate) fn ends_connection(fault: &Fault) -> bool {
     let status = status(fault);
-    status < 500 || matches!(status, 501 | 505)
+    (status < 500 && status != 429) || matches!(status, 501 | 505)
 }
 
 /// The short text that tells a client of `fault`.
@@ -111,15 +126,19 @@ mod tests {
             (Fault::ClientGone, 460),
             (Fault::Connect(refused()), 502),
             (Fault::BadResponse("x"), 502),
-            (Fault::NoTarget, 503),
+            (Fault::NoTarget(Duration::from_millis(1500)), 503),
+            (Fault::RateLimited(Duration::ZERO), 429),
             (Fault::NoRoute, 503),
             (Fault::TargetTimeout, 504),
         ];
         for (fault, code) in cases {
             assert_eq!(status(&fault), code, "{fault:?}");
             assert!(text(&fault).starts_with(&code.to_string()));
-            assert_eq!(fields(&fault).contains("Retry-After"), code == 503);
-            assert_eq!(ends_connection(&fault), code < 500);
+            assert_eq!(
+                fields(&fault).contains("Retry-After"),
+                matches!(code, 429 | 503)
+            );
+            assert_eq!(ends_connection(&fault), code < 500 && code != 429);
         }
     }
 

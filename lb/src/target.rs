@@ -4,10 +4,23 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use minicloud_lb_api as api;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
+
+use crate::{
+    balancer::{
+        anomaly::{Outcome, Outcomes},
+        headroom::Headroom,
+        peak_ewma::PeakEwma,
+        suspect::{Silence, is_suspect},
+    },
+    gate::Gate,
+    group::GroupState,
+    stable_hash::stable_hash,
+};
 
 /// A registered target, shared by the control task and all workers.
 ///
@@ -17,11 +30,19 @@ pub(crate) struct Target {
     /// Names this registration; never used twice in a process.
     pub(crate) uid: u64,
     pub(crate) id: String,
+    /// Of the id: what cookies and consistent hashing know it by.
+    pub(crate) hash: u64,
     pub(crate) endpoint: Endpoint,
-    in_flight: AtomicU64,
+    /// The group it is registered with.
+    pub(crate) group: Arc<GroupState>,
+    gate: Gate,
     request_count: AtomicU64,
-    draining: AtomicBool,
+    is_serving: AtomicBool,
     cut: AtomicBool,
+    latency: PeakEwma,
+    headroom: Headroom,
+    silence: Silence,
+    pub(crate) outcomes: Outcomes,
     probe_wanted: Notify,
     /// Shared by all targets: wakes the control task when a draining one is done.
     drained: Arc<Notify>,
@@ -40,45 +61,70 @@ pub(crate) enum Endpoint {
 
 /// A picked target: it counts as in flight until the claim is dropped.
 #[derive(Debug)]
-pub(crate) struct Claim(Arc<Target>);
+pub(crate) struct Claim {
+    target: Arc<Target>,
+    is_quiet: bool,
+}
 
 impl Target {
     pub(crate) fn new(
         uid: u64,
         target: &api::Target,
         endpoint: Endpoint,
+        group: Arc<GroupState>,
         drained: Arc<Notify>,
+        now: Instant,
     ) -> Self {
         Self {
             uid,
             id: target.id.clone(),
+            hash: stable_hash(target.id.as_bytes()),
             endpoint,
-            in_flight: AtomicU64::new(0),
+            group,
+            gate: Gate::new(None),
             request_count: AtomicU64::new(0),
-            draining: AtomicBool::new(false),
+            is_serving: AtomicBool::new(false),
             cut: AtomicBool::new(false),
+            latency: PeakEwma::new(now),
+            headroom: Headroom::new(now),
+            silence: Silence::new(now),
+            outcomes: Outcomes::default(),
             probe_wanted: Notify::new(),
             drained,
         }
     }
 
-    /// Takes a place at the target, unless it drains.
-    ///
-    /// Whoever reads `in_flight() == 0` after `drain()` knows that no claim exists and none
-    /// will: the count is raised before the flag is read here, and the flag is set before the
-    /// count is read there, all in one total order.
+    /// Takes a place at the target, unless it drains or is full.
     pub(crate) fn claim(self: &Arc<Self>) -> Option<Claim> {
-        self.in_flight.fetch_add(1, Ordering::SeqCst);
-        let claim = Claim(Arc::clone(self));
-        (!self.draining.load(Ordering::SeqCst)).then_some(claim)
+        self.gate.claim().then(|| Claim {
+            target: Arc::clone(self),
+            is_quiet: false,
+        })
+    }
+
+    pub(crate) fn has_room(&self) -> bool {
+        self.gate.has_room()
+    }
+
+    pub(crate) fn set_limit(&self, limit: Option<u32>) {
+        self.gate.set_limit(limit);
+    }
+
+    /// Whether new requests may come here, as last published.
+    pub(crate) fn set_serving(&self, is_serving: bool) {
+        self.is_serving.store(is_serving, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_serving(&self) -> bool {
+        self.is_serving.load(Ordering::Relaxed)
     }
 
     pub(crate) fn drain(&self) {
-        self.draining.store(true, Ordering::SeqCst);
+        self.gate.drain();
     }
 
     pub(crate) fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::SeqCst)
+        self.gate.is_draining()
     }
 
     /// Ends the deregistration delay: workers close what is still open.
@@ -91,15 +137,53 @@ impl Target {
     }
 
     pub(crate) fn in_flight(&self) -> u64 {
-        self.in_flight.load(Ordering::SeqCst)
+        self.gate.in_flight()
     }
 
     pub(crate) fn request_count(&self) -> u64 {
         self.request_count.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn count_request(&self) {
+    /// A request goes out to it. [`settled`](Self::settled) follows.
+    pub(crate) fn sent(&self, now: Instant) {
         self.request_count.fetch_add(1, Ordering::Relaxed);
+        self.silence.sent(now);
+    }
+
+    /// An answer began after `latency`, or the wait for one was given up.
+    pub(crate) fn settled(&self, latency: Option<Duration>, now: Instant) {
+        if let Some(latency) = latency {
+            self.silence.heard(now);
+            self.latency.observe(latency, now);
+            self.group.lateness.observe(latency);
+        }
+        self.silence.settled();
+    }
+
+    /// Counts how a request ended here; a failure after `waited`.
+    pub(crate) fn note(&self, outcome: Outcome, waited: Duration, now: Instant) {
+        self.outcomes.note(outcome);
+        if outcome != Outcome::Success {
+            self.latency.observe_failure(waited, now);
+        }
+    }
+
+    pub(crate) fn note_load(&self, load: api::TargetLoad, now: Instant) {
+        self.headroom.note(load, now);
+    }
+
+    /// Whether it keeps all its requests waiting as a frozen one does.
+    pub(crate) fn is_suspect(&self, now: Instant) -> bool {
+        let silence = self.silence.length(now);
+        !silence.is_zero() && is_suspect(silence, self.latency.usual(now))
+    }
+
+    pub(crate) fn latency(&self, now: Instant) -> Option<f64> {
+        self.latency.expected(now)
+    }
+
+    pub(crate) fn headroom(&self, now: Instant) -> f64 {
+        self.headroom.factor(now)
     }
 
     /// Asks for a health check now, as the data path has met a failure.
@@ -114,15 +198,22 @@ impl Target {
 
 impl Claim {
     pub(crate) fn target(&self) -> &Arc<Target> {
-        &self.0
+        &self.target
+    }
+
+    /// Gives the place back without looking for who waits for it: nobody does.
+    pub(crate) fn release_quietly(mut self) {
+        self.is_quiet = true;
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        let was_last = self.0.in_flight.fetch_sub(1, Ordering::SeqCst) == 1;
-        if was_last && self.0.is_draining() {
-            self.0.drained.notify_one();
+        let target = &self.target;
+        if target.gate.release() {
+            target.drained.notify_one();
+        } else if !self.is_quiet && target.group.has_waiters() && target.is_serving() {
+            target.group.hand_over(target);
         }
     }
 }
@@ -163,7 +254,15 @@ mod tests {
             load: None,
         };
         let endpoint = Endpoint::parse(&described.address).unwrap();
-        Arc::new(Target::new(1, &described, endpoint, Arc::default()))
+        let group = Arc::new(GroupState::new("web", Instant::now()));
+        Arc::new(Target::new(
+            1,
+            &described,
+            endpoint,
+            group,
+            Arc::default(),
+            Instant::now(),
+        ))
     }
 
     #[test]

@@ -6,18 +6,25 @@
 
 use std::{
     cell::{Cell, RefCell},
+    collections::VecDeque,
     rc::Rc,
     task::{Context, Poll, Waker},
     time::Duration,
 };
 
+use minicloud_lb_api::LoadBalancerAttributes;
 use slab::Slab;
-use tokio::time::Instant;
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep_until},
+};
 
 use crate::config::Timeouts;
 
 /// How often a sweep is due; deadlines are met this much late.
 pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
+/// By which alarms are gathered, so that a thousand a second cost a hundred wake-ups.
+const ALARM_SLACK: Duration = Duration::from_millis(10);
 /// Before the pace of a body is judged.
 const PACE_GRACE: Duration = Duration::from_secs(10);
 
@@ -28,6 +35,8 @@ pub(crate) struct Watch {
     phase: Cell<Phase>,
     awaited: Cell<Side>,
     expiry: Cell<Option<Expiry>>,
+    /// Whether an alarm that was set has rung; the number tells alarms apart.
+    alarm: Cell<(u32, bool)>,
     is_retiring: Cell<bool>,
     /// When the phase began or, where that counts, bytes last moved.
     progress: Cell<Instant>,
@@ -90,11 +99,34 @@ pub(crate) struct Patience {
 #[derive(Debug, Default)]
 pub(crate) struct Watches(RefCell<Slab<Rc<Watch>>>);
 
+/// Alarms of a worker's connections, each later than the one before, or nearly so: what is
+/// late changes slowly. They ring a few milliseconds late.
+#[derive(Debug, Default)]
+pub(crate) struct Alarms {
+    set: RefCell<VecDeque<(Instant, u32, Rc<Watch>)>>,
+    is_set: Notify,
+}
+
 /// A watch's place in a set, until dropped.
 #[derive(Debug)]
 pub(crate) struct Membership {
     watches: Rc<Watches>,
     key: usize,
+}
+
+impl Patience {
+    /// What a listener's attributes say, or a listener's that is gone. The balancer's own
+    /// timeouts can only be shorter.
+    pub(crate) fn new(timeouts: &Timeouts, attributes: Option<&LoadBalancerAttributes>) -> Self {
+        let default = LoadBalancerAttributes::default();
+        let attributes = attributes.unwrap_or(&default);
+        Self {
+            idle: attributes.idle_timeout.min(timeouts.client_idle),
+            target_idle: attributes.idle_timeout.min(timeouts.target_idle),
+            keep_alive: attributes.client_keep_alive.min(timeouts.client_keepalive),
+            min_body_rate: attributes.min_body_rate_bytes_per_second,
+        }
+    }
 }
 
 impl Watch {
@@ -104,6 +136,7 @@ impl Watch {
             phase: Cell::new(Phase::Idle),
             awaited: Cell::new(Side::Target),
             expiry: Cell::new(None),
+            alarm: Cell::default(),
             is_retiring: Cell::new(false),
             progress: Cell::new(now),
             born: now,
@@ -119,6 +152,7 @@ impl Watch {
     pub(crate) fn enter(&self, phase: Phase, now: Instant) {
         self.phase.set(phase);
         self.expiry.set(None);
+        self.alarm.set((self.alarm.get().0.wrapping_add(1), false));
         self.awaited.set(Side::Target);
         self.progress.set(now);
         self.pace.set(Pace::default());
@@ -155,6 +189,26 @@ impl Watch {
             slot => *slot = Some(cx.waker().clone()),
         }
         Poll::Pending
+    }
+
+    /// Whether the phase's alarm has rung; tells once.
+    pub(crate) fn take_alarm(&self) -> bool {
+        let (number, has_rung) = self.alarm.get();
+        self.alarm.set((number, false));
+        has_rung
+    }
+
+    /// Rings, unless the phase for which the alarm was set is over.
+    fn ring(&self, number: u32) {
+        if self.alarm.get().0 == number {
+            self.alarm.set((number, true));
+            self.wake();
+        }
+    }
+
+    /// Waiting for a turn is nobody's stall.
+    pub(crate) fn awaits_turn(&self) {
+        self.progress.set(Instant::now());
     }
 
     /// Whether the connection is to end with its current response, or now if it is idle.
@@ -266,6 +320,41 @@ impl Watches {
                 watch.retire();
             }
         }
+    }
+}
+
+impl Alarms {
+    /// Lets `watch` ring at `at`, if it is in the same phase then.
+    pub(crate) fn set(&self, at: Instant, watch: &Rc<Watch>) {
+        let mut set = self.set.borrow_mut();
+        if set.is_empty() {
+            self.is_set.notify_one();
+        }
+        set.push_back((at, watch.alarm.get().0, Rc::clone(watch)));
+    }
+
+    /// Rings what is due, for ever.
+    pub(crate) async fn run(&self) {
+        loop {
+            let next = self.ring_due(Instant::now());
+            match next {
+                Some(next) => sleep_until(next + ALARM_SLACK).await,
+                None => self.is_set.notified().await,
+            }
+        }
+    }
+
+    /// When the next is due.
+    fn ring_due(&self, now: Instant) -> Option<Instant> {
+        let mut set = self.set.borrow_mut();
+        while let Some((at, number, watch)) = set.front() {
+            if *at > now {
+                return Some(*at);
+            }
+            watch.ring(*number);
+            set.pop_front();
+        }
+        None
     }
 }
 

@@ -25,12 +25,11 @@ use crate::{
     buffer::Buffers,
     client::{self, Client},
     http1::{HeadLimits, RequestHead, ResponseHead},
-    routing::Group,
     shared::Shared,
     spare::Spare,
     stream::Stream,
     upstream::Pools,
-    watch::{self, Patience, Watches},
+    watch::{self, Alarms, Patience, Watches},
 };
 
 /// How often idle upstream connections are looked through.
@@ -57,6 +56,7 @@ pub(crate) struct Worker {
     pub(crate) pools: Rc<Pools>,
     pub(crate) log: Option<LogSender>,
     pub(crate) watches: Rc<Watches>,
+    pub(crate) alarms: Alarms,
     pub(crate) head_limits: HeadLimits,
     pub(crate) client_buffers: Buffers,
     pub(crate) target_buffers: Buffers,
@@ -90,7 +90,12 @@ pub(crate) fn run(
         .enable_all()
         .build()?;
     let worker = Rc::new(Worker::new(shared, log));
-    LocalSet::new().block_on(&runtime, worker.serve(commands, shutdown));
+    LocalSet::new().block_on(&runtime, async {
+        tokio::select! {
+            () = Rc::clone(&worker).serve(commands, shutdown) => {}
+            () = worker.alarms.run() => {}
+        }
+    });
     Ok(())
 }
 
@@ -109,6 +114,7 @@ impl Worker {
             pools: Rc::new(pools),
             log,
             watches: Rc::default(),
+            alarms: Alarms::default(),
             client_buffers: Buffers::new(CLIENT_BUFFER),
             target_buffers: Buffers::new(TARGET_BUFFER),
             request_heads: Spare::new(RequestHead::new, |head| {
@@ -259,11 +265,6 @@ impl Worker {
         let permit = Permit(connections.clone());
         let limit = i64::try_from(self.shared.config.limits.connections).unwrap_or(i64::MAX);
         (connections.get() <= limit).then_some(permit)
-    }
-
-    /// The group that a port forwards to, as of now.
-    pub(crate) fn group(&self, port: u16) -> Option<Arc<Group>> {
-        self.shared.routing.load().group(port).cloned()
     }
 }
 

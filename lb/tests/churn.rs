@@ -59,11 +59,13 @@ async fn send(
     let mut client = Client::connect(port).await;
     while !stop.load(Ordering::SeqCst) {
         client.send(&request).await;
+        let mut is_closing = false;
         match client.try_reply(true).await {
-            Some(reply) if reply.status == 200 => {}
+            Some(reply) if reply.status == 200 => is_closing = reply.says_close(),
             failed => failures.push(format!("{request:?} {is_kept} {failed:?}")),
         }
-        if !is_kept {
+        // A draining target's answers say so.
+        if is_closing || !is_kept {
             client = Client::connect(port).await;
         }
         done.fetch_add(1, Ordering::SeqCst);

@@ -93,13 +93,13 @@ async fn idempotent_request_on_a_stale_connection_is_sent_again() {
         for request in &requests {
             // Leaves a connection in the pool that will close on its next request.
             assert_eq!(status_of(&lb, &get("/")).await, 200);
-            let before = lb.retries("unanswered");
+            let before = lb.retries("stale");
             let mut client = lb.connect().await;
             client.send(request).await;
             let reply = client.try_reply(!request.starts_with("HEAD")).await;
             assert_eq!(reply.unwrap().status, 200, "{request}");
             lb.until_idle().await;
-            assert_eq!(lb.retries("unanswered"), before + 1, "{request}");
+            assert_eq!(lb.retries("stale"), before + 1, "{request}");
         }
     }
 }
@@ -112,7 +112,7 @@ async fn post_is_never_sent_twice() {
         let post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody";
         assert_eq!(status_of(&lb, post).await, 502);
         assert_eq!(target.requests(), 2);
-        assert_eq!(lb.retries("unanswered"), 0);
+        assert_eq!(lb.retries("stale"), 0);
     }
 }
 

@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use minicloud_autoscaler::describe::{Condition, LoadBalancer, TargetGroup, View};
+use minicloud_autoscaler::describe::{Condition, LoadBalancer, Queue, TargetGroup, View};
 
 use super::{connect, groups, targets};
 use crate::{
@@ -22,7 +22,7 @@ fn screen(view: &View) -> String {
     screen.push('\n');
     screen.push_str(&groups::rows(&view.auto_scaling_groups));
     screen.push('\n');
-    let header = ["TARGET GROUP", "TARGETS"];
+    let header = ["TARGET GROUP", "TARGETS", "WAITING", "REJECTED"];
     screen.push_str(&table(header, view.target_groups.iter().map(health)));
     if !view.ready {
         screen.push_str("\nnot ready: the provider has not been observed yet\n");
@@ -42,7 +42,7 @@ pub(crate) fn urls(balancer: &LoadBalancer) -> impl Iterator<Item = [String; 2]>
     })
 }
 
-fn health(group: &TargetGroup) -> [String; 2] {
+fn health(group: &TargetGroup) -> [String; 4] {
     let mut counts = BTreeMap::new();
     for description in &group.target_health_descriptions {
         let state = targets::state(description.target_health.state);
@@ -56,7 +56,21 @@ fn health(group: &TargetGroup) -> [String; 2] {
         true => "none".to_owned(),
         false => counts.join(", "),
     };
-    [group.target_group_name.clone(), counts]
+    let queue = group.queue.as_ref();
+    [
+        group.target_group_name.clone(),
+        counts,
+        queue.map_or_else(|| "-".to_owned(), waiting),
+        queue.map_or_else(|| "-".to_owned(), |queue| queue.rejected.to_string()),
+    ]
+}
+
+/// How many requests wait, and for how long the first of them.
+fn waiting(queue: &Queue) -> String {
+    match queue.length {
+        0 => "0".to_owned(),
+        length => format!("{length} ({:.1} s)", queue.wait_seconds),
+    }
 }
 
 /// What is wrong with the whole, then with each group.
@@ -73,4 +87,25 @@ fn conditions(view: &View) -> impl Iterator<Item = (String, &Condition)> {
             .map(move |condition| (subject.clone(), condition))
     });
     whole.chain(groups)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queue_shows_where_it_is_known() {
+        let mut group = TargetGroup {
+            target_group_name: "web".to_owned(),
+            queue: Some(Queue {
+                length: 3,
+                wait_seconds: 1.25,
+                rejected: 7,
+            }),
+            target_health_descriptions: Vec::new(),
+        };
+        assert_eq!(health(&group), ["web", "none", "3 (1.2 s)", "7"]);
+        group.queue = None;
+        assert_eq!(health(&group), ["web", "none", "-", "-"]);
+    }
 }

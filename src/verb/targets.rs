@@ -1,5 +1,5 @@
 use minicloud_autoscaler::api::{TargetGroups, TargetHealthDescriptions};
-use minicloud_lb_api::{TargetHealthDescription, TargetState};
+use minicloud_lb_api::{AnomalyDetection, AnomalyResult, TargetHealthDescription, TargetState};
 use serde_json::Value;
 
 use super::connect;
@@ -75,8 +75,31 @@ pub(super) fn state(state: TargetState) -> &'static str {
     }
 }
 
-/// ELB's code, as the wire has it, and the sentence.
+/// What the health checks say, and what the requests do.
 fn reason(description: &TargetHealthDescription) -> String {
+    let reasons = [health_reason(description), anomaly(description)];
+    let said: Vec<_> = reasons
+        .into_iter()
+        .filter(|reason| !reason.is_empty())
+        .collect();
+    said.join("; ")
+}
+
+fn anomaly(description: &TargetHealthDescription) -> String {
+    match description.anomaly_detection {
+        Some(AnomalyDetection {
+            result: AnomalyResult::Anomalous,
+            mitigation_in_effect,
+        }) => match mitigation_in_effect {
+            true => "anomalous: requests are kept from it".to_owned(),
+            false => "anomalous: it fails too many requests".to_owned(),
+        },
+        _ => String::new(),
+    }
+}
+
+/// ELB's code, as the wire has it, and the sentence.
+fn health_reason(description: &TargetHealthDescription) -> String {
     let health = &description.target_health;
     let code = match health.reason.map(serde_json::to_value) {
         Some(Ok(Value::String(code))) => code,
@@ -86,5 +109,43 @@ fn reason(description: &TargetHealthDescription) -> String {
         Some(sentence) if code.is_empty() => sentence.clone(),
         Some(sentence) => format!("{code}: {sentence}"),
         None => code,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use minicloud_lb_api::{HealthReason, TargetDescription, TargetHealth};
+
+    use super::*;
+
+    #[test]
+    fn reason_tells_of_checks_and_of_requests() {
+        let mut description = TargetHealthDescription {
+            target_group: "web".to_owned(),
+            target: TargetDescription {
+                id: "i-0123abcd".to_owned(),
+                address: "127.0.0.1:1".to_owned(),
+                port: 1,
+                availability_zone: None,
+            },
+            target_health: TargetHealth {
+                state: TargetState::Unhealthy,
+                reason: Some(HealthReason::Timeout),
+                description: Some("Request timed out".to_owned()),
+            },
+            in_flight: 0,
+            request_count: 0,
+            anomaly_detection: Some(AnomalyDetection {
+                result: AnomalyResult::Anomalous,
+                mitigation_in_effect: true,
+            }),
+        };
+        let expected = "Target.Timeout: Request timed out; anomalous: requests are kept from it";
+        assert_eq!(reason(&description), expected);
+        description.target_health.reason = None;
+        description.target_health.description = None;
+        assert_eq!(reason(&description), "anomalous: requests are kept from it");
+        description.anomaly_detection = None;
+        assert_eq!(reason(&description), "");
     }
 }

@@ -97,7 +97,10 @@ fn view() -> View {
     serde_json::from_value(json!({
         "time": "2026-01-01T00:00:00Z", "ready": true, "pace": "fast",
         "auto_scaling_groups": [group], "load_balancers": [], "conditions": [],
-        "target_groups": [{ "target_group_name": "web", "target_health_descriptions": [] }],
+        "target_groups": [{
+            "target_group_name": "web", "target_health_descriptions": [],
+            "queue": { "length": 2, "wait_seconds": 0.5, "rejected": 1 },
+        }],
     }))
     .unwrap()
 }
@@ -167,6 +170,7 @@ async fn lists_have_botocores_shape() {
         ("/v1/groups/web/activities", "/activities"),
         ("/v1/groups/web/activities?max_records=1", "/activities"),
         ("/v1/target-groups", "/target_groups/0/target_group_name"),
+        ("/v1/target-groups", "/target_groups/0/queue/wait_seconds"),
         (
             "/v1/target-groups/web/targets",
             "/target_health_descriptions",

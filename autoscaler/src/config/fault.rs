@@ -8,6 +8,9 @@ const SNIPPET_WIDTH: usize = 160;
 /// Characters of what the file says that a message repeats: the text may be hostile and long.
 const QUOTE_WIDTH: usize = 40;
 
+/// Characters of a message that may repeat what the file says.
+const SENTENCE_WIDTH: usize = 240;
+
 /// One mistake in a configuration file. Line and column count from 1, columns in characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -181,9 +184,18 @@ pub(super) fn quoted(text: &str) -> String {
 
 /// The same without the backticks.
 pub(super) fn shortened(text: &str) -> String {
+    tamed(text, QUOTE_WIDTH)
+}
+
+/// Words that may quote the file, as one line.
+pub(super) fn sentence(words: &str) -> String {
+    tamed(words, SENTENCE_WIDTH)
+}
+
+fn tamed(text: &str, width: usize) -> String {
     let mut shown = String::new();
     for (index, character) in text.chars().enumerate() {
-        if index == QUOTE_WIDTH {
+        if index == width {
             shown.push('…');
             break;
         }

@@ -1,17 +1,21 @@
 //! From the tree of a file to a [`Config`]: the sections at the root, and what spans sections.
 
+mod action;
 mod auto_scaling_group;
 mod launch_template;
 mod load_balancer;
+mod rule;
 mod scaling_policy;
 mod target_group;
 
 use std::collections::BTreeMap;
 
+use minicloud_lb_api::RuleFault;
+
 use super::{
     Config, Pace, ProviderKind,
     defaults::Defaults,
-    fault::{Faults, Mistake, quoted, shortened},
+    fault::{Faults, Mistake, quoted, sentence, shortened},
     node::{Node, Value},
     reader::{Entry, Fields, Log},
     scalar,
@@ -152,6 +156,17 @@ fn version(entry: &Entry<'_>) -> Option<()> {
 
 fn pace(entry: &Entry<'_>) -> Option<Pace> {
     entry.read(|pace| scalar::one_of(pace, PACES, &[Pace::Fast, Pace::Aws]))
+}
+
+/// Records what the balancer's own checks say against what was read from `entry`.
+fn accepts(entry: &Entry<'_>, verdict: Result<(), Vec<RuleFault>>) -> Option<()> {
+    let faults = verdict.err().unwrap_or_default();
+    for fault in &faults {
+        entry
+            .nearest_to(&fault.path)
+            .refuse(Mistake::new(sentence(&fault.reason)));
+    }
+    faults.is_empty().then_some(())
 }
 
 /// The entries of a section whose keys are names.

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use super::{
     fault::{Mistake, quoted},
-    units::{Bytes, show_duration},
+    units::{Bytes, Rate, show_duration},
 };
 
 /// Smallest and largest value allowed; `above` excludes the smallest.
@@ -83,6 +83,12 @@ impl Quantity for f64 {
 impl Quantity for Duration {
     fn show(self) -> String {
         show_duration(self)
+    }
+}
+
+impl Quantity for Rate {
+    fn show(self) -> String {
+        self.to_string()
     }
 }
 

@@ -22,7 +22,7 @@ mod tests;
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use minicloud_lb_api::{HealthCheck, Listener};
+use minicloud_lb_api::{HealthCheck, Listener, TargetGroupAttributes};
 use serde::{Deserialize, Serialize};
 
 pub use self::fault::{Fault, Faults};
@@ -30,6 +30,9 @@ use crate::launch_template::LaunchTemplate;
 
 /// The file that is built in, and that docker-compose.yml mounts.
 pub const EXAMPLE: &str = include_str!("../../../minicloud.yaml");
+
+/// What rules look like, for the reference page.
+const EXAMPLE_WITH_RULES: &str = include_str!("example_with_rules.yaml");
 
 /// A longer file is refused unread: no need to read more than one byte beyond.
 pub const MAX_FILE_BYTES: usize = 1024 * 1024;
@@ -168,6 +171,7 @@ pub struct TargetGroup {
     pub name: String,
     pub health_check: HealthCheck,
     pub deregistration_delay: Duration,
+    pub attributes: TargetGroupAttributes,
     /// `host:port` of targets registered by hand.
     pub targets: Vec<String>,
 }

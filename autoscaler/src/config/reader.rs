@@ -78,7 +78,7 @@ impl<'a> Entry<'a> {
     /// A mapping with the keys of `section`; others are faults.
     pub(super) fn fields(&self, section: &'static Section) -> Option<Fields<'a>> {
         let mut found = HashMap::new();
-        for (written, entry) in self.mapping()? {
+        for (written, entry) in self.mapping_such_as(section.example())? {
             if let Some(key) = section.key(&written) {
                 found.insert(key.name, entry);
                 continue;
@@ -99,10 +99,15 @@ impl<'a> Entry<'a> {
 
     /// A mapping from text to values, in the order of the file and without duplicates.
     pub(super) fn mapping(&self) -> Option<Vec<(String, Entry<'a>)>> {
+        self.mapping_such_as(None)
+    }
+
+    fn mapping_such_as(&self, example: Option<String>) -> Option<Vec<(String, Entry<'a>)>> {
         let Value::Mapping(pairs) = self.value() else {
             let mistake = Mistake::new(format!("expected a mapping, found {}", self.value()));
-            self.refuse(match self.value() {
-                Value::Null => mistake.hint("indent its keys below it, or remove it"),
+            self.refuse(match (self.value(), example) {
+                (Value::Null, _) => mistake.hint("indent its keys below it, or remove it"),
+                (_, Some(example)) => mistake.hint(format!("write {example}")),
                 _ => mistake,
             });
             return None;
@@ -134,17 +139,17 @@ impl<'a> Entry<'a> {
             let mistake = Mistake::new(format!("expected a list, found {}", self.value()));
             self.refuse(match self.value() {
                 Value::Text(text) => mistake.hint(format!("write [{}]", shortened(text))),
+                Value::Mapping(_) => mistake.hint("begin each item with -"),
                 _ => mistake,
             });
             return None;
         };
-        let item = |(index, node): (usize, &'a Node)| Entry {
-            node,
-            label_at: node.at,
-            path: format!("{}[{index}]", self.path),
-            log: self.log,
-        };
-        Some(items.iter().enumerate().map(item).collect())
+        let items = items.iter().enumerate();
+        Some(
+            items
+                .map(|(index, node)| self.numbered(index, node))
+                .collect(),
+        )
     }
 
     /// A list whose items differ from one another.
@@ -165,6 +170,60 @@ impl<'a> Entry<'a> {
             texts.push(text);
         }
         Some(texts)
+    }
+
+    /// The items of a list; what is no list is the one item there is.
+    pub(super) fn items(&self) -> Vec<Self> {
+        match self.value() {
+            Value::List(_) => self.list().unwrap_or_default(),
+            _ => vec![self.clone()],
+        }
+    }
+
+    /// Where `path` leads from here: `conditions[0].path_pattern.values[1]`, keys with or without
+    /// the unit that they have on the wire. Where the file has a shorter form, as far as it goes.
+    pub(super) fn nearest_to(&self, path: &str) -> Self {
+        let mut entry = self.clone();
+        for step in path.split(['.', '[']) {
+            let next = match step.strip_suffix(']') {
+                Some(index) => entry.item(index),
+                None => entry.member(step),
+            };
+            entry = next.unwrap_or(entry);
+        }
+        entry
+    }
+
+    fn item(&self, index: &str) -> Option<Self> {
+        match self.value() {
+            Value::List(items) => {
+                let index: usize = index.parse().ok()?;
+                Some(self.numbered(index, items.get(index)?))
+            }
+            _ => None,
+        }
+    }
+
+    fn member(&self, name: &str) -> Option<Self> {
+        let Value::Mapping(pairs) = self.value() else {
+            return None;
+        };
+        let without_unit = name.strip_suffix("_seconds").unwrap_or(name);
+        pairs.iter().find_map(|(key, node)| match &key.value {
+            Value::Text(text) if text == name || text == without_unit => {
+                Some(self.child(node, key.at, text))
+            }
+            _ => None,
+        })
+    }
+
+    fn numbered(&self, index: usize, node: &'a Node) -> Self {
+        Self {
+            node,
+            label_at: node.at,
+            path: format!("{}[{index}]", self.path),
+            log: self.log,
+        }
     }
 
     fn child(&self, node: &'a Node, label_at: Position, name: &str) -> Self {
@@ -190,6 +249,28 @@ impl<'a> Fields<'a> {
     pub(super) fn get(&self, key: &'static str) -> Option<&Entry<'a>> {
         debug_assert!(self.section.key(key).is_some(), "{key} is in no section");
         self.found.get(key)
+    }
+
+    /// The one key that is there: none is a fault, and so is a second, of which `instead` says
+    /// what becomes of it.
+    pub(super) fn only(&self, instead: &str) -> Option<(&'static str, &Entry<'a>)> {
+        let mut found: Vec<_> = self
+            .found
+            .iter()
+            .map(|(key, entry)| (*key, entry))
+            .collect();
+        found.sort_by_key(|(key, entry)| (entry.label_at, *key));
+        for (key, entry) in found.iter().skip(1) {
+            let mistake = Mistake::new(format!("{key} stands beside {}", found[0].0));
+            entry.refuse_label(mistake.hint(instead));
+        }
+        // A key that nobody knows is a fault already.
+        if matches!(self.entry.value(), Value::Mapping(pairs) if pairs.is_empty()) {
+            let mistake = Mistake::new("the mapping is empty");
+            self.entry
+                .refuse(mistake.hint(format!("write one of {}", self.section.list())));
+        }
+        found.first().copied()
     }
 
     /// The key's value; its absence is a fault.

@@ -1,12 +1,12 @@
 //! docs/configuration.md, written from the tables that the reader itself goes by.
 
-use std::fmt::Write as _;
+use std::{collections::HashSet, fmt::Write as _};
 
 use super::{
-    EXAMPLE, Pace,
+    EXAMPLE, EXAMPLE_WITH_RULES, Pace,
     defaults::Defaults,
     file::ROOT,
-    schema::{Absent, Form, Key, Section},
+    schema::{Absent, Key, Section},
 };
 
 const HEAD: &str = "\
@@ -21,21 +21,35 @@ each refused, all at once, with line, column and what to write instead (exit cod
 turns bad while minicloud runs changes nothing: the last good one stays in force.
 
 - **Durations** are text with a unit: `100ms`, `30s`, `5m`, `2h`. **Sizes** as well: `512KiB`,
-  `128MiB`, `1.5GiB`. A bare number is refused where a unit is needed.
+  `128MiB`, `1.5GiB`. **Rates**: `240B/s`. A bare number is refused where a unit is needed.
 - **Names** have 1 to 64 letters, digits, `-` and `_`, a letter or digit first.
 - **Text** that YAML reads as a number or as `true` or `false` needs quotes: `\"1.10\"`.
+  So does text that begins with `*`, `#`, `{` or `[`, as hosts (`\"*.example.com\"`) and redirects
+  (`\"#{host}\"`) may.
+- **One of**: an `ACTION`, a condition and a transform are mappings with one key, which says what
+  kind they are. `-` stands for the default of those.
+- **Headings**: `NAME` is any name and `[]` any item of a list; `ACTION` is a listener's
+  `default_action` and a rule's `action`, `PATTERNS` the long form of `host_header` and
+  `path_pattern`, `REWRITE` what a transform holds.
 - A default with two values is that of `pace: fast`, then that of `pace: aws`.
 - Anchors, aliases and `<<` work. The file is UTF-8, one YAML document, up to 1 MiB.
 ";
 
 /// The reference page of the file, in Markdown.
 pub(super) fn page() -> String {
-    let mut page = format!("{HEAD}\n## Example\n\n```yaml\n{EXAMPLE}```\n");
-    write_section(&mut page, &ROOT);
+    let mut page = format!(
+        "{HEAD}\n## Example\n\n```yaml\n{EXAMPLE}```\n\n\
+         ## A listener with rules\n\n```yaml\n{EXAMPLE_WITH_RULES}```\n"
+    );
+    write_section(&mut page, &ROOT, &mut HashSet::new());
     page
 }
 
-fn write_section(page: &mut String, section: &Section) {
+/// Writes a section and those below it, each once.
+fn write_section(page: &mut String, section: &Section, written: &mut HashSet<&'static str>) {
+    if !written.insert(section.place) {
+        return;
+    }
     let title = match section.place {
         "" => "The file".to_owned(),
         place => format!("`{place}`"),
@@ -44,8 +58,8 @@ fn write_section(page: &mut String, section: &Section) {
     for key in section.keys {
         *page += &row(key);
     }
-    for child in section.keys.iter().filter_map(child) {
-        write_section(page, child);
+    for child in section.keys.iter().filter_map(|key| key.form.child()) {
+        write_section(page, child, written);
     }
 }
 
@@ -73,13 +87,6 @@ fn by_pace(value: fn(&Defaults) -> String) -> String {
     match fast == aws {
         true => format!("`{fast}`"),
         false => format!("`{fast}`, `{aws}`"),
-    }
-}
-
-fn child(key: &Key) -> Option<&'static Section> {
-    match key.form {
-        Form::Section(section) | Form::Named(section) | Form::ListOf(section) => Some(section),
-        _ => None,
     }
 }
 
@@ -111,7 +118,11 @@ mod tests {
                     section.place
                 );
             }
-            section.keys.iter().filter_map(child).for_each(check);
+            section
+                .keys
+                .iter()
+                .filter_map(|key| key.form.child())
+                .for_each(check);
         }
         check(&ROOT);
     }

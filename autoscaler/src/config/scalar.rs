@@ -1,13 +1,15 @@
 //! Single values: of the right kind, in the right unit, within limits, or a mistake that says so.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, net::IpAddr, time::Duration};
+
+use ipnet::IpNet;
 
 use super::{
     fault::{Mistake, quoted},
     limits::Limits,
     node::Value,
     suggest::nearest,
-    units::{self, Bytes},
+    units::{self, Bytes, Rate},
 };
 
 /// They become labels, metric labels and parts of host names.
@@ -74,6 +76,34 @@ pub(super) fn bytes(value: &Value, limits: &Limits<Bytes>) -> Result<Bytes, Mist
     }
 }
 
+pub(super) fn rate(value: &Value, limits: &Limits<Rate>) -> Result<Rate, Mistake> {
+    match quantity(value) {
+        Some(text) => limits.check(units::rate(&text)?, text),
+        None => Err(unexpected("a rate such as 240B/s", value)),
+    }
+}
+
+/// A network in CIDR notation; an address stands for itself alone.
+pub(super) fn network(value: &Value) -> Result<IpNet, Mistake> {
+    let text = text(value)?;
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok(address.into());
+    }
+    match text.parse::<IpNet>() {
+        Ok(network) if network.addr() == network.network() => Ok(network),
+        Ok(network) => {
+            let mistake = Mistake::new(format!(
+                "{} is an address with bits beyond its prefix",
+                quoted(text)
+            ));
+            let address = IpNet::from(network.addr());
+            Err(mistake.hint(format!("write {} or {address}", network.trunc())))
+        }
+        Err(_) => Err(Mistake::new(format!("{} is not a network", quoted(text)))
+            .hint("write one such as 10.0.0.0/8, 192.168.1.7, fd00::/8 or ::1")),
+    }
+}
+
 /// Text, or a bare number, of which `units` will say what unit it lacks.
 fn quantity(value: &Value) -> Option<Cow<'_, str>> {
     match value {
@@ -85,10 +115,10 @@ fn quantity(value: &Value) -> Option<Cow<'_, str>> {
 }
 
 /// What the word in the file stands for: `words` and `values` are in the same order.
-pub(super) fn one_of<T: Copy>(value: &Value, words: &[&str], values: &[T]) -> Result<T, Mistake> {
+pub(super) fn one_of<T: Clone>(value: &Value, words: &[&str], values: &[T]) -> Result<T, Mistake> {
     let written = text(value)?;
     if let Some((_, value)) = words.iter().zip(values).find(|(word, _)| **word == written) {
-        return Ok(*value);
+        return Ok(value.clone());
     }
     let mistake = Mistake::new(format!("unknown value {}", quoted(written)));
     Err(match nearest(written, words.iter().copied()) {

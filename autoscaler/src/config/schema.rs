@@ -8,13 +8,14 @@ use super::{
     fault::Mistake,
     limits::Limits,
     suggest::{nearest, snake_case},
-    units::Bytes,
+    units::{Bytes, Rate},
 };
 
 /// A mapping with known keys.
 #[derive(Debug)]
 pub(super) struct Section {
-    /// Where it stands; `NAME` is any name, `[]` any item. Empty for the file itself.
+    /// Where it stands, in the words that the head of the reference page explains: `NAME` is
+    /// any name, `[]` any item. Empty for the file itself.
     pub(super) place: &'static str,
     pub(super) keys: &'static [Key],
     /// What people write here who know botocore's model or another tool, in snake_case, and
@@ -38,11 +39,14 @@ pub(super) enum Form {
     Number(&'static str, &'static Limits<f64>),
     Duration(&'static Limits<Duration>),
     Bytes(&'static Limits<Bytes>),
+    Rate(&'static Limits<Rate>),
     Flag,
     OneOf(&'static [&'static str]),
     /// In words.
     Text(&'static str),
     Section(&'static Section),
+    /// A short form, in words, or the long one.
+    Or(&'static str, &'static Section),
     /// A mapping from names to sections.
     Named(&'static Section),
     ListOf(&'static Section),
@@ -60,6 +64,16 @@ pub(super) enum Absent {
 impl Section {
     pub(super) fn key(&self, name: &str) -> Option<&'static Key> {
         self.keys.iter().find(|key| key.name == name)
+    }
+
+    /// The least that may stand there, where something must.
+    pub(super) fn example(&self) -> Option<String> {
+        let required = self.keys.iter().filter_map(|key| match key.absent {
+            Absent::Fault(value) => Some(format!("{}: {value}", key.name)),
+            _ => None,
+        });
+        let required: Vec<_> = required.collect();
+        (!required.is_empty()).then(|| format!("{{ {} }}", required.join(", ")))
     }
 
     /// What is wrong with a key that is not in this section, and which key it stands for.
@@ -85,7 +99,8 @@ impl Section {
         }
     }
 
-    fn list(&self) -> String {
+    /// Its keys, as a message lists them.
+    pub(super) fn list(&self) -> String {
         let names: Vec<_> = self.keys.iter().map(|key| key.name).collect();
         names.join(", ")
     }
@@ -107,6 +122,19 @@ impl Key {
     }
 }
 
+impl Form {
+    /// The section that may stand there.
+    pub(super) fn child(&self) -> Option<&'static Section> {
+        match self {
+            Self::Section(section)
+            | Self::Or(_, section)
+            | Self::Named(section)
+            | Self::ListOf(section) => Some(section),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -114,10 +142,12 @@ impl fmt::Display for Form {
             Self::Number(what, limits) => write!(f, "{what}, {limits}"),
             Self::Duration(limits) => write!(f, "duration, {limits}"),
             Self::Bytes(limits) => write!(f, "size, {limits}"),
+            Self::Rate(limits) => write!(f, "rate, {limits}"),
             Self::Flag => f.write_str("`true` or `false`"),
             Self::OneOf(words) => write!(f, "`{}`", words.join("` or `")),
             Self::Text(what) => f.write_str(what),
             Self::Section(_) => f.write_str("mapping"),
+            Self::Or(short, _) => write!(f, "{short}, or mapping"),
             Self::Named(_) => f.write_str("mapping of names to mappings"),
             Self::ListOf(_) => f.write_str("list of mappings"),
         }

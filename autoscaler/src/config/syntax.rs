@@ -41,9 +41,8 @@ fn explain(error: &Error) -> Mistake {
     match error {
         Error::MultipleDocuments { .. } => Mistake::new("a second YAML document begins here")
             .hint("keep one and remove the line `---`"),
-        Error::UnknownAnchor { .. } => {
-            Mistake::new("the alias names no anchor above it").hint("define it with `&`")
-        }
+        Error::UnknownAnchor { .. } => Mistake::new("the alias names no anchor above it")
+            .hint("define it with `&`, or put text that begins with `*` in quotes"),
         Error::RecursiveReferencesRequireWeakTypes { .. } => {
             Mistake::new("the alias stands inside its own anchor").hint("write the value out")
         }
@@ -90,6 +89,11 @@ const PHRASES: &[(&str, &str, &str)] = &[
         "put text that contains `: ` in quotes, or align the key with those above",
     ),
     (
+        "did not find expected ',' or '}'",
+        "a `{` is not closed",
+        "close it, and put text with ` #` in it, or that begins with `#`, in quotes",
+    ),
+    (
         "simple key expected ':'",
         "a key without `:`",
         "write `key: value`",
@@ -131,6 +135,10 @@ mod tests {
                 "a: @x\n",
                 "1:4: no value begins with this character; put the text in quotes",
             ),
+            (
+                "a: { b: #{c} }\nd: 1\n",
+                "2:2: a `{` is not closed; close it, and put text with ` #` in it, or that begins with `#`, in quotes",
+            ),
             ("a: [1, 2\n", "1:4: not valid YAML: unclosed bracket '['"),
             ("a: \"x\n", "1:4: not valid YAML: unclosed quote"),
             (
@@ -148,7 +156,7 @@ mod tests {
             ),
             (
                 "a: *b\n",
-                "1:4: the alias names no anchor above it; define it with `&`",
+                "1:4: the alias names no anchor above it; define it with `&`, or put text that begins with `*` in quotes",
             ),
             (
                 "&a [*a]",

@@ -1,5 +1,6 @@
 //! The file as a whole; each class of mistake alone is in `classes`, hostile input in `hostile`.
 
+mod balancer;
 mod classes;
 mod hostile;
 
@@ -73,6 +74,7 @@ fn example_is_what_it_says() {
             matcher: "200".parse().unwrap(),
         },
         deregistration_delay: Duration::from_secs(30),
+        attributes: Default::default(),
         targets: Vec::new(),
     };
     let load_balancer = LoadBalancer {

@@ -8,6 +8,10 @@ use super::fault::{Mistake, quoted, shortened};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Bytes(pub(super) u64);
 
+/// Bytes a second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Rate(pub(super) u64);
+
 /// What is measured, and how it is written.
 struct Measure {
     name: &'static str,
@@ -46,6 +50,18 @@ const SIZE: Measure = Measure {
     ],
 };
 
+const RATE: Measure = Measure {
+    name: "a rate",
+    form: "a number and B/s, KiB/s or MiB/s, such as 240B/s",
+    common: "B/s",
+    units: &[("B/s", 1.0), ("KiB/s", KIB), ("MiB/s", KIB * KIB)],
+    spellings: &[
+        ("B/s", &["b", "b/s"]),
+        ("KiB/s", &["k", "kb", "kib", "k/s", "kb/s", "kib/s"]),
+        ("MiB/s", &["m", "mb", "mib", "m/s", "mb/s", "mib/s"]),
+    ],
+};
+
 const KIB: f64 = 1024.0;
 
 pub(super) fn duration(text: &str) -> Result<Duration, Mistake> {
@@ -58,13 +74,22 @@ pub(super) fn bytes(text: &str) -> Result<Bytes, Mistake> {
     if let Some(mistake) = bare_bytes(text) {
         return Err(mistake);
     }
-    let bytes = SIZE.read(text)?;
+    SIZE.read(text).map(whole).map(Bytes)
+}
+
+pub(super) fn rate(text: &str) -> Result<Rate, Mistake> {
+    RATE.read(text).map(whole).map(Rate)
+}
+
+fn whole(number: f64) -> u64 {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "never negative, and a cast of a float saturates: limits come after"
     )]
-    Ok(Bytes(bytes.round() as u64))
+    {
+        number.round() as u64
+    }
 }
 
 /// A number too large to be meant in MiB is one of bytes.
@@ -90,7 +115,7 @@ pub(super) fn show_duration(duration: Duration) -> String {
 impl std::fmt::Display for Bytes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut value = self.0;
-        let mut unit = "";
+        let mut unit = if value == 0 { "KiB" } else { "" };
         for larger in ["KiB", "MiB", "GiB"] {
             if value == 0 || !value.is_multiple_of(1024) {
                 break;
@@ -99,6 +124,15 @@ impl std::fmt::Display for Bytes {
             unit = larger;
         }
         write!(f, "{value}{unit}")
+    }
+}
+
+impl std::fmt::Display for Rate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            bytes if bytes == 0 || !bytes.is_multiple_of(1024) => write!(f, "{bytes}B/s"),
+            bytes => write!(f, "{}/s", Bytes(bytes)),
+        }
     }
 }
 
@@ -212,12 +246,32 @@ mod tests {
     }
 
     #[test]
+    fn rates_are_bytes_a_second() {
+        for (text, bytes) in [("240B/s", 240), ("1.5KiB/s", 1536), ("2MiB/s", 2 << 20)] {
+            assert_eq!(rate(text).unwrap(), Rate(bytes), "{text}");
+        }
+        for (text, expected) in [
+            ("240", "`240` has no unit; write 240B/s"),
+            ("4kB/s", "`4kB/s` is not a rate; write 4KiB/s"),
+            (
+                "8kbps",
+                "`8kbps` is not a rate; write a number and B/s, KiB/s or MiB/s, such as 240B/s",
+            ),
+        ] {
+            assert_eq!(rate(text).unwrap_err().to_string(), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn quantities_are_shown_as_they_are_written() {
         for text in ["0s", "100ms", "1500ms", "90s", "5m", "2h"] {
             assert_eq!(show_duration(duration(text).unwrap()), text);
         }
         for text in ["512KiB", "6MiB", "1024GiB"] {
             assert_eq!(bytes(text).unwrap().to_string(), text);
+        }
+        for text in ["0B/s", "240B/s", "64KiB/s"] {
+            assert_eq!(rate(text).unwrap().to_string(), text);
         }
     }
 }

@@ -8,6 +8,7 @@ use super::Reconciler;
 use crate::{
     capacity::{self, Capacity, CapacityRecord},
     command::{CapacityUpdate, Command, CommandError},
+    conduct::Conduct,
     config::{AutoScalingGroup, Config, HealthCheckType},
     describe::ConditionKind,
     group::{Group, Instance},
@@ -337,6 +338,7 @@ impl Instance {
             metric_ids: Vec::new(),
             cpu: CpuHistory::default(),
             unhealthy: None,
+            conduct: Conduct::default(),
             activity_id: record.activity_id,
         }
     }

@@ -13,6 +13,8 @@ use crate::{
     now::{Clock, Now},
     policy::{self, Observation, TrackedInstance},
     provider::InstanceProvider,
+    target_health::TargetHealthIndex,
+    wake::wake,
 };
 
 impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
@@ -88,6 +90,28 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             self.metrics.count_scaling(name, before, after, "policy");
             self.set_desired_capacity(name, after, cause, now);
         }
+    }
+
+    /// Lets a group of zero instances have one where requests wait for it.
+    pub(super) fn wake(&mut self, name: &str, targets: &TargetHealthIndex<'_>, now: Now) {
+        let Some(group) = self.groups.get(name) else {
+            return;
+        };
+        let is_served = |target_group: &str| {
+            let mut others = self.groups.iter().filter(|(other, _)| *other != name);
+            let by_hand = self.config.target_groups.get(target_group);
+            by_hand.is_some_and(|group| !group.targets.is_empty())
+                || others.any(|(_, other)| {
+                    other.capacity.desired_capacity > 0
+                        && other.spec.target_groups.iter().any(|g| g == target_group)
+                })
+        };
+        let Some(cause) = wake(group, targets, is_served) else {
+            return;
+        };
+        info!(asg.name = name, cause, "desired capacity changed");
+        self.metrics.count_scaling(name, 0, 1, "queue");
+        self.set_desired_capacity(name, 1, cause, now);
     }
 
     pub(super) fn take_in(&mut self, scrape: &Scrape) {

@@ -6,6 +6,7 @@ use tracing::{info, warn};
 
 use super::Reconciler;
 use crate::{
+    conduct::Conduct,
     crash_point::CrashPoint,
     describe::{Activity, ActivityStatus, ConditionKind},
     group::Instance,
@@ -62,6 +63,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             metric_ids: Vec::new(),
             cpu: CpuHistory::default(),
             unhealthy: None,
+            conduct: Conduct::default(),
             activity_id: Some(self.ledger.begin(activity)),
         };
         self.ledger.record_instance(name, &instance);

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use minicloud_lb_api::TargetGroupReport;
 use tokio::{
     task::JoinSet,
     time::{Instant, timeout, timeout_at},
@@ -39,18 +40,15 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     fn publish_snapshot(&mut self, now: Now) {
         let last = self.desk.snapshots.borrow().clone();
         let version = last.as_ref().map_or(0, |last| last.version);
-        let unchanged = snapshot::of_groups(&self.config, self.groups.values(), version);
-        if last.as_deref() == Some(&unchanged) {
+        let next = snapshot::at(now.mono, &self.config, self.groups.values(), version);
+        if !self.load_pace.lets(last.as_deref(), &next, now.mono) {
             return;
         }
         // From the wall clock, so that a restarted loop does not repeat a version.
         let version = u64::try_from(now.wall.as_microsecond())
             .unwrap_or_default()
             .max(version + 1);
-        let next = minicloud_lb_api::Snapshot {
-            version,
-            ..unchanged
-        };
+        let next = minicloud_lb_api::Snapshot { version, ..next };
         self.desk.snapshots.send_replace(Some(Arc::new(next)));
         let terminating = |instance: &Instance| {
             instance.lifecycle_state == LifecycleState::Terminating && instance.address.is_some()
@@ -101,6 +99,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             .keys()
             .map(|name| describe::TargetGroup {
                 target_group_name: name.clone(),
+                queue: targets.queue(name).map(describe_queue),
                 target_health_descriptions: reported
                     .clone()
                     .filter(|t| t.target_group == *name)
@@ -208,6 +207,14 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         if !calls.is_empty() {
             warn!("instances did not end in time, see minicloud sweep");
         }
+    }
+}
+
+fn describe_queue(report: &TargetGroupReport) -> describe::Queue {
+    describe::Queue {
+        length: report.queue_length,
+        wait_seconds: report.queue_wait_seconds,
+        rejected: report.queue_rejected,
     }
 }
 

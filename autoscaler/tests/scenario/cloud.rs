@@ -19,8 +19,8 @@ use minicloud_autoscaler::{
     provider::{InstanceProvider, ObservedState, fake::FakeProvider},
 };
 use minicloud_lb_api::{
-    HealthReason, Report, Target, TargetDescription, TargetGroup, TargetHealth,
-    TargetHealthDescription, TargetState,
+    AnomalyDetection, AnomalyResult, HealthReason, Report, Snapshot, Target, TargetDescription,
+    TargetGroup, TargetGroupReport, TargetHealth, TargetHealthDescription, TargetState,
 };
 use rand::{SeedableRng, rngs::SmallRng};
 use tempfile::TempDir;
@@ -46,6 +46,10 @@ pub(super) struct Weather {
     pub(super) agent_silent: bool,
     pub(super) balancer_silent: bool,
     pub(super) unhealthy: BTreeSet<InstanceId>,
+    /// Instances that fail more requests than others, though their checks pass.
+    pub(super) anomalous: BTreeSet<InstanceId>,
+    /// Requests that wait for a target.
+    pub(super) queue_length: u64,
     /// New instances never pass a health check.
     pub(super) never_healthy: bool,
     /// Requests that a draining instance holds on to.
@@ -158,6 +162,18 @@ impl Cloud {
             .view()
             .borrow()
             .clone()
+    }
+
+    /// What the balancer was told last.
+    pub(super) fn snapshot(&self) -> Arc<Snapshot> {
+        let link = self
+            .running
+            .as_ref()
+            .unwrap()
+            .autoscaler
+            .load_balancer_link();
+        let snapshot = link.snapshots.borrow().clone();
+        snapshot.unwrap()
     }
 
     pub(super) fn group(&self) -> AutoScalingGroup {
@@ -280,7 +296,7 @@ async fn balance(link: LoadBalancerLink, weather: Arc<Mutex<Weather>>) {
         }
         let report = |group: &TargetGroup, target: &Target| {
             let id: Option<InstanceId> = target.id.parse().ok();
-            let sick = id.is_some_and(|id| weather.unhealthy.contains(&id));
+            let sick = id.as_ref().is_some_and(|id| weather.unhealthy.contains(id));
             let state = match target.draining {
                 true => TargetState::Draining,
                 false if sick || (weather.never_healthy && !healthy.contains(&target.id)) => {
@@ -288,7 +304,16 @@ async fn balance(link: LoadBalancerLink, weather: Arc<Mutex<Weather>>) {
                 }
                 false => TargetState::Healthy,
             };
-            describe(group, target, state, weather.in_flight)
+            TargetHealthDescription {
+                anomaly_detection: Some(AnomalyDetection {
+                    result: match id.is_some_and(|id| weather.anomalous.contains(&id)) {
+                        true => AnomalyResult::Anomalous,
+                        false => AnomalyResult::Normal,
+                    },
+                    mitigation_in_effect: false,
+                }),
+                ..describe(group, target, state, weather.in_flight)
+            }
         };
         let targets = snapshot
             .target_groups
@@ -306,7 +331,16 @@ async fn balance(link: LoadBalancerLink, weather: Arc<Mutex<Weather>>) {
         link.receive(Report {
             snapshot_version: snapshot.version,
             targets,
-            target_groups: Vec::new(),
+            target_groups: snapshot
+                .target_groups
+                .iter()
+                .map(|group| TargetGroupReport {
+                    target_group: group.name.clone(),
+                    queue_length: weather.queue_length,
+                    queue_wait_seconds: 1.5,
+                    queue_rejected: 0,
+                })
+                .collect(),
             faults: Vec::new(),
         });
     }

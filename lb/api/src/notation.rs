@@ -158,11 +158,14 @@ fn wildcard(byte: u8) -> Glob {
 /// The sentence of an error that comes with a drawing of where it is.
 fn reason(error: &regex::Error) -> String {
     let text = match error {
-        regex::Error::CompiledTooBig(_) => return "compiled it is too big".to_owned(),
+        regex::Error::CompiledTooBig(_) => {
+            return "the regular expression is too big once compiled".to_owned();
+        }
         error => error.to_string(),
     };
     let last = text.lines().last().unwrap_or_default();
-    last.strip_prefix("error: ").unwrap_or(last).to_owned()
+    let reason = last.strip_prefix("error: ").unwrap_or(last);
+    format!("not a regular expression: {reason}")
 }
 
 #[cfg(test)]

@@ -13,6 +13,10 @@ pub struct TargetGroup {
     pub deregistration_delay: Duration,
     #[serde(default)]
     pub attributes: TargetGroupAttributes,
+    /// An Auto Scaling group registers targets here: where there is none, one may come, and
+    /// requests wait for it.
+    #[serde(default)]
+    pub is_scaled: bool,
     pub targets: Vec<Target>,
 }
 

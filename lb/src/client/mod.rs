@@ -1,5 +1,7 @@
 //! One client connection, from accept to close.
 
+mod answer;
+pub(crate) mod judge;
 mod session;
 
 use std::{

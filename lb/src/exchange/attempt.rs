@@ -3,6 +3,8 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use tokio::time::Instant;
+
 use crate::{
     buffer::Buffer,
     client::Client,
@@ -29,18 +31,20 @@ pub(crate) struct Attempt {
     pub(crate) head: ResponseHead,
     /// Whether a byte of an answer has come.
     has_answered: bool,
+    /// When it was sent, until the target has answered or is given up.
+    sent: Option<Instant>,
 }
 
 /// What a try shares with the others of its request.
 pub(crate) struct Shared<'a> {
-    pub(crate) client: &'a Client,
+    pub(crate) client: &'a Rc<Client>,
     pub(crate) stream: &'a mut Stream,
     pub(crate) input: &'a mut Buffer,
     pub(crate) outbound: &'a mut Outbound,
     /// Interim responses on their way to the client.
     pub(crate) interim: &'a mut Vec<u8>,
     pub(crate) to_head: bool,
-    pub(crate) takes_interim: Version,
+    pub(crate) version: Version,
 }
 
 /// How a try failed.
@@ -49,7 +53,10 @@ pub(crate) enum Failure {
     /// No connection, so nothing was sent.
     Connect(ConnectError),
     /// Sent, at least in part; the target ended without a word.
-    Unanswered,
+    Unanswered {
+        /// The connection had served before, so it may have been closed while it was idle.
+        was_reused: bool,
+    },
     Final(Fault),
 }
 
@@ -66,9 +73,11 @@ impl Attempt {
             Some(upstream) => upstream,
             None => pools.connect(&pool).await?,
         };
-        claim.target().count_request();
+        let sent = Instant::now();
+        claim.target().sent(sent);
         Ok(Self {
             lease: Lease::new(upstream, claim, pool, client),
+            sent: Some(sent),
             progress: Progress::default(),
             is_sent: false,
             bytes: client.worker.target_buffers.take(),
@@ -131,13 +140,14 @@ impl Attempt {
         match read {
             Ok(count) if count > 0 => {
                 self.has_answered = true;
+                self.settle(true);
                 shared.client.watch.target_progress();
                 Poll::Ready(Ok(()))
             }
             _ if self.has_answered => Poll::Ready(Err(Failure::Final(Fault::BadResponse(
                 "the target ended within a response's head",
             )))),
-            _ => Poll::Ready(Err(Failure::Unanswered)),
+            _ => Poll::Ready(Err(self.unanswered())),
         }
     }
 
@@ -155,15 +165,39 @@ impl Attempt {
 
     /// 100 is answered here, and HTTP/1.0 knows no interim responses.
     fn pass_interim(&mut self, shared: &mut Shared<'_>, length: usize) {
-        if self.head.status() != 100 && shared.takes_interim == Version::Http11 {
+        if self.head.status() != 100 && shared.version == Version::Http11 {
             put_interim(shared.interim, self.bytes.filled(), &self.head);
         }
         self.bytes.consume(length);
         self.has_answered = !self.bytes.is_empty();
     }
 
+    pub(super) fn has_answered(&self) -> bool {
+        self.has_answered
+    }
+
+    /// Tells the target that this request waits no more.
+    fn settle(&mut self, has_answered: bool) {
+        if let Some(sent) = self.sent.take() {
+            let now = Instant::now();
+            let latency = has_answered.then(|| now.duration_since(sent));
+            self.lease.claim.target().settled(latency, now);
+        }
+    }
+
+    fn unanswered(&self) -> Failure {
+        let upstream = &self.lease.upstream;
+        if upstream.is_reused {
+            self.lease.pool.learn(upstream.idle_age(), upstream);
+        }
+        Failure::Unanswered {
+            was_reused: upstream.is_reused,
+        }
+    }
+
     /// Gives back what was borrowed from the worker.
-    pub(crate) fn abandon(self, client: &Client) {
+    pub(crate) fn abandon(mut self, client: &Client) {
+        self.settle(false);
         client.worker.target_buffers.put(self.bytes);
         client.worker.response_heads.put(self.head);
     }
@@ -172,18 +206,8 @@ impl Attempt {
 impl Shared<'_> {
     /// Ready when the client has left. What it sends meanwhile is the next request's.
     pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            if !self
-                .input
-                .make_room(self.client.worker.shared.config.limits.head)
-            {
-                return Poll::Pending;
-            }
-            match ready!(self.input.poll_fill(cx, self.stream)) {
-                Ok(count) if count > 0 => {}
-                _ => return Poll::Ready(()),
-            }
-        }
+        let limit = self.client.worker.head_limits.head;
+        self.input.poll_end(cx, self.stream, limit)
     }
 
     /// Writes interim responses as far as the client takes them.

@@ -1,36 +1,51 @@
-//! One request's way to a response: a target is picked, the request sent, and sent again
-//! where that is safe; then the response relayed.
+//! One request's way to an answer: a target is picked, the request sent, and sent again, or to
+//! a second one as well, where that is safe.
 
 mod attempt;
+mod hedge;
 mod lease;
 mod outbound;
 mod relay;
 
 use std::{
     future::poll_fn,
+    net::IpAddr,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
 };
+
+use tokio::time::{Instant, sleep_until};
 
 pub(crate) use attempt::{Attempt, Failure, Shared};
 pub(crate) use lease::Lease;
 pub(crate) use outbound::Outbound;
 pub(crate) use relay::Relay;
 
+use hedge::Hedge;
+
 use crate::{
-    balancer::Rule,
+    balancer::{Rule, anomaly::Outcome},
     fault::Fault,
     metrics::RetryReason,
+    queue::Full,
     record::Record,
-    routing::Group,
-    target::Claim,
+    routing::{Group, Wish},
+    stickiness::StickyTo,
+    target::{Claim, Target},
     upstream::{ConnectError, Reuse},
 };
 
-/// The tries to get one response.
+/// The tries to get one answer.
 pub(crate) struct Exchange<'a> {
     pub(crate) shared: Shared<'a>,
     pub(crate) record: &'a mut Record,
+    /// As it was when the request came.
+    pub(crate) group: &'a Arc<Group>,
+    pub(crate) source_ip: IpAddr,
+    pub(crate) sticky_to: StickyTo,
+    /// For consistent hashing.
+    pub(crate) key: Option<u64>,
     /// Sending it twice does what sending it once does (RFC 9110 9.2.2).
     pub(crate) is_idempotent: bool,
     /// Targets that have failed it.
@@ -46,66 +61,146 @@ pub(crate) struct Answer {
 
 impl Exchange<'_> {
     /// Tries until there is an answer, another try would not be safe, or there were enough.
-    pub(crate) async fn run(&mut self) -> Result<Answer, Fault> {
-        let attempts = self.shared.client.worker.shared.config.limits.attempts;
-        let mut reuse = match self.is_idempotent && self.shared.outbound.is_replayable() {
+    pub(crate) async fn run(mut self) -> Result<Answer, Fault> {
+        self.group.state.budget.deposit(Instant::now());
+        let mut reuse = match self.may_repeat() {
             true => Reuse::Any,
             false => Reuse::Recent,
         };
-        let mut claim = self.first_claim()?;
+        let mut claim = self.first_claim().await?;
         let mut attempt = 1;
         loop {
             let target = Arc::clone(claim.target());
+            let started = Instant::now();
             let failure = match self.attempt(claim, reuse).await {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
-            if !matches!(failure, Failure::Final(_)) {
-                target.want_probe();
-            }
+            note_failure(&target, &failure, started);
             self.tried.push(target.uid);
             let (reason, fault, is_safe) = self.judge(failure);
-            if !is_safe || attempt >= attempts {
+            if !is_safe || attempt >= self.group.attributes.retry.attempts {
+                return Err(fault);
+            }
+            // A connection that was not made, or that was closed while it was idle, has cost
+            // the targets nothing.
+            if reason.is_of_the_target() && !self.withdraw() {
+                self.group.metrics.count_retry(RetryReason::OverBudget);
                 return Err(fault);
             }
             let Some(next) = self.next_claim(reason) else {
                 return Err(fault);
             };
-            self.record.group().metrics.count_retry(reason);
+            self.group.metrics.count_retry(reason);
             tracing::debug!(target.id, reason = reason.as_str(), %fault, "request is tried again");
             (claim, reuse) = (next, Reuse::Never);
             attempt += 1;
         }
     }
 
-    fn first_claim(&self) -> Result<Claim, Fault> {
-        let group = self.record.group();
+    /// Whether the whole request may be sent once more.
+    fn may_repeat(&self) -> bool {
+        self.is_idempotent && self.shared.outbound.is_replayable()
+    }
+
+    fn withdraw(&self) -> bool {
+        let limits = &self.group.attributes.retry;
+        self.group.state.budget.withdraw(limits, Instant::now())
+    }
+
+    fn pick(&self, group: &Group, tried: &[u64]) -> Option<Claim> {
+        let wish = Wish {
+            sticky_to: self.sticky_to,
+            key: self.key,
+            tried,
+        };
+        let mut rng = self.shared.client.worker.rng.borrow_mut();
+        group.pick(&wish, Instant::now(), &mut *rng)
+    }
+
+    async fn first_claim(&mut self) -> Result<Claim, Fault> {
+        let group = Arc::clone(self.group);
         if group.rule == Rule::FailOpen {
             group.metrics.fail_open.inc();
         }
+        // Who comes later does not overtake who waits.
+        let is_orderly = !group.has_queue() || group.state.queue_length() == 0;
+        if is_orderly && let Some(claim) = self.pick(&group, &[]) {
+            return Ok(claim);
+        }
         // The second look is for targets that began to drain after the first: routing without
         // them is published before they refuse claims.
-        let claim = group.pick(&[]).or_else(|| self.group_now().pick(&[]));
-        claim.ok_or_else(|| {
+        let group = self.group_now();
+        if group.has_queue() {
+            return self.wait_in_queue(&group).await;
+        }
+        self.pick(&group, &[]).ok_or_else(|| {
             group.metrics.no_healthy_target.inc();
-            Fault::NoTarget
+            let wait = group
+                .state
+                .retry_after(!group.eligible.is_empty(), Instant::now());
+            match group.eligible.is_empty() {
+                true => Fault::NoTarget(wait),
+                false => Fault::QueueFull(wait),
+            }
         })
+    }
+
+    /// Waits until it is this request's turn at a target.
+    async fn wait_in_queue(&mut self, group: &Group) -> Result<Claim, Fault> {
+        let now = Instant::now();
+        let state = &group.state;
+        let deadline = now + group.attributes.queue.max_wait;
+        let has_targets = !group.eligible.is_empty();
+        let full = || Fault::QueueFull(state.retry_after(has_targets, Instant::now()));
+        let mut waiting = match state.wait(self.source_ip, deadline, now) {
+            Ok(waiting) => waiting,
+            Err(Full(())) => return Err(full()),
+        };
+        let worker = &self.shared.client.worker;
+        group.serve_waiting(now, &mut *worker.rng.borrow_mut());
+        let shared = &mut self.shared;
+        let mut turn = pin!(waiting.turn());
+        let mut late = pin!(sleep_until(deadline));
+        let claimed = poll_fn(|cx| {
+            if let Poll::Ready(claim) = turn.as_mut().poll(cx) {
+                return Poll::Ready(claim.ok_or_else(full));
+            }
+            if late.as_mut().poll(cx).is_ready() {
+                state.count_rejected();
+                let wait = state.retry_after(has_targets, Instant::now());
+                return Poll::Ready(Err(Fault::QueueTimeout(wait)));
+            }
+            shared.client.watch.awaits_turn();
+            if let Poll::Ready(expiry) = shared.client.watch.poll_expired(cx) {
+                return Poll::Ready(Err(expiry.into()));
+            }
+            // A body that is still to come would be taken for what follows the request.
+            if shared.outbound.is_complete() && shared.poll_gone(cx).is_ready() {
+                return Poll::Ready(Err(Fault::ClientGone));
+            }
+            Poll::Pending
+        });
+        let claimed = claimed.await;
+        self.record.queued(now.elapsed());
+        claimed
     }
 
     fn next_claim(&self, reason: RetryReason) -> Option<Claim> {
         let group = self.group_now();
-        group.pick(&self.tried).or_else(|| match reason {
+        self.pick(&group, &self.tried).or_else(|| match reason {
             // It just refused: asking it again at once is no use.
             RetryReason::Connect => None,
-            _ => group.pick(&[]),
+            _ => self.pick(&group, &[]),
         })
     }
 
     /// The targets may have changed since the request came: a killed one's successor may be
     /// there.
     fn group_now(&self) -> Arc<Group> {
-        let group = self.shared.client.worker.group(self.shared.client.port);
-        group.unwrap_or_else(|| Arc::clone(self.record.group()))
+        let routing = self.shared.client.worker.shared.routing.load();
+        let group = routing.groups.get(&self.group.state.name);
+        Arc::clone(group.unwrap_or(self.group))
     }
 
     /// What a failure is called, what the client is told if it stands, and whether another
@@ -119,11 +214,15 @@ impl Exchange<'_> {
                 };
                 (reason, Fault::Connect(error), true)
             }
-            Failure::Unanswered => (
-                RetryReason::Unanswered,
-                Fault::BadResponse("the target closed the connection without a response"),
-                self.is_idempotent && self.shared.outbound.is_replayable(),
-            ),
+            Failure::Unanswered { was_reused } => {
+                let reason = match was_reused {
+                    true => RetryReason::Stale,
+                    false => RetryReason::Unanswered,
+                };
+                let fault =
+                    Fault::BadResponse("the target closed the connection without a response");
+                (reason, fault, self.may_repeat())
+            }
             Failure::Final(fault) => (RetryReason::Unanswered, fault, false),
         }
     }
@@ -138,30 +237,48 @@ impl Exchange<'_> {
             let interim = &mut *self.shared.interim;
             interim.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
         }
-        match poll_fn(|cx| self.poll_attempt(cx, &mut attempt)).await {
-            Ok(head) => Ok(Answer { attempt, head }),
+        let mut hedge = Hedge::new(self, &attempt);
+        let answered = poll_fn(|cx| self.poll_attempts(cx, &mut attempt, &mut hedge)).await;
+        match answered {
+            Ok((head, false)) => {
+                hedge.abandon(client);
+                Ok(Answer { attempt, head })
+            }
+            Ok((head, true)) => {
+                attempt.abandon(client);
+                let attempt = hedge.into_attempt();
+                self.record.tried(attempt.lease.claim.target());
+                Ok(Answer { attempt, head })
+            }
             Err(failure) => {
                 attempt.abandon(client);
+                hedge.abandon(client);
                 Err(failure)
             }
         }
     }
 
-    fn poll_attempt(
+    /// Ready with the head's length and whether the hedge has it.
+    fn poll_attempts(
         &mut self,
         cx: &mut Context<'_>,
         attempt: &mut Attempt,
-    ) -> Poll<Result<usize, Failure>> {
+        hedge: &mut Hedge,
+    ) -> Poll<Result<(usize, bool), Failure>> {
         let shared = &mut self.shared;
         if let Poll::Ready(expiry) = shared.client.watch.poll_expired(cx) {
             return Poll::Ready(Err(Failure::Final(expiry.into())));
         }
-        if let Poll::Ready(Err(fault)) = shared.poll_interim(cx) {
-            return Poll::Ready(Err(Failure::Final(fault)));
-        }
         if let Poll::Ready(answered) = attempt.poll(cx, shared) {
-            return Poll::Ready(answered);
+            // With a second try on its way, the first one's end is not the request's.
+            if answered.is_ok() || !hedge.is_running() {
+                return Poll::Ready(answered.map(|head| (head, false)));
+            }
         }
+        if let Poll::Ready(answered) = self.poll_hedge(cx, attempt, hedge) {
+            return Poll::Ready(answered.map(|head| (head, true)));
+        }
+        let shared = &mut self.shared;
         if let Poll::Ready(Err(fault)) = shared.poll_interim(cx) {
             return Poll::Ready(Err(Failure::Final(fault)));
         }
@@ -171,4 +288,36 @@ impl Exchange<'_> {
         }
         Poll::Pending
     }
+
+    /// Asks a second target once the first is late, and listens to it.
+    fn poll_hedge(
+        &mut self,
+        cx: &mut Context<'_>,
+        attempt: &Attempt,
+        hedge: &mut Hedge,
+    ) -> Poll<Result<usize, Failure>> {
+        if hedge.is_due(&self.shared.client.watch, attempt)
+            && let Some(claim) = hedge::claim(self, attempt)
+        {
+            self.group.metrics.count_retry(RetryReason::Hedge);
+            hedge.start(self.shared.client, claim);
+        }
+        hedge.poll(cx, &mut self.shared)
+    }
 }
+
+/// Tells the target's judges of a failure that is its own.
+fn note_failure(target: &Arc<Target>, failure: &Failure, started: Instant) {
+    let outcome = match failure {
+        Failure::Connect(_) | Failure::Unanswered { was_reused: false } => Outcome::ConnectFailure,
+        Failure::Final(Fault::TargetTimeout) => Outcome::Timeout,
+        Failure::Final(Fault::BadResponse(_) | Fault::UnusableResponse(_)) => Outcome::ServerError,
+        Failure::Unanswered { was_reused: true } | Failure::Final(_) => return,
+    };
+    let now = Instant::now();
+    target.note(outcome, now.duration_since(started), now);
+    target.want_probe();
+}
+
+/// A boxed future of this thread.
+type LocalBoxed<T> = Pin<Box<dyn Future<Output = T>>>;

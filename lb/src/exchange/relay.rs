@@ -52,7 +52,6 @@ impl Relay {
         body: BodyLength,
         sink: OutboundLength,
         lease: Lease,
-        is_sent: bool,
         is_reusable: bool,
     ) -> Self {
         Self {
@@ -69,14 +68,20 @@ impl Relay {
             sends_trailers: false,
             lease: Some(lease),
             is_reusable,
-            is_sent,
+            is_sent: false,
             sent: 0,
         }
     }
 
-    /// The client takes trailers.
-    pub(crate) fn with_trailers(mut self) -> Self {
-        self.sends_trailers = true;
+    /// Whether all of the request is at the target already.
+    pub(crate) fn with_sent(mut self, is_sent: bool) -> Self {
+        self.is_sent = is_sent;
+        self
+    }
+
+    /// Whether the client takes trailers.
+    pub(crate) fn with_trailers(mut self, takes_trailers: bool) -> Self {
+        self.sends_trailers = takes_trailers;
         self
     }
 

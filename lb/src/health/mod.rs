@@ -75,6 +75,11 @@ impl Health {
         }
     }
 
+    /// Whether it has never passed a check.
+    pub(crate) fn is_new(&self) -> bool {
+        !self.passed_before
+    }
+
     fn pass(&mut self, check: &HealthCheck) {
         self.failures = 0;
         self.passes = self.passes.saturating_add(1);

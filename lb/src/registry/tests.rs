@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use minicloud_lb_api::{HealthReason, Listener, Matcher, TargetGroup, TargetState};
+use minicloud_lb_api::{Action, HealthReason, Listener, Matcher, TargetGroup, TargetState};
+
+use rand::{SeedableRng, rngs::SmallRng};
 
 use super::*;
 use crate::health::Outcome;
@@ -29,6 +31,7 @@ fn snapshot(targets: &[(&str, bool)]) -> Snapshot {
             },
             deregistration_delay: Duration::from_secs(30),
             attributes: Default::default(),
+            is_scaled: false,
             targets: targets.iter().map(target).collect(),
         }],
     }
@@ -45,7 +48,7 @@ fn listener(port: u16, group: &str) -> Listener {
 }
 
 fn report(registry: &Registry) -> Report {
-    registry.report(std::iter::empty())
+    registry.report(std::iter::empty(), Instant::now())
 }
 
 fn states(registry: &Registry) -> Vec<(String, TargetState)> {
@@ -55,13 +58,23 @@ fn states(registry: &Registry) -> Vec<(String, TargetState)> {
         .collect()
 }
 
+fn pick(routing: &Routing, now: Instant) -> Option<crate::target::Claim> {
+    let wish = crate::routing::Wish {
+        sticky_to: crate::stickiness::StickyTo::None,
+        key: None,
+        tried: &[],
+    };
+    let mut rng = SmallRng::seed_from_u64(1);
+    routing.groups["web"].pick(&wish, now, &mut rng)
+}
+
 fn pass(registry: &mut Registry, id: &str, now: Instant) {
     let mut targets = registry.targets.iter();
     let uid = targets.find(|(key, _)| key.1 == id).unwrap().1.target.uid;
     let mut health = Health::new(now);
     let check = snapshot(&[]).target_groups.remove(0).health_check;
     health.observe(Outcome::Pass, &check, now);
-    registry.note_health(uid, health);
+    registry.note_health(uid, health, now);
 }
 
 #[test]
@@ -87,7 +100,7 @@ fn draining_target_serves_nothing_new_and_is_cut_after_the_delay() {
     registry.apply(&snapshot(&[("a", false)]), now);
     pass(&mut registry, "a", now);
     let routing = registry.routing(&metrics);
-    let claim = routing.group(80).unwrap().pick(&[]).unwrap();
+    let claim = pick(&routing, now).unwrap();
 
     registry.apply(&snapshot(&[("a", true)]), now);
     registry.close_draining();
@@ -98,17 +111,10 @@ fn draining_target_serves_nothing_new_and_is_cut_after_the_delay() {
     );
     assert_eq!(told.in_flight, 1);
     assert!(
-        routing.group(80).unwrap().pick(&[]).is_none(),
+        pick(&routing, now).is_none(),
         "an old routing picks it no more"
     );
-    assert!(
-        registry
-            .routing(&metrics)
-            .group(80)
-            .unwrap()
-            .eligible
-            .is_empty()
-    );
+    assert!(registry.routing(&metrics).groups["web"].eligible.is_empty());
 
     let later = now + Duration::from_secs(29);
     registry.apply(&snapshot(&[]), later);
@@ -158,12 +164,17 @@ fn faults_are_told_and_the_rest_applies() {
     assert_eq!(report.targets.len(), 1);
     assert_eq!(report.faults.len(), 3, "{:?}", report.faults);
     assert_eq!(registry.ports(), [80, 81].into());
-    assert!(
-        registry
-            .routing(&Metrics::new().unwrap())
-            .group(81)
-            .is_none()
-    );
+    let routing = registry.routing(&Metrics::new().unwrap());
+    let last = routing
+        .route(81)
+        .unwrap()
+        .listener
+        .rules
+        .iter()
+        .last()
+        .unwrap()
+        .index;
+    assert!(routing.route(81).unwrap().groups(last)[0].is_none());
 }
 
 #[test]

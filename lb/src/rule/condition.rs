@@ -130,8 +130,14 @@ impl Texts {
 
 impl Member {
     fn matches(&self, key: &[u8], value: &[u8]) -> bool {
-        let key_matches = |wanted: &Wildcard| wanted.matches_bytes(percent_decoded(key));
-        self.key.as_ref().is_none_or(key_matches)
-            && self.value.matches_bytes(percent_decoded(value))
+        let key_matches = |wanted: &Wildcard| matches_decoded(wanted, key);
+        self.key.as_ref().is_none_or(key_matches) && matches_decoded(&self.value, value)
+    }
+}
+
+fn matches_decoded(wanted: &Wildcard, text: &[u8]) -> bool {
+    match text.contains(&b'%') {
+        true => wanted.matches_bytes(percent_decoded(text)),
+        false => wanted.matches(text),
     }
 }

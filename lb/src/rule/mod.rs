@@ -18,6 +18,8 @@ mod explain;
 mod fixed_response;
 mod forward;
 mod host;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
 mod query;
 mod redirect;
 mod transform;

@@ -341,7 +341,7 @@ fn every_bad_rule_is_reported() {
     );
     assert_eq!(
         errors[1].to_string(),
-        "rule 8: conditions[0].path_pattern.regex_values[0]: unclosed group"
+        "rule 8: conditions[0].path_pattern.regex_values[0]: not a regular expression: unclosed group"
     );
 }
 
@@ -571,5 +571,19 @@ proptest! {
         let explained = set.explain(&request);
         let taker = explained.iter().find(|each| each.verdict == Verdict::Takes);
         prop_assert_eq!(taker.map(|each| each.priority), Some(expected));
+    }
+
+    #[test]
+    fn properties_hold_for_any_bytes(
+        texts in prop::collection::vec(
+            prop_oneof![
+                "[ab/.*?=&$(){}#:1]{0,6}".prop_map(String::into_bytes),
+                prop::collection::vec(any::<u8>(), 0..6),
+            ],
+            0..24,
+        ),
+    ) {
+        let texts = texts.iter().flat_map(|text| [&[text.len() as u8], &text[..]].concat());
+        properties::any_rules(&texts.collect::<Vec<u8>>());
     }
 }

@@ -4,7 +4,9 @@ use minicloud_lb_api::notation::{Case, Glob};
 #[derive(Debug)]
 pub(super) struct Wildcard {
     pieces: Box<[Glob]>,
-    /// What a text must end with: most texts that do not match are told by it alone.
+    /// The bytes before the first wildcard, and those after the last one: most patterns have
+    /// little between them, and most texts do not get so far.
+    head: Box<[u8]>,
     tail: Box<[u8]>,
     case: Case,
 }
@@ -18,70 +20,86 @@ impl Wildcard {
                 }
             }
         }
-        let literal = |piece: &Glob| match piece {
-            Glob::Byte(byte) => Some(*byte),
-            Glob::One | Glob::Many => None,
-        };
-        let mut tail: Vec<u8> = pieces.iter().rev().map_while(literal).collect();
+        let head: Box<[u8]> = pieces.iter().map_while(literal).collect();
+        let rest = &pieces[head.len()..];
+        let mut tail: Box<[u8]> = rest.iter().rev().map_while(literal).collect();
         tail.reverse();
         Self {
             pieces: pieces.into(),
-            tail: tail.into(),
+            head,
+            tail,
             case,
         }
     }
 
     pub(super) fn matches(&self, text: &[u8]) -> bool {
-        self.has_tail(text) && self.matches_bytes(text.iter().copied())
-    }
-
-    /// Goes back to the last `*` only: what an earlier one could take, this one can.
-    pub(super) fn matches_bytes(&self, text: impl Iterator<Item = u8> + Clone) -> bool {
-        let mut text = text;
-        let mut at = 0;
-        let mut last_star = None;
-        loop {
-            let piece = self.pieces.get(at);
-            if piece == Some(&Glob::Many) {
-                at += 1;
-                last_star = Some((at, text.clone()));
-                continue;
-            }
-            match (piece, text.next()) {
-                (None, None) => return true,
-                (Some(_), None) => return false,
-                (Some(Glob::One), Some(_)) => at += 1,
-                (Some(Glob::Byte(wanted)), Some(byte)) if *wanted == self.fold(byte) => at += 1,
-                (_, Some(_)) => {
-                    // Nothing after a closing `*`: it takes all.
-                    let Some((after, from)) = &mut last_star else {
-                        return false;
-                    };
-                    if *after == self.pieces.len() {
-                        return true;
-                    }
-                    from.next();
-                    text = from.clone();
-                    at = *after;
-                }
-            }
-        }
-    }
-
-    fn has_tail(&self, text: &[u8]) -> bool {
-        let Some(start) = text.len().checked_sub(self.tail.len()) else {
+        let Some((head, rest)) = text.split_at_checked(self.head.len()) else {
             return false;
         };
-        match self.case {
-            Case::Sensitive => text[start..] == *self.tail,
-            Case::Ignored => text[start..].eq_ignore_ascii_case(&self.tail),
+        let middle = rest.len().checked_sub(self.tail.len());
+        let Some((middle, tail)) = middle.and_then(|middle| rest.split_at_checked(middle)) else {
+            return false;
+        };
+        if !self.equals(head, &self.head) || !self.equals(tail, &self.tail) {
+            return false;
+        }
+        match &self.pieces[self.head.len()..self.pieces.len() - self.tail.len()] {
+            [] => middle.is_empty(),
+            [Glob::Many] => true,
+            pieces => matches_all(pieces, middle.iter().copied(), self.case),
         }
     }
 
-    fn fold(&self, byte: u8) -> u8 {
+    pub(super) fn matches_bytes(&self, text: impl Iterator<Item = u8> + Clone) -> bool {
+        matches_all(&self.pieces, text, self.case)
+    }
+
+    fn equals(&self, text: &[u8], wanted: &[u8]) -> bool {
         match self.case {
-            Case::Sensitive => byte,
-            Case::Ignored => byte.to_ascii_lowercase(),
+            Case::Sensitive => text == wanted,
+            Case::Ignored => text.eq_ignore_ascii_case(wanted),
+        }
+    }
+}
+
+fn literal(piece: &Glob) -> Option<u8> {
+    match piece {
+        Glob::Byte(byte) => Some(*byte),
+        Glob::One | Glob::Many => None,
+    }
+}
+
+/// Goes back to the last `*` only: what an earlier one could take, this one can.
+fn matches_all(pieces: &[Glob], mut text: impl Iterator<Item = u8> + Clone, case: Case) -> bool {
+    let fold = |byte: u8| match case {
+        Case::Sensitive => byte,
+        Case::Ignored => byte.to_ascii_lowercase(),
+    };
+    let mut at = 0;
+    let mut last_star = None;
+    loop {
+        let piece = pieces.get(at);
+        if piece == Some(&Glob::Many) {
+            at += 1;
+            if at == pieces.len() {
+                return true;
+            }
+            last_star = Some((at, text.clone()));
+            continue;
+        }
+        match (piece, text.next()) {
+            (None, None) => return true,
+            (Some(_), None) => return false,
+            (Some(Glob::One), Some(_)) => at += 1,
+            (Some(Glob::Byte(wanted)), Some(byte)) if *wanted == fold(byte) => at += 1,
+            (_, Some(_)) => {
+                let Some((after, from)) = &mut last_star else {
+                    return false;
+                };
+                from.next();
+                text = from.clone();
+                at = *after;
+            }
         }
     }
 }

@@ -26,4 +26,9 @@ impl Upstream {
             idle_since: Instant::now(),
         }
     }
+
+    /// How long ago its last exchange ended.
+    pub(crate) fn idle_age(&self) -> Duration {
+        self.idle_since.elapsed()
+    }
 }

@@ -143,6 +143,11 @@ impl Client {
 }
 
 impl Reply {
+    pub(crate) fn says_close(&self) -> bool {
+        let option = self.headers.get("connection");
+        option.is_some_and(|option| option.eq_ignore_ascii_case("close"))
+    }
+
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }

@@ -193,6 +193,7 @@ pub(crate) fn group(name: &str, targets: Vec<Registration>) -> TargetGroup {
         },
         deregistration_delay: Duration::from_secs(60),
         attributes: Default::default(),
+        is_scaled: false,
         targets,
     }
 }

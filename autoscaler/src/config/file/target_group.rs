@@ -1,14 +1,18 @@
+mod address;
+mod algorithm;
+mod attributes;
+mod health_check;
+mod stickiness;
+
 use std::time::Duration;
 
-use minicloud_lb_api::{HealthCheck, HealthCheckProtocol, Matcher, MatcherError};
+use minicloud_lb_api::TargetGroupAttributes;
 
 use crate::config::{
     TargetGroup,
-    defaults::{Defaults, HEALTH_CHECK_PATH},
-    fault::{Mistake, quoted, shortened},
+    defaults::Defaults,
     limits::Limits,
-    node::Value,
-    reader::{Entry, Fields},
+    reader::Entry,
     scalar,
     schema::{Absent, Form, Key, Section},
     units::show_duration,
@@ -19,7 +23,7 @@ pub(in crate::config) const SECTION: Section = Section {
     keys: &[
         Key::new(
             "health_check",
-            Form::Section(&HEALTH_CHECK),
+            Form::Section(&health_check::SECTION),
             Absent::Default("as below"),
             "How targets are checked.",
         ),
@@ -28,6 +32,74 @@ pub(in crate::config) const SECTION: Section = Section {
             Form::Duration(&DEREGISTRATION_DELAY),
             Absent::ByPace(|defaults| show_duration(defaults.deregistration_delay)),
             "How long a deregistered target may finish what it has in flight.",
+        ),
+        Key::new(
+            "upgrade_grace",
+            Form::Duration(&attributes::UPGRADE_GRACE),
+            Absent::ByPace(|_| show_duration(TargetGroupAttributes::default().upgrade_grace)),
+            "How long upgraded connections (WebSockets) of such a target go on, within that delay.",
+        ),
+        Key::new(
+            "load_balancing_algorithm_type",
+            Form::Or(algorithm::SHORT, &algorithm::SECTION),
+            Absent::Default("`round_robin`"),
+            "How a target is chosen. `peak_ewma` weighs requests in flight and time to the first byte, `cpu_headroom` the CPU that instances have left as well.",
+        ),
+        Key::new(
+            "anomaly_mitigation",
+            Form::Flag,
+            Absent::ByPace(|_| {
+                TargetGroupAttributes::default()
+                    .anomaly_mitigation
+                    .to_string()
+            }),
+            "Whether requests are kept from a target that fails much more of them than the others.",
+        ),
+        Key::new(
+            "slow_start",
+            Form::Duration(&attributes::SLOW_START),
+            Absent::ByPace(|_| show_duration(TargetGroupAttributes::default().slow_start)),
+            "Over which a new target's share grows to full. `0s`: at once.",
+        ),
+        Key::new(
+            "stickiness",
+            Form::Or(stickiness::SHORT, &stickiness::SECTION),
+            Absent::Default("none"),
+            "Keeps a client with the target that served it first.",
+        ),
+        Key::new(
+            "cross_zone",
+            Form::Flag,
+            Absent::ByPace(|_| TargetGroupAttributes::default().cross_zone.to_string()),
+            "Whether targets of all zones serve all zones' requests. Without, a zone's own come first.",
+        ),
+        Key::new(
+            "minimum_healthy_targets",
+            Form::Count(&attributes::MINIMUM_HEALTHY_TARGETS),
+            Absent::ByPace(|_| {
+                TargetGroupAttributes::default()
+                    .minimum_healthy_targets
+                    .to_string()
+            }),
+            "With fewer healthy targets than this, all serve.",
+        ),
+        Key::new(
+            "max_requests_per_target",
+            Form::Count(&attributes::REQUESTS_PER_TARGET),
+            Absent::Default("no limit"),
+            "Requests that a target may have in flight; more wait in the queue.",
+        ),
+        Key::new(
+            "queue",
+            Form::Section(&attributes::QUEUE),
+            Absent::Default("as below"),
+            "Where requests wait while no target may take one more.",
+        ),
+        Key::new(
+            "retry",
+            Form::Section(&attributes::RETRY),
+            Absent::Default("as below"),
+            "When a request is tried on another target.",
         ),
         Key::new(
             "targets",
@@ -45,6 +117,27 @@ pub(in crate::config) const SECTION: Section = Section {
             "deregistration_delay",
         ),
         ("drain", "deregistration_delay"),
+        ("attributes", "write its keys here, in target_groups.NAME"),
+        ("algorithm", "load_balancing_algorithm_type"),
+        ("algorithm_type", "load_balancing_algorithm_type"),
+        ("load_balancing_algorithm", "load_balancing_algorithm_type"),
+        (
+            "load_balancing_algorithm_anomaly_mitigation",
+            "anomaly_mitigation",
+        ),
+        ("load_balancing_cross_zone_enabled", "cross_zone"),
+        ("slow_start_seconds", "slow_start"),
+        ("slow_start_duration_seconds", "slow_start"),
+        ("sticky", "stickiness"),
+        ("stickiness_enabled", "stickiness"),
+        (
+            "unhealthy_state_routing_minimum_healthy_targets_count",
+            "minimum_healthy_targets",
+        ),
+        ("max_in_flight", "max_requests_per_target"),
+        ("concurrency", "max_requests_per_target"),
+        ("retries", "retry"),
+        ("protocol", "it belongs in health_check"),
         ("backends", "targets"),
         ("servers", "targets"),
         ("path", "it belongs in health_check"),
@@ -73,88 +166,14 @@ pub(in crate::config) const SECTION: Section = Section {
     ],
 };
 
-const HEALTH_CHECK: Section = Section {
-    place: "target_groups.NAME.health_check",
-    keys: &[
-        Key::new(
-            "path",
-            Form::Text("path, from its `/`, up to 1024 characters"),
-            Absent::Default("`/`"),
-            "What is asked for, with GET.",
-        ),
-        Key::new(
-            "interval",
-            Form::Duration(&INTERVAL),
-            Absent::ByPace(|defaults| show_duration(defaults.health_check_interval)),
-            "From one check of a target to the next.",
-        ),
-        Key::new(
-            "timeout",
-            Form::Duration(&INTERVAL),
-            Absent::ByPace(|defaults| show_duration(defaults.health_check_timeout)),
-            "How long an answer may take, at most `interval`. A shorter `interval` shortens the default.",
-        ),
-        Key::new(
-            "healthy_threshold",
-            Form::Count(&THRESHOLD),
-            Absent::ByPace(|defaults| defaults.healthy_threshold.to_string()),
-            "Passes in a row that make an unhealthy target healthy. A new one needs one.",
-        ),
-        Key::new(
-            "unhealthy_threshold",
-            Form::Count(&THRESHOLD),
-            Absent::ByPace(|defaults| defaults.unhealthy_threshold.to_string()),
-            "Failures in a row that make a healthy target unhealthy.",
-        ),
-        Key::new(
-            "matcher",
-            Form::Text("codes, 200 to 499: `200`, `\"200,204\"`, `200-299`"),
-            Absent::Default("`200`"),
-            "HTTP codes that pass.",
-        ),
-    ],
-    renamed: &[
-        ("health_check_path", "path"),
-        ("interval_seconds", "interval"),
-        ("health_check_interval", "interval"),
-        ("health_check_interval_seconds", "interval"),
-        ("timeout_seconds", "timeout"),
-        ("health_check_timeout", "timeout"),
-        ("health_check_timeout_seconds", "timeout"),
-        ("healthy", "healthy_threshold"),
-        ("healthy_threshold_count", "healthy_threshold"),
-        ("unhealthy", "unhealthy_threshold"),
-        ("unhealthy_threshold_count", "unhealthy_threshold"),
-        ("codes", "matcher"),
-        ("http_code", "matcher"),
-        (
-            "grace",
-            "it belongs in auto_scaling_groups.NAME, as health_check_grace_period",
-        ),
-    ],
-};
-
-/// ELB's ends at 300 s as well; it begins at 5 s, which is too slow for a demonstration.
-const INTERVAL: Limits<Duration> =
-    Limits::new(Duration::from_millis(100), Duration::from_secs(300));
-
-/// ELB's begins at 2; 1 is for who trusts a single check.
-const THRESHOLD: Limits<u32> = Limits::new(1, 10);
-
 const DEREGISTRATION_DELAY: Limits<Duration> =
     Limits::new(Duration::ZERO, Duration::from_secs(3600));
-
-/// ELB's bound.
-const MAX_PATH: usize = 1024;
-
-/// The longest name that DNS knows.
-const MAX_HOST: usize = 253;
 
 pub(super) fn read(name: &str, entry: &Entry<'_>, defaults: &Defaults) -> Option<TargetGroup> {
     let fields = entry.fields(&SECTION)?;
     let health_check = match fields.get("health_check") {
-        None => Some(default_health_check(defaults)),
-        Some(entry) => health_check(entry, defaults),
+        None => Some(health_check::or_default(defaults)),
+        Some(entry) => health_check::read(entry, defaults),
     };
     let deregistration_delay = fields.or(
         "deregistration_delay",
@@ -162,127 +181,14 @@ pub(super) fn read(name: &str, entry: &Entry<'_>, defaults: &Defaults) -> Option
         |entry| entry.read(|delay| scalar::duration(delay, &DEREGISTRATION_DELAY)),
     );
     let targets = fields.or("targets", Vec::new(), |entry| {
-        entry.distinct(|item| item.read(address))
+        entry.distinct(|item| item.read(address::read))
     });
+    let attributes = attributes::read(entry, &fields);
     Some(TargetGroup {
         name: name.to_owned(),
         health_check: health_check?,
         deregistration_delay: deregistration_delay?,
+        attributes: attributes?,
         targets: targets?,
     })
-}
-
-fn default_health_check(defaults: &Defaults) -> HealthCheck {
-    HealthCheck {
-        protocol: HealthCheckProtocol::Http,
-        path: HEALTH_CHECK_PATH.to_owned(),
-        interval: defaults.health_check_interval,
-        timeout: defaults.health_check_timeout,
-        healthy_threshold: defaults.healthy_threshold,
-        unhealthy_threshold: defaults.unhealthy_threshold,
-        matcher: Matcher::default(),
-    }
-}
-
-fn health_check(entry: &Entry<'_>, defaults: &Defaults) -> Option<HealthCheck> {
-    let fields = entry.fields(&HEALTH_CHECK)?;
-    let or = default_health_check(defaults);
-    let duration = |entry: &Entry<'_>| entry.read(|time| scalar::duration(time, &INTERVAL));
-    let threshold = |entry: &Entry<'_>| entry.read(|count| scalar::count(count, &THRESHOLD));
-    let path = fields.or("path", or.path, |entry| entry.read(path));
-    let interval = fields.or("interval", or.interval, duration);
-    let longest = interval.unwrap_or(or.interval);
-    let timeout = fields.or("timeout", or.timeout.min(longest), duration);
-    let healthy = fields.or("healthy_threshold", or.healthy_threshold, threshold);
-    let unhealthy = fields.or("unhealthy_threshold", or.unhealthy_threshold, threshold);
-    let matcher = fields.or("matcher", or.matcher, |entry| entry.read(matcher));
-    if let (Some(interval), Some(timeout)) = (interval, timeout) {
-        check_timeout(&fields, interval, timeout);
-    }
-    Some(HealthCheck {
-        protocol: HealthCheckProtocol::Http,
-        path: path?,
-        interval: interval?,
-        timeout: timeout?,
-        healthy_threshold: healthy?,
-        unhealthy_threshold: unhealthy?,
-        matcher: matcher?,
-    })
-}
-
-/// Checks of one target never overlap.
-fn check_timeout(fields: &Fields<'_>, interval: Duration, timeout: Duration) {
-    if timeout <= interval {
-        return;
-    }
-    let (timeout, interval) = (show_duration(timeout), show_duration(interval));
-    let mistake = Mistake::new(format!(
-        "the timeout {timeout} is longer than the interval {interval}"
-    ));
-    if let Some(entry) = fields.get("timeout") {
-        entry.refuse(mistake.hint(format!(
-            "write {interval} or less, or lengthen the interval"
-        )));
-    }
-}
-
-/// Origin form of RFC 9112, section 3.2.1.
-fn path(value: &Value) -> Result<String, Mistake> {
-    let text = scalar::text(value)?;
-    let mistake = Mistake::new(format!("{} is not a path", quoted(text)));
-    if !text.starts_with('/') {
-        return Err(mistake.hint("begin with /, such as /health"));
-    }
-    if text.len() > MAX_PATH {
-        return Err(mistake.hint(format!("use up to {MAX_PATH} characters")));
-    }
-    if !text.bytes().all(|b| b.is_ascii_graphic() && b != b'#') {
-        return Err(mistake.hint("leave out spaces, # and what is not ASCII, or write it as %20"));
-    }
-    Ok(text.to_owned())
-}
-
-fn matcher(value: &Value) -> Result<Matcher, Mistake> {
-    // A single code needs no quotes to be understood.
-    let text = match value {
-        Value::Integer(code) => code.to_string(),
-        other => scalar::text(other)?.to_owned(),
-    };
-    text.parse().map_err(|_: MatcherError| {
-        Mistake::new(format!("{} does not match HTTP codes", quoted(&text)))
-            .hint("write codes from 200 to 499: 200, \"200,204\" or 200-299")
-    })
-}
-
-/// `host:port`, the host a name, an IPv4 address or an IPv6 address in brackets.
-fn address(value: &Value) -> Result<String, Mistake> {
-    let text = scalar::text(value)?;
-    let well_formed = text
-        .rsplit_once(':')
-        .is_some_and(|(host, port)| is_host(host) && is_port(port));
-    if well_formed {
-        return Ok(text.to_owned());
-    }
-    let mistake = Mistake::new(format!("{} is not host:port", quoted(text)));
-    Err(match text.split_once("://") {
-        Some((_, rest)) => mistake.hint(format!("leave out the scheme: write {}", shortened(rest))),
-        None => mistake.hint("write one such as 127.0.0.1:9001, app.internal:80 or [::1]:9001"),
-    })
-}
-
-fn is_host(host: &str) -> bool {
-    if let Some(inner) = host.strip_prefix('[') {
-        return inner
-            .strip_suffix(']')
-            .is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok());
-    }
-    (1..=MAX_HOST).contains(&host.len())
-        && host.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && host
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
-}
-
-fn is_port(port: &str) -> bool {
-    port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0)
 }

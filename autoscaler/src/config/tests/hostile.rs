@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::*;
+use super::{balancer::EVERY_KEY, *};
 
 /// What the rest of minicloud takes for granted.
 fn check(config: &Config) {
@@ -20,17 +20,22 @@ fn check(config: &Config) {
         let check = &target_group.health_check;
         assert!(check.path.starts_with('/'));
         assert!(!check.timeout.is_zero() && check.timeout <= check.interval);
+        assert_eq!(target_group.attributes.validate(), Ok(()));
     }
     for template in config.launch_templates.values() {
         assert!(template.image.is_some() || template.process.is_some());
         assert!(template.port > 0);
     }
     for listener in config.load_balancers.values().flat_map(|lb| &lb.listeners) {
-        let Action::Forward(forward) = &listener.default_action else {
-            panic!("{listener:?}");
-        };
-        for tuple in &forward.target_groups {
-            assert!(config.target_groups.contains_key(&tuple.target_group));
+        assert_eq!(listener.validate(), Ok(()));
+        let actions = listener.rules.iter().map(|rule| &rule.action);
+        for action in actions.chain([&listener.default_action]) {
+            let Action::Forward(forward) = action else {
+                continue;
+            };
+            for tuple in &forward.target_groups {
+                assert!(config.target_groups.contains_key(&tuple.target_group));
+            }
         }
         assert!(!ports.contains(&listener.port));
         ports.push(listener.port);
@@ -57,8 +62,8 @@ fn answer(bytes: &[u8]) {
 
 /// Pieces that parse often and are seldom right.
 fn fragment() -> impl Strategy<Value = String> {
-    let words =
-        "[ -~\n]{0,12}|min_size|max_size|: |\\[|\\]|\\{|\\}|&a |\\*a|<<|30s|128MiB|-1|0|web|\n  ";
+    let words = "[ -~\n]{0,12}|min_size|max_size|: |\\[|\\]|\\{|\\}|&a |\\*a|<<|30s|128MiB|-1|0|web|\n  |\
+         \"\\*\"|\\(|\\)\\+|\"#\\{host\\}\"|::/0|10\\.0\\.0\\.0/8|HTTPS|forward|redirect|stickiness|/\\*|é|\u{202e}";
     proptest::string::string_regex(words).expect("a valid pattern")
 }
 
@@ -70,9 +75,10 @@ proptest! {
 
     #[test]
     fn mutated_examples_get_an_answer(
+        file in prop::sample::select(vec![EXAMPLE, EXAMPLE_WITH_RULES, EVERY_KEY]),
         edits in proptest::collection::vec((any::<prop::sample::Index>(), 0..20usize, fragment()), 1..6),
     ) {
-        let mut bytes = EXAMPLE.as_bytes().to_vec();
+        let mut bytes = file.as_bytes().to_vec();
         for (at, removed, inserted) in edits {
             let start = at.index(bytes.len());
             let end = (start + removed).min(bytes.len());
@@ -84,11 +90,88 @@ proptest! {
 
     #[test]
     fn deleted_lines_get_an_answer(keep in proptest::collection::vec(any::<bool>(), 200)) {
-        for file in [EXAMPLE, MISTAKES] {
+        for file in [EXAMPLE, EXAMPLE_WITH_RULES, EVERY_KEY, MISTAKES] {
             let kept = file.lines().zip(&keep).filter(|(_, keep)| **keep);
             answer(kept.map(|(line, _)| line.to_owned() + "\n").collect::<String>().as_bytes());
         }
     }
+}
+
+/// Values that a schema with many short forms may be given in any place.
+fn value() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        fragment().prop_map(|text| format!("{text:?}")),
+        Just("/*".to_owned()),
+        Just("web".to_owned()),
+        Just("1".to_owned()),
+        Just("true".to_owned()),
+        Just("1h".to_owned()),
+        Just("'a{1000}{1000}'".to_owned()),
+        Just("~".to_owned()),
+    ];
+    leaf.prop_recursive(3, 24, 4, |inner| {
+        let keys = prop::sample::select(vec![
+            "values",
+            "regex_values",
+            "key",
+            "value",
+            "forward",
+            "target_groups",
+            "target_group",
+            "weight",
+            "duration",
+            "lb_cookie",
+            "consistent_hash",
+            "http_header",
+            "regex",
+            "replace",
+            "status_code",
+            "host",
+        ]);
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4)
+                .prop_map(|items| format!("[{}]", items.join(", "))),
+            prop::collection::vec((keys, inner), 0..3).prop_map(|pairs| {
+                let pairs = pairs.iter().map(|(key, value)| format!("{key}: {value}"));
+                format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
+            }),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_value_in_any_place_gets_an_answer(
+        line in any::<prop::sample::Index>(),
+        key in any::<prop::sample::Index>(),
+        value in value(),
+    ) {
+        let lines: Vec<_> = EVERY_KEY.lines().collect();
+        let line = line.index(lines.len());
+        // What follows one of the line's keys is replaced up to the end of the line.
+        let keys: Vec<_> = lines[line].match_indices(": ").collect();
+        prop_assume!(!keys.is_empty());
+        let (end, _) = keys[key.index(keys.len())];
+        let head = &lines[line][..end];
+        let open: String = head.chars().filter(|c| matches!(c, '{' | '[' | '}' | ']')).collect();
+        let close: String = unclosed(&open);
+        let changed = format!("{head}: {value}{close}");
+        let file: Vec<_> = lines[..line].iter().copied().chain([&*changed]).chain(lines[line + 1..].iter().copied()).collect();
+        answer((file.join("\n") + "\n").as_bytes());
+    }
+}
+
+/// What closes the brackets that are open.
+fn unclosed(brackets: &str) -> String {
+    let mut open = Vec::new();
+    for bracket in brackets.chars() {
+        match bracket {
+            '{' => open.push('}'),
+            '[' => open.push(']'),
+            _ => drop(open.pop()),
+        }
+    }
+    open.into_iter().rev().collect()
 }
 
 #[test]
