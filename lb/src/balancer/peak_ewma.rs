@@ -16,32 +16,45 @@ const FAILURE: Duration = Duration::from_secs(1);
 
 /// Peak-sensitive exponentially weighted moving average of latencies, for all threads.
 #[derive(Debug)]
-pub(crate) struct PeakEwma(Stamped);
+pub(crate) struct PeakEwma {
+    answers: Stamped,
+    /// Apart, as they say nothing of how long an answer takes.
+    failures: Stamped,
+}
 
 impl PeakEwma {
     pub(crate) fn new(epoch: Instant) -> Self {
-        Self(Stamped::new(epoch))
+        Self {
+            answers: Stamped::new(epoch),
+            failures: Stamped::new(epoch),
+        }
     }
 
     /// Takes in the time to an answer's first byte.
     pub(crate) fn observe(&self, latency: Duration, now: Instant) {
         let latency = latency.as_secs_f64();
-        self.0.update(now, |before| updated(before, latency));
+        self.answers.update(now, |before| updated(before, latency));
     }
 
-    /// Takes in a request that had no answer after `waited`.
+    /// Takes in a request that had no answer, or no good one, after `waited`.
     pub(crate) fn observe_failure(&self, waited: Duration, now: Instant) {
-        self.observe(waited.max(FAILURE), now);
+        let cost = waited.max(FAILURE).as_secs_f64();
+        self.failures.update(now, |before| updated(before, cost));
     }
 
-    /// Seconds to expect; falls with time, so that a target is tried again.
+    /// Seconds to expect, the cost of failures included; falls with time, so that a target is
+    /// tried again.
     pub(crate) fn expected(&self, now: Instant) -> Option<f64> {
-        self.0.load(now).map(|(value, age)| value * kept(age))
+        let faded = |stamped: &Stamped| stamped.load(now).map(|(value, age)| value * kept(age));
+        match (faded(&self.answers), faded(&self.failures)) {
+            (Some(answers), Some(failures)) => Some(answers.max(failures)),
+            (only, None) | (None, only) => only,
+        }
     }
 
-    /// The estimate as the last answer left it.
+    /// The time to an answer's first byte, as the last one left it.
     pub(crate) fn usual(&self, now: Instant) -> Option<Duration> {
-        let (value, _) = self.0.load(now)?;
+        let (value, _) = self.answers.load(now)?;
         Some(Duration::from_secs_f64(value))
     }
 }
@@ -106,6 +119,14 @@ mod tests {
         ewma.observe(5 * MS, now);
         ewma.observe_failure(MS, now);
         assert!(ewma.expected(now).unwrap() >= 1.0);
+        assert_eq!(
+            ewma.usual(now).unwrap().as_millis(),
+            5,
+            "no answer is usual"
+        );
+        let later = now + Duration::from_secs(20);
+        ewma.observe(5 * MS, later);
+        assert!(ewma.expected(later).unwrap() < 0.006);
     }
 
     #[test]

@@ -39,6 +39,13 @@ impl Stamped {
         self.word.store(word, Ordering::Relaxed);
     }
 
+    /// Forgets the number.
+    pub(super) fn clear(&self) {
+        if self.word.load(Ordering::Relaxed) != 0 {
+            self.word.store(0, Ordering::Relaxed);
+        }
+    }
+
     /// Notes what `change` makes of the number and its age.
     pub(super) fn update(&self, now: Instant, change: impl Fn(Option<(f64, Duration)>) -> f64) {
         let ticks = self.ticks(now);
@@ -82,6 +89,15 @@ mod tests {
         });
         let read = stamped.load(start + Duration::from_secs(5));
         assert_eq!(read, Some((0.25, Duration::from_secs(2))));
+    }
+
+    #[test]
+    fn cleared_number_is_gone() {
+        let start = Instant::now();
+        let stamped = Stamped::new(start);
+        stamped.store(1.0, start);
+        stamped.clear();
+        assert_eq!(stamped.load(start), None);
     }
 
     #[test]

@@ -8,10 +8,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-#[cfg_attr(
-    not(test),
-    expect(unused_imports, reason = "until the data path asks for them")
-)]
 pub(crate) use outcomes::{Outcome, Outcomes};
 pub(crate) use {outcomes::Counts, standing::Standing};
 
