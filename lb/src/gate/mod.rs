@@ -15,5 +15,4 @@ mod atomic {
     pub(super) use std::sync::atomic::{AtomicU64, Ordering, fence};
 }
 
-#[expect(unused_imports, reason = "until the data path asks for them")]
 pub(crate) use places::{Gate, Waiters};

@@ -20,7 +20,6 @@ use crate::balancer::Candidate;
 
 use choices::Choices;
 pub(crate) use choices::Scope;
-#[expect(unused_imports, reason = "until the data path asks for them")]
 pub(crate) use cookies::sets;
 
 /// Names a target (ELB's `AWSALB`).
