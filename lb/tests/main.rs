@@ -4,10 +4,14 @@
 
 mod admin;
 mod churn;
+mod departures;
+mod desync;
 mod drain;
 mod framing;
+mod frozen;
 mod harness;
 mod health;
+mod hostile;
 mod listeners;
 mod proxy;
 mod replay;
