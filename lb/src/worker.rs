@@ -24,6 +24,7 @@ use crate::{
     access_log::{self, LogSender},
     buffer::Buffers,
     client::{self, Client},
+    gzip::Gzips,
     http1::{HeadLimits, RequestHead, ResponseHead},
     shared::Shared,
     spare::Spare,
@@ -64,6 +65,7 @@ pub(crate) struct Worker {
     pub(crate) response_heads: Spare<ResponseHead>,
     /// Memory for what is written.
     pub(crate) wires: Spare<Vec<u8>>,
+    pub(crate) gzips: Gzips,
     pub(crate) rng: RefCell<SmallRng>,
     epoch_seconds: Cell<u32>,
     connections: TaskTracker,
@@ -129,6 +131,7 @@ impl Worker {
                 wire.clear();
                 wire.capacity() <= TARGET_BUFFER
             }),
+            gzips: Gzips::default(),
             rng: RefCell::new(rand::make_rng()),
             epoch_seconds: Cell::new(epoch_seconds()),
             connections: TaskTracker::new(),

@@ -4,6 +4,7 @@
 
 mod admin;
 mod churn;
+mod compression;
 mod drain;
 mod framing;
 mod harness;
