@@ -1,6 +1,6 @@
 //! A target's answer on its way to the client.
 
-use std::{future::poll_fn, rc::Rc, task::Poll};
+use std::{future::poll_fn, task::Poll};
 
 use minicloud_lb_api::Stickiness;
 use tokio::time::Instant;
@@ -173,7 +173,6 @@ impl Session<'_> {
         heads::put_switch(&mut out, bytes, &attempt.head, protocol.of(bytes));
         attempt.bytes.consume(head);
         Next::Tunnel(Box::new(Tunnel {
-            pool: Rc::clone(&attempt.lease.pool),
             to_client: [out.as_slice(), attempt.bytes.filled()].concat(),
             to_target: self.input.filled().to_vec(),
             lease: attempt.lease,

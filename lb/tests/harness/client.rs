@@ -142,6 +142,13 @@ impl Client {
         self.buffer.is_empty() && self.fill().await.is_none()
     }
 
+    /// How many bytes come until the other side ends well; none if it resets.
+    pub(crate) async fn end(&mut self) -> Option<usize> {
+        let mut rest = Vec::new();
+        let read = timeout(PATIENCE, self.stream.read_to_end(&mut rest));
+        read.await.expect("the balancer says nothing").ok()
+    }
+
     async fn fill(&mut self) -> Option<()> {
         let read = self.stream.read_buf(&mut self.buffer);
         let read = timeout(PATIENCE, read)
