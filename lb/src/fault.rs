@@ -48,7 +48,7 @@ pub(crate) enum Fault {
     UnaskedSwitch,
     #[error("the target did not respond in time")]
     TargetTimeout,
-    #[error("the target's deregistration delay was over")]
+    #[error("the time to finish before the target or the balancer goes was over")]
     TargetCut,
     #[error("the client went away")]
     ClientGone,

@@ -38,6 +38,7 @@ pub(crate) struct Target {
     gate: Gate,
     request_count: AtomicU64,
     is_serving: AtomicBool,
+    has_no_tunnels: AtomicBool,
     cut: AtomicBool,
     latency: PeakEwma,
     headroom: Headroom,
@@ -84,6 +85,7 @@ impl Target {
             gate: Gate::new(None),
             request_count: AtomicU64::new(0),
             is_serving: AtomicBool::new(false),
+            has_no_tunnels: AtomicBool::new(false),
             cut: AtomicBool::new(false),
             latency: PeakEwma::new(now),
             headroom: Headroom::new(now),
@@ -125,6 +127,16 @@ impl Target {
 
     pub(crate) fn is_draining(&self) -> bool {
         self.gate.is_draining()
+    }
+
+    /// Ends the grace of upgraded connections: workers close them. False if it was over.
+    pub(crate) fn end_tunnels(&self) -> bool {
+        !self.has_no_tunnels.swap(true, Ordering::AcqRel)
+    }
+
+    /// Whether upgraded connections have had their time.
+    pub(crate) fn has_no_tunnels(&self) -> bool {
+        self.has_no_tunnels.load(Ordering::Acquire)
     }
 
     /// Ends the deregistration delay: workers close what is still open.

@@ -1,4 +1,4 @@
-use std::{io, rc::Rc};
+use std::{future::poll_fn, io};
 
 use tokio::io::{AsyncWriteExt, copy_bidirectional_with_sizes};
 use tokio::time::Instant;
@@ -6,9 +6,9 @@ use tokio::time::Instant;
 use crate::{
     client::Client,
     exchange::Lease,
+    fault::Fault,
     record::Record,
     stream::Stream,
-    upstream::Pool,
     watch::{Phase, Watch},
 };
 
@@ -18,18 +18,16 @@ const BUFFER: usize = 16 * 1024;
 /// A target that has switched protocols, and what is to be said first. It counts as in flight
 /// until the tunnel is over.
 pub(crate) struct Tunnel {
-    pub(crate) pool: Rc<Pool>,
     pub(crate) lease: Lease,
     pub(crate) to_client: Vec<u8>,
     pub(crate) to_target: Vec<u8>,
     pub(crate) record: Record,
 }
 
-/// Copies both ways until one side fails, both have ended, or nothing has moved for
-/// `tunnel_idle`.
-pub(crate) async fn run(tunnel: Tunnel, mut stream: Stream, client: Rc<Client>) {
+/// Copies both ways until one side fails, both have ended, nothing has moved for
+/// `tunnel_idle`, or the target or the balancer is about to go.
+pub(crate) async fn run(tunnel: Tunnel, mut stream: Stream, client: &Client) {
     let Tunnel {
-        pool: _pool,
         mut lease,
         to_client,
         to_target,
@@ -44,14 +42,26 @@ pub(crate) async fn run(tunnel: Tunnel, mut stream: Stream, client: Rc<Client>) 
         let mut target = Watched(target, &client.watch);
         copy_bidirectional_with_sizes(&mut stream, &mut target, BUFFER, BUFFER).await
     };
-    let ended = tokio::select! {
-        ended = copied => ended.map(drop),
-        _ = std::future::poll_fn(|cx| client.watch.poll_expired(cx)) => {
-            Err(io::ErrorKind::TimedOut.into())
+    let expiry = tokio::select! {
+        copied = copied => {
+            if let Err(error) = copied {
+                record.failed(&error);
+            }
+            return;
         }
+        expiry = poll_fn(|cx| client.watch.poll_expired(cx)) => expiry,
     };
-    if let Err(error) = ended {
-        record.failed(&error);
+    record.failed(&Fault::from(expiry));
+    part(&mut stream, &mut lease.upstream.stream, client).await;
+}
+
+/// Ends both sides as either would: a reset would tell them that something broke.
+async fn part(stream: &mut Stream, target: &mut Stream, client: &Client) {
+    client.watch.enter(Phase::Linger, Instant::now());
+    tokio::select! {
+        biased;
+        _ = poll_fn(|cx| client.watch.poll_expired(cx)) => {}
+        _ = async { tokio::join!(stream.end(), target.end()) } => {}
     }
 }
 

@@ -6,6 +6,7 @@ mod admin;
 mod churn;
 mod departures;
 mod desync;
+mod compression;
 mod drain;
 mod framing;
 mod frozen;

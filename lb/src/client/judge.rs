@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::Client;
 use crate::{
+    compression,
     exchange::Outbound,
     fault::Fault,
     heads::{self, Via},
@@ -51,6 +52,8 @@ pub(crate) struct Forwarding {
     pub(crate) sticky_to: StickyTo,
     pub(crate) key: Option<u64>,
     pub(crate) cookies: Cookies,
+    /// None where the rule asks for no compression.
+    pub(crate) compression: Option<compression::Wish>,
 }
 
 /// What a response will tell the client to remember.
@@ -281,8 +284,18 @@ impl Request<'_> {
             ends_target,
             sticky_to,
             cookies,
+            compression: self.compression(rule),
             group,
         })
+    }
+
+    fn compression(&self, rule: &CompiledRule) -> Option<compression::Wish> {
+        let fields = self.head.fields().iter();
+        let accepted = fields
+            .filter(|field| field.id == FieldName::AcceptEncoding)
+            .map(|field| field.value.of(self.bytes));
+        let rule = rule.compression.as_ref()?;
+        Some(compression::Wish::new(rule, accepted))
     }
 
     fn wire(&self, listener: &Listener, rule: &CompiledRule) -> Result<Vec<u8>, Fault> {
