@@ -1,4 +1,4 @@
-use std::{io, rc::Rc};
+use std::{cell::Cell, io, rc::Rc};
 
 use tokio::io::{AsyncWriteExt, copy_bidirectional_with_sizes};
 use tokio::time::Instant;
@@ -37,11 +37,12 @@ pub(crate) async fn run(tunnel: Tunnel, mut stream: Stream, client: Rc<Client>) 
     } = tunnel;
     client.watch.enter(Phase::Tunnel, Instant::now());
     let target = &mut lease.upstream.stream;
+    let [from_client, from_target] = [to_target.len(), to_client.len()].map(Cell::new);
     let copied = async {
         stream.write_all(&to_client).await?;
         target.write_all(&to_target).await?;
-        let mut stream = Watched(&mut stream, &client.watch);
-        let mut target = Watched(target, &client.watch);
+        let mut stream = Watched(&mut stream, &client.watch, &from_client);
+        let mut target = Watched(target, &client.watch, &from_target);
         copy_bidirectional_with_sizes(&mut stream, &mut target, BUFFER, BUFFER).await
     };
     let ended = tokio::select! {
@@ -50,13 +51,14 @@ pub(crate) async fn run(tunnel: Tunnel, mut stream: Stream, client: Rc<Client>) 
             Err(io::ErrorKind::TimedOut.into())
         }
     };
+    record.tunnelled(from_client.get() as u64, from_target.get() as u64);
     if let Err(error) = ended {
-        record.failed(&error);
+        record.broke(&error);
     }
 }
 
-/// A stream that reports what moves.
-struct Watched<'a>(&'a mut Stream, &'a Watch);
+/// A stream that reports what moves, and counts what is read.
+struct Watched<'a>(&'a mut Stream, &'a Watch, &'a Cell<usize>);
 
 impl tokio::io::AsyncRead for Watched<'_> {
     fn poll_read(
@@ -64,8 +66,10 @@ impl tokio::io::AsyncRead for Watched<'_> {
         cx: &mut std::task::Context<'_>,
         buf: &mut tokio::io::ReadBuf<'_>,
     ) -> std::task::Poll<io::Result<()>> {
+        let before = buf.filled().len();
         let polled = self.0.poll_read(cx, buf);
         if polled.is_ready() {
+            self.2.set(self.2.get() + buf.filled().len() - before);
             self.1.progress(0);
         }
         polled
