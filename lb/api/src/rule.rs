@@ -39,7 +39,8 @@ pub enum Condition {
     },
     /// Methods as they are written, such as `GET`.
     HttpRequestMethod(Vec<String>),
-    /// Percent-decoded members of the query.
+    /// Percent-decoded members of the query, without regard to case. `\*` and `\?` stand for
+    /// themselves; so does `+`.
     QueryString(Vec<QueryStringKeyValuePair>),
     /// The client's address: the socket's peer, or what a trusted network says of it.
     SourceIp(Vec<IpNet>),
@@ -87,7 +88,8 @@ pub struct TargetGroupTuple {
 }
 
 /// Sends the client elsewhere. `#{protocol}`, `#{host}`, `#{port}`, `#{path}` (without its
-/// first `/`) and `#{query}` stand for the request's own.
+/// first `/`) and `#{query}` stand for the request's own; the port is the one in its Host, else
+/// the listener's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Redirect {
@@ -103,8 +105,9 @@ pub struct Redirect {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FixedResponse {
-    /// 200 to 599.
+    /// 2xx, 4xx or 5xx.
     pub status_code: u16,
+    /// One of ELB's five; empty for plain text, or for none without a body.
     #[serde(default)]
     pub content_type: String,
     /// Up to 1024 bytes.

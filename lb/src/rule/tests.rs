@@ -341,7 +341,7 @@ fn every_bad_rule_is_reported() {
     );
     assert_eq!(
         errors[1].to_string(),
-        "rule 8: conditions[0].path_pattern.regex_values[0]: unclosed group"
+        "rule 8: conditions[0].path_pattern.regex_values[0]: not a regular expression: unclosed group"
     );
 }
 
