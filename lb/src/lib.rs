@@ -39,6 +39,7 @@ mod compression;
 mod config;
 mod control;
 mod exchange;
+mod failures;
 mod fault;
 #[cfg(fuzzing)]
 pub mod fuzzing;
@@ -72,6 +73,6 @@ mod watch;
 mod worker;
 
 pub use admin::{AdminListener, serve_admin};
-pub use config::{AccessLog, Config, Limits, Timeouts};
+pub use config::{AccessLog, AccessLogFormat, AccessLogOutput, Config, Limits, Timeouts};
 pub use listener::BindError;
 pub use load_balancer::{Handle, LoadBalancer, StartError};

@@ -29,6 +29,7 @@ fn serve_one() -> Served {
         config: Config::default(),
         routing: ArcSwap::from_pointee(Routing::default()),
         metrics: Metrics::new().unwrap(),
+        failures: Default::default(),
     };
     let worker = Rc::new(Worker::new(Arc::new(shared), None));
     let sweeping = Rc::clone(&worker);
