@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use minicloud_lb_api::XffHeaderProcessingMode;
 
 use crate::{
+    compression::{self, Coding},
     http1::{BodyLength, FieldName, RequestHead, ResponseHead, TargetForm, put_decimal},
     rule::Rewritten,
     trace_id::TraceId,
@@ -26,6 +27,7 @@ pub(crate) struct Via<'a> {
 #[derive(Debug)]
 pub(crate) struct Framing {
     pub(crate) body: OutboundLength,
+    pub(crate) coding: Coding,
     pub(crate) connection: ConnectionOption,
 }
 
@@ -262,11 +264,15 @@ pub(crate) fn put_response(
     framing: &Framing,
 ) {
     put_status_line(out, head.status(), head.reason().of(bytes));
-    put_end_to_end(out, bytes, head);
+    put_end_to_end(out, bytes, head, framing.coding);
+    put_coding(out, bytes, head, framing.coding);
     let length = match framing.body {
         OutboundLength::Length(length) => Some(length),
-        // Of a body that HEAD and 304 leave out.
-        OutboundLength::None => head.content_length(),
+        // Of a body that HEAD and 304 leave out; nobody knows how long it would be compressed.
+        OutboundLength::None => {
+            let length = head.content_length();
+            length.filter(|_| matches!(framing.coding, Coding::AsIs | Coding::Varies))
+        }
         OutboundLength::Chunked => {
             out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
             None
@@ -284,7 +290,7 @@ pub(crate) fn put_response(
 /// Writes a 101.
 pub(crate) fn put_switch(out: &mut Vec<u8>, bytes: &[u8], head: &ResponseHead, protocol: &[u8]) {
     put_status_line(out, head.status(), head.reason().of(bytes));
-    put_end_to_end(out, bytes, head);
+    put_end_to_end(out, bytes, head, Coding::AsIs);
     put_upgrade(out, protocol);
     out.extend_from_slice(b"\r\n");
 }
@@ -292,17 +298,37 @@ pub(crate) fn put_switch(out: &mut Vec<u8>, bytes: &[u8], head: &ResponseHead, p
 /// Writes an interim response (1xx other than 101).
 pub(crate) fn put_interim(out: &mut Vec<u8>, bytes: &[u8], head: &ResponseHead) {
     put_status_line(out, head.status(), head.reason().of(bytes));
-    put_end_to_end(out, bytes, head);
+    put_end_to_end(out, bytes, head, Coding::AsIs);
     out.extend_from_slice(b"\r\n");
 }
 
-fn put_end_to_end(out: &mut Vec<u8>, bytes: &[u8], head: &ResponseHead) {
+fn put_end_to_end(out: &mut Vec<u8>, bytes: &[u8], head: &ResponseHead, coding: Coding) {
+    let is_changed = matches!(coding, Coding::Gzip | Coding::Revalidated);
     for field in head.fields() {
         let is_framing = field.id == FieldName::ContentLength;
         let ends_here = ends_here(field.id) || field.is_named_by_connection;
-        if !ends_here && !is_framing && !field.is_suspicious {
-            put_field(out, field.name.of(bytes), field.value.of(bytes));
+        if ends_here || is_framing || field.is_suspicious {
+            continue;
         }
+        let value = field.value.of(bytes);
+        match field.id {
+            // The bytes are not those that the tag stands for (RFC 9110 8.8.1).
+            FieldName::Etag if is_changed && value.starts_with(b"\"") => {
+                put_field(out, field.name.of(bytes), &[b"W/", value].concat());
+            }
+            // Of what was not compressed.
+            FieldName::AcceptRanges if is_changed => {}
+            _ => put_field(out, field.name.of(bytes), value),
+        }
+    }
+}
+
+fn put_coding(out: &mut Vec<u8>, bytes: &[u8], head: &ResponseHead, coding: Coding) {
+    if coding == Coding::Gzip {
+        out.extend_from_slice(b"Content-Encoding: gzip\r\n");
+    }
+    if coding != Coding::AsIs && !compression::says_varies(head, bytes) {
+        out.extend_from_slice(b"Vary: Accept-Encoding\r\n");
     }
 }
 

@@ -35,14 +35,17 @@ mod admin;
 mod balancer;
 mod buffer;
 mod client;
+mod compression;
 mod config;
 mod control;
 mod exchange;
+mod failures;
 mod fault;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod gate;
 mod group;
+mod gzip;
 mod heads;
 mod health;
 mod http1;
@@ -70,6 +73,6 @@ mod watch;
 mod worker;
 
 pub use admin::{AdminListener, serve_admin};
-pub use config::{AccessLog, Config, Limits, Timeouts};
+pub use config::{AccessLog, AccessLogFormat, AccessLogOutput, Config, Limits, Timeouts};
 pub use listener::BindError;
 pub use load_balancer::{Handle, LoadBalancer, StartError};

@@ -9,6 +9,7 @@ use crate::{
     access_log,
     config::Config,
     control::Control,
+    failures::Failures,
     listener::{self, BindError},
     metrics::Metrics,
     routing::Routing,
@@ -78,6 +79,7 @@ impl LoadBalancer {
         let shared = Arc::new(Shared {
             routing: ArcSwap::from_pointee(Routing::default()),
             metrics,
+            failures: Failures::default(),
             config,
         });
         let shutdown = CancellationToken::new();

@@ -21,7 +21,7 @@ use crate::{
     },
     group::GroupState,
     health::{self, Health},
-    metrics::Metrics,
+    metrics::{GroupSample, Metrics, TargetSample},
     routing::{Group, Listener, Route, Routing, Serving},
     rule::{CompiledAction, RuleSet},
     target::{Endpoint, Target},
@@ -69,7 +69,16 @@ struct Registered {
     slow_start: Option<(Instant, Duration)>,
     standing: Standing,
     verdict: Verdict,
-    cut_at: Option<Instant>,
+    farewell: Option<Farewell>,
+}
+
+/// When a draining target's connections end that have not ended by themselves.
+#[derive(Clone, Copy, Debug)]
+struct Farewell {
+    /// Upgraded ones: nobody knows how long they would go on.
+    tunnels: Instant,
+    /// All others.
+    requests: Instant,
 }
 
 /// A target that should be checked, and how.
@@ -230,7 +239,7 @@ impl Registry {
                 slow_start: None,
                 standing: Standing::default(),
                 verdict: Verdict::default(),
-                cut_at: None,
+                farewell: None,
             }
         });
         registered
@@ -245,19 +254,19 @@ impl Registry {
         registered.is_used = group.is_used;
         registered.is_listed = true;
         if described.draining {
-            registered.drain(now + group.deregistration_delay);
+            registered.drain(group.farewell(now));
         }
     }
 
     fn deregister_unlisted(&mut self, listed: &BTreeSet<Key>, now: Instant) {
         for (key, registered) in &mut self.targets {
             if !listed.contains(key) {
-                let delay = self
-                    .groups
-                    .get(&key.0)
-                    .map(|group| group.deregistration_delay);
+                let farewell = self.groups.get(&key.0).map(|group| group.farewell(now));
                 registered.is_listed = false;
-                registered.drain(now + delay.unwrap_or_default());
+                registered.drain(farewell.unwrap_or(Farewell {
+                    tunnels: now,
+                    requests: now,
+                }));
             }
         }
     }
@@ -280,8 +289,13 @@ impl Registry {
     pub(crate) fn expire(&mut self, now: Instant) -> bool {
         let mut has_cut = false;
         for registered in self.targets.values_mut() {
-            let is_due = registered.cut_at.is_some_and(|at| at <= now);
-            if is_due && !registered.target.is_cut() {
+            let Some(farewell) = registered.farewell else {
+                continue;
+            };
+            if farewell.tunnels <= now {
+                has_cut |= registered.target.end_tunnels();
+            }
+            if farewell.requests <= now && !registered.target.is_cut() {
                 registered.target.cut();
                 has_cut = true;
                 if registered.target.in_flight() > 0 {
@@ -298,13 +312,20 @@ impl Registry {
         has_cut
     }
 
-    /// When the next deregistration delay ends.
+    /// When the next deregistration delay, or grace of tunnels, ends.
     pub(crate) fn next_cut(&self) -> Option<Instant> {
-        let pending = self
-            .targets
-            .values()
-            .filter(|registered| !registered.target.is_cut());
-        pending.filter_map(|registered| registered.cut_at).min()
+        let pending = |registered: &Registered| {
+            let farewell = registered.farewell?;
+            match (
+                registered.target.has_no_tunnels(),
+                registered.target.is_cut(),
+            ) {
+                (false, _) => Some(farewell.tunnels),
+                (true, false) => Some(farewell.requests),
+                (true, true) => None,
+            }
+        };
+        self.targets.values().filter_map(pending).min()
     }
 
     /// Notes a prober's news.
@@ -430,7 +451,7 @@ impl Registry {
         let listeners = self.listeners.iter();
         Routing {
             routes: listeners
-                .map(|(_, listener)| Route::new(listener, &groups))
+                .map(|(_, listener)| Route::new(listener, &groups, metrics))
                 .collect(),
             groups,
         }
@@ -463,6 +484,26 @@ impl Registry {
             .collect()
     }
 
+    /// What the metrics take over.
+    pub(crate) fn samples(&self, now: Instant) -> (Vec<GroupSample>, Vec<TargetSample>) {
+        let groups = self.groups.iter();
+        let targets = self.targets.iter();
+        let target = |((group, instance, _), registered): (&Key, &Registered)| TargetSample {
+            group: group.clone(),
+            instance: instance.clone(),
+            uid: registered.target.uid,
+            is_healthy: registered.describe().state == TargetState::Healthy,
+            in_flight: registered.target.in_flight(),
+            counts: registered.target.counts(),
+        };
+        (
+            groups
+                .map(|(name, group)| group.sample(name, now))
+                .collect(),
+            targets.map(target).collect(),
+        )
+    }
+
     /// All that is known, with `faults` added to the snapshot's own.
     pub(crate) fn report(&self, faults: impl Iterator<Item = String>, now: Instant) -> Report {
         let targets = self
@@ -493,11 +534,31 @@ impl Registry {
                 .map(|(name, group)| group.report(name, now))
                 .collect(),
             faults: self.faults.iter().cloned().chain(faults).collect(),
+            request_failures: Vec::new(),
         }
     }
 }
 
 impl RegisteredGroup {
+    /// That of a target which begins to drain now.
+    fn farewell(&self, now: Instant) -> Farewell {
+        let delay = self.deregistration_delay;
+        Farewell {
+            tunnels: now + self.attributes.upgrade_grace.min(delay),
+            requests: now + delay,
+        }
+    }
+
+    fn sample(&self, name: &str, now: Instant) -> GroupSample {
+        GroupSample {
+            group: name.to_owned(),
+            queue_length: self.state.queue_length() as u64,
+            queue_age_seconds: self.state.oldest_wait(now).as_secs_f64(),
+            queue_rejected: self.state.rejected(),
+            ejections: self.state.ejections(),
+        }
+    }
+
     fn report(&self, name: &str, now: Instant) -> TargetGroupReport {
         TargetGroupReport {
             target_group: name.to_owned(),
@@ -518,15 +579,18 @@ impl Registered {
         now: Instant,
     ) -> bool {
         match verdict.change {
-            Some(Change::Ejected { cause, duration }) => tracing::warn!(
-                target_group.name = group_name,
-                target.id = self.target.id,
-                ?cause,
-                duration_ms = duration.as_millis(),
-                "target is ejected"
-            ),
+            Some(Change::Ejected { cause, duration }) => {
+                group.state.count_ejection();
+                tracing::warn!(
+                    target_group.name = group_name,
+                    target.id = self.target.id,
+                    ?cause,
+                    duration_ms = duration.as_millis(),
+                    "target is ejected"
+                );
+            }
             Some(Change::Readmitted) => {
-                let duration = group.attributes.slow_start.max(slow_start::AFTER_EJECTION);
+                let duration = slow_start::after_ejection(group.attributes.slow_start);
                 self.slow_start = Some((now, duration));
                 tracing::info!(
                     target_group.name = group_name,
@@ -567,12 +631,12 @@ impl Registered {
     }
 
     fn is_draining(&self) -> bool {
-        self.cut_at.is_some()
+        self.farewell.is_some()
     }
 
     /// The delay counts from the first word of it.
-    fn drain(&mut self, cut_at: Instant) {
-        self.cut_at.get_or_insert(cut_at);
+    fn drain(&mut self, farewell: Farewell) {
+        self.farewell.get_or_insert(farewell);
     }
 }
 

@@ -1,6 +1,6 @@
 use arc_swap::ArcSwap;
 
-use crate::{config::Config, metrics::Metrics, routing::Routing};
+use crate::{config::Config, failures::Failures, metrics::Metrics, routing::Routing};
 
 /// What every thread of one balancer sees.
 #[derive(Debug)]
@@ -8,4 +8,5 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) routing: ArcSwap<Routing>,
     pub(crate) metrics: Metrics,
+    pub(crate) failures: Failures,
 }

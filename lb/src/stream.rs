@@ -6,7 +6,7 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
     net::TcpStream,
 };
 
@@ -85,6 +85,15 @@ impl Stream {
             #[cfg(test)]
             Self::Memory(..) => Err(io::ErrorKind::Unsupported.into()),
         }
+    }
+
+    /// Ends our side, then takes what the other still says until its end.
+    pub(crate) async fn end(&mut self) {
+        if self.shutdown().await.is_err() {
+            return;
+        }
+        let mut discarded = vec![0; 4096];
+        while matches!(self.read(&mut discarded).await, Ok(count) if count > 0) {}
     }
 
     /// Ends our side.

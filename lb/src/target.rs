@@ -1,4 +1,5 @@
 use std::{
+    fmt,
     net::SocketAddr,
     sync::{
         Arc,
@@ -19,6 +20,7 @@ use crate::{
     },
     gate::Gate,
     group::GroupState,
+    metrics::{CLASSES, TargetCounts, class_index},
     stable_hash::stable_hash,
 };
 
@@ -37,7 +39,11 @@ pub(crate) struct Target {
     pub(crate) group: Arc<GroupState>,
     gate: Gate,
     request_count: AtomicU64,
+    /// By class of code.
+    responses: [AtomicU64; CLASSES.len()],
+    connection_errors: AtomicU64,
     is_serving: AtomicBool,
+    has_no_tunnels: AtomicBool,
     cut: AtomicBool,
     latency: PeakEwma,
     headroom: Headroom,
@@ -83,7 +89,10 @@ impl Target {
             group,
             gate: Gate::new(None),
             request_count: AtomicU64::new(0),
+            responses: Default::default(),
+            connection_errors: AtomicU64::new(0),
             is_serving: AtomicBool::new(false),
+            has_no_tunnels: AtomicBool::new(false),
             cut: AtomicBool::new(false),
             latency: PeakEwma::new(now),
             headroom: Headroom::new(now),
@@ -127,6 +136,16 @@ impl Target {
         self.gate.is_draining()
     }
 
+    /// Ends the grace of upgraded connections: workers close them. False if it was over.
+    pub(crate) fn end_tunnels(&self) -> bool {
+        !self.has_no_tunnels.swap(true, Ordering::AcqRel)
+    }
+
+    /// Whether upgraded connections have had their time.
+    pub(crate) fn has_no_tunnels(&self) -> bool {
+        self.has_no_tunnels.load(Ordering::Acquire)
+    }
+
     /// Ends the deregistration delay: workers close what is still open.
     pub(crate) fn cut(&self) {
         self.cut.store(true, Ordering::Release);
@@ -144,6 +163,25 @@ impl Target {
         self.request_count.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn count_response(&self, code: u16) {
+        self.responses[class_index(code)].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_connection_error(&self) {
+        self.connection_errors.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What was counted since it was registered.
+    pub(crate) fn counts(&self) -> TargetCounts {
+        TargetCounts {
+            responses: self
+                .responses
+                .each_ref()
+                .map(|count| count.load(Ordering::Relaxed)),
+            connection_errors: self.connection_errors.load(Ordering::Relaxed),
+        }
+    }
+
     /// A request goes out to it. [`settled`](Self::settled) follows.
     pub(crate) fn sent(&self, now: Instant) {
         self.request_count.fetch_add(1, Ordering::Relaxed);
@@ -152,12 +190,12 @@ impl Target {
 
     /// An answer began after `latency`, or the wait for one was given up.
     pub(crate) fn settled(&self, latency: Option<Duration>, now: Instant) {
-        if let Some(latency) = latency {
-            self.silence.heard(now);
-            self.latency.observe(latency, now);
-            self.group.lateness.observe(latency);
-        }
-        self.silence.settled();
+        let Some(latency) = latency else {
+            return self.silence.given_up(now);
+        };
+        self.silence.settled(now);
+        self.latency.observe(latency, now);
+        self.group.lateness.observe(latency);
     }
 
     /// Counts how a request ended here; a failure after `waited`.
@@ -214,6 +252,15 @@ impl Drop for Claim {
             target.drained.notify_one();
         } else if !self.is_quiet && target.group.has_waiters() && target.is_serving() {
             target.group.hand_over(target);
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Name { host, port } => write!(f, "{host}:{port}"),
         }
     }
 }

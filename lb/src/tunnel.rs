@@ -1,4 +1,4 @@
-use std::{io, rc::Rc};
+use std::{cell::Cell, future::poll_fn, io};
 
 use tokio::io::{AsyncWriteExt, copy_bidirectional_with_sizes};
 use tokio::time::Instant;
@@ -6,9 +6,9 @@ use tokio::time::Instant;
 use crate::{
     client::Client,
     exchange::Lease,
+    fault::Fault,
     record::Record,
     stream::Stream,
-    upstream::Pool,
     watch::{Phase, Watch},
 };
 
@@ -18,18 +18,16 @@ const BUFFER: usize = 16 * 1024;
 /// A target that has switched protocols, and what is to be said first. It counts as in flight
 /// until the tunnel is over.
 pub(crate) struct Tunnel {
-    pub(crate) pool: Rc<Pool>,
     pub(crate) lease: Lease,
     pub(crate) to_client: Vec<u8>,
     pub(crate) to_target: Vec<u8>,
     pub(crate) record: Record,
 }
 
-/// Copies both ways until one side fails, both have ended, or nothing has moved for
-/// `tunnel_idle`.
-pub(crate) async fn run(tunnel: Tunnel, mut stream: Stream, client: Rc<Client>) {
+/// Copies both ways until one side fails, both have ended, nothing has moved for
+/// `tunnel_idle`, or the target or the balancer is about to go.
+pub(crate) async fn run(tunnel: Tunnel, mut stream: Stream, client: &Client) {
     let Tunnel {
-        pool: _pool,
         mut lease,
         to_client,
         to_target,
@@ -37,26 +35,41 @@ pub(crate) async fn run(tunnel: Tunnel, mut stream: Stream, client: Rc<Client>) 
     } = tunnel;
     client.watch.enter(Phase::Tunnel, Instant::now());
     let target = &mut lease.upstream.stream;
+    let [from_client, from_target] = [to_target.len(), to_client.len()].map(Cell::new);
     let copied = async {
         stream.write_all(&to_client).await?;
         target.write_all(&to_target).await?;
-        let mut stream = Watched(&mut stream, &client.watch);
-        let mut target = Watched(target, &client.watch);
+        let mut stream = Watched(&mut stream, &client.watch, &from_client);
+        let mut target = Watched(target, &client.watch, &from_target);
         copy_bidirectional_with_sizes(&mut stream, &mut target, BUFFER, BUFFER).await
     };
     let ended = tokio::select! {
-        ended = copied => ended.map(drop),
-        _ = std::future::poll_fn(|cx| client.watch.poll_expired(cx)) => {
-            Err(io::ErrorKind::TimedOut.into())
-        }
+        copied = copied => Ok(copied),
+        expiry = poll_fn(|cx| client.watch.poll_expired(cx)) => Err(expiry),
     };
-    if let Err(error) = ended {
-        record.failed(&error);
+    record.tunnelled(from_client.get() as u64, from_target.get() as u64);
+    match ended {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => record.broke(&error),
+        Err(expiry) => {
+            record.failed(&Fault::from(expiry));
+            part(&mut stream, &mut lease.upstream.stream, client).await;
+        }
     }
 }
 
-/// A stream that reports what moves.
-struct Watched<'a>(&'a mut Stream, &'a Watch);
+/// Ends both sides as either would: a reset would tell them that something broke.
+async fn part(stream: &mut Stream, target: &mut Stream, client: &Client) {
+    client.watch.enter(Phase::Linger, Instant::now());
+    tokio::select! {
+        biased;
+        _ = poll_fn(|cx| client.watch.poll_expired(cx)) => {}
+        _ = async { tokio::join!(stream.end(), target.end()) } => {}
+    }
+}
+
+/// A stream that reports what moves, and counts what is read.
+struct Watched<'a>(&'a mut Stream, &'a Watch, &'a Cell<usize>);
 
 impl tokio::io::AsyncRead for Watched<'_> {
     fn poll_read(
@@ -64,8 +77,10 @@ impl tokio::io::AsyncRead for Watched<'_> {
         cx: &mut std::task::Context<'_>,
         buf: &mut tokio::io::ReadBuf<'_>,
     ) -> std::task::Poll<io::Result<()>> {
+        let before = buf.filled().len();
         let polled = self.0.poll_read(cx, buf);
         if polled.is_ready() {
+            self.2.set(self.2.get() + buf.filled().len() - before);
             self.1.progress(0);
         }
         polled

@@ -67,7 +67,7 @@ pub(crate) enum Phase {
     Responding,
     /// The connection has left HTTP.
     Tunnel,
-    /// The last response is out; what still comes is thrown away.
+    /// Our side has ended; what still comes is thrown away.
     Linger,
 }
 
@@ -76,7 +76,7 @@ pub(crate) enum Phase {
 pub(crate) enum Expiry {
     /// It was this side's turn for too long.
     Stalled(Side),
-    /// The target's deregistration delay is over.
+    /// The target is deregistered, or the balancer ends, and the time to finish is over.
     Cut,
 }
 
@@ -146,6 +146,11 @@ impl Watch {
             pace: Cell::default(),
             waker: RefCell::default(),
         }
+    }
+
+    /// When the connection was accepted.
+    pub(crate) fn born(&self) -> Instant {
+        self.born
     }
 
     pub(crate) fn phase(&self) -> Phase {
@@ -315,6 +320,15 @@ impl Watches {
     pub(crate) fn cut(&self) {
         for (_, watch) in self.0.borrow().iter() {
             watch.expire(Expiry::Cut);
+        }
+    }
+
+    /// Ends those that have left HTTP.
+    pub(crate) fn end_tunnels(&self) {
+        for (_, watch) in self.0.borrow().iter() {
+            if watch.phase() == Phase::Tunnel {
+                watch.expire(Expiry::Cut);
+            }
         }
     }
 

@@ -24,6 +24,7 @@ use crate::{
     access_log::{self, LogSender},
     buffer::Buffers,
     client::{self, Client},
+    gzip::Gzips,
     http1::{HeadLimits, RequestHead, ResponseHead},
     shared::Shared,
     spare::Spare,
@@ -64,6 +65,7 @@ pub(crate) struct Worker {
     pub(crate) response_heads: Spare<ResponseHead>,
     /// Memory for what is written.
     pub(crate) wires: Spare<Vec<u8>>,
+    pub(crate) gzips: Gzips,
     pub(crate) rng: RefCell<SmallRng>,
     epoch_seconds: Cell<u32>,
     connections: TaskTracker,
@@ -129,6 +131,7 @@ impl Worker {
                 wire.clear();
                 wire.capacity() <= TARGET_BUFFER
             }),
+            gzips: Gzips::default(),
             rng: RefCell::new(rand::make_rng()),
             epoch_seconds: Cell::new(epoch_seconds()),
             connections: TaskTracker::new(),
@@ -190,15 +193,41 @@ impl Worker {
         self.epoch_seconds.get()
     }
 
-    /// Waits for requests to end. Tunnels go with the worker: they have no end to wait for.
+    /// Waits for requests to end, and for tunnels as long as a draining target's may go on.
     async fn drain(&self) {
         self.connections.close();
         let limit = self.shared.config.timeouts.shutdown_drain;
-        if timeout(limit, self.connections.wait()).await.is_err() {
+        let ended = timeout(limit, async {
+            tokio::select! {
+                () = self.connections.wait() => {}
+                () = self.end_tunnels() => {}
+            }
+        });
+        if ended.await.is_err() {
             tracing::warn!(
                 connections = self.connections.len(),
                 "requests are cut as the shutdown takes too long"
             );
+        }
+    }
+
+    /// Ends each tunnel when its target group's grace is over, and while there is time left to
+    /// part well.
+    async fn end_tunnels(&self) {
+        let since = Instant::now();
+        let timeouts = &self.shared.config.timeouts;
+        let most = timeouts.shutdown_drain.saturating_sub(timeouts.linger);
+        loop {
+            let routing = self.shared.routing.load();
+            self.pools.for_each_busy(|pool| {
+                let group = routing.groups.get(&pool.target.group.name);
+                let grace = group.map_or(Duration::ZERO, |group| group.attributes.upgrade_grace);
+                if since.elapsed() >= grace.min(most) {
+                    pool.exchanges.end_tunnels();
+                }
+            });
+            drop(routing);
+            sleep(watch::SWEEP_INTERVAL).await;
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use minicloud_lb_api::{HealthReason, TargetState};
+use minicloud_lb_api::{HealthCheckProtocol, HealthReason, TargetState};
 
 use crate::harness::{Lb, Target, config, free_port, get, group, is_healthy, snapshot, wait_for};
 
@@ -199,4 +199,85 @@ async fn restarted_balancer_answers_its_first_request() {
         assert_eq!(lb.get("/").await.status, 200);
         lb.lb.shutdown().await;
     }
+}
+
+/// Serves one target whose checks are of TCP, and take up to `limit`.
+async fn tcp_checked(address: std::net::SocketAddr, limit: Duration) -> Lb {
+    let registration = minicloud_lb_api::Target {
+        id: "raw".into(),
+        address: address.to_string(),
+        availability_zone: None,
+        draining: false,
+        load: None,
+    };
+    Lb::start_snapshot(config(), |port| {
+        let mut snapshot = snapshot(port, vec![registration.clone()]);
+        let check = &mut snapshot.target_groups[0].health_check;
+        check.protocol = HealthCheckProtocol::Tcp;
+        check.timeout = limit;
+        snapshot
+    })
+    .await
+}
+
+#[tokio::test]
+async fn tcp_check_wants_a_connection_and_no_more() {
+    // A listener whose connections the kernel takes and nobody reads.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap();
+    let lb = tcp_checked(address, Duration::from_secs(10)).await;
+    lb.until(|report| report.targets.iter().all(is_healthy))
+        .await;
+    drop(silent);
+    let report = lb
+        .until(|report| report.targets[0].target_health.state == TargetState::Unhealthy)
+        .await;
+    let health = &report.targets[0].target_health;
+    assert_eq!(
+        (health.reason, health.description.as_deref()),
+        (
+            Some(HealthReason::FailedHealthChecks),
+            Some("Health checks failed")
+        )
+    );
+}
+
+#[tokio::test]
+async fn tcp_check_times_out_where_nothing_is_accepted() {
+    let full = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let any: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
+    full.bind(&any.into()).unwrap();
+    full.listen(1).unwrap();
+    let address = full.local_addr().unwrap().as_socket().unwrap();
+    // The kernel takes a few, then is silent.
+    let wait = Duration::from_millis(200);
+    let fill = || std::net::TcpStream::connect_timeout(&address, wait);
+    let _held: Vec<_> = std::iter::from_fn(|| fill().ok()).collect();
+    let lb = tcp_checked(address, Duration::from_millis(100)).await;
+    let report = lb
+        .until(|report| report.targets[0].target_health.state == TargetState::Unhealthy)
+        .await;
+    let health = &report.targets[0].target_health;
+    assert_eq!(
+        (health.reason, health.description.as_deref()),
+        (Some(HealthReason::Timeout), Some("Request timed out"))
+    );
+}
+
+#[tokio::test]
+async fn protocol_of_checks_changes_while_they_run() {
+    let target = Target::plain().await;
+    let lb = Lb::start(&[&target]).await;
+    target.set_unhealthy(true);
+    lb.until_target(&target, |target| {
+        target.target_health.reason == Some(HealthReason::ResponseCodeMismatch)
+    })
+    .await;
+    let change = |protocol| {
+        lb.apply(move |snapshot| snapshot.target_groups[0].health_check.protocol = protocol)
+    };
+    change(HealthCheckProtocol::Tcp).await;
+    lb.until_target(&target, is_healthy).await;
+    change(HealthCheckProtocol::Http).await;
+    lb.until_target(&target, |target| !is_healthy(target)).await;
 }

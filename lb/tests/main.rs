@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+mod access_log;
 mod admin;
 mod churn;
+mod compression;
 mod departures;
 mod desync;
 mod drain;

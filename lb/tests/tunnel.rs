@@ -1,8 +1,10 @@
 //! Upgraded connections.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use crate::harness::{Client, Lb, Target, config, get};
+use tokio::sync::Semaphore;
+
+use crate::harness::{Client, Lb, Target, config, get, wait_for};
 use minicloud_lb::{Config, Timeouts};
 
 const UPGRADE: &str = "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\n\r\n";
@@ -99,12 +101,12 @@ async fn target_that_leaves_ends_the_tunnel() {
 }
 
 #[tokio::test]
-async fn tunnel_outlives_the_drain_until_the_delay_ends() {
+async fn tunnel_outlives_the_drain_until_its_grace_ends() {
     let target = echo().await;
     let lb = Lb::start(&[&target]).await;
     let mut client = open(&lb).await;
     lb.apply(|snapshot| {
-        snapshot.target_groups[0].deregistration_delay = Duration::from_secs(4);
+        snapshot.target_groups[0].attributes.upgrade_grace = Duration::from_secs(4);
         snapshot.target_groups[0].targets[0].draining = true;
     })
     .await;
@@ -112,7 +114,61 @@ async fn tunnel_outlives_the_drain_until_the_delay_ends() {
     assert_eq!(client.take(5).await.unwrap(), b"still");
     lb.apply(|snapshot| snapshot.target_groups[0].targets.clear())
         .await;
-    assert!(client.is_closed().await, "cut when the delay is over");
+    assert_eq!(client.end().await, Some(0), "closed, not reset");
+    // Long before the delay of a minute.
+    lb.until(|report| report.targets.is_empty()).await;
+}
+
+#[tokio::test]
+async fn grace_is_no_longer_than_the_delay() {
+    let target = echo().await;
+    let lb = Lb::start(&[&target]).await;
+    let mut client = open(&lb).await;
+    lb.apply(|snapshot| {
+        snapshot.target_groups[0].deregistration_delay = Duration::from_secs(1);
+        snapshot.target_groups[0].attributes.upgrade_grace = Duration::from_secs(3600);
+        snapshot.target_groups[0].targets.clear();
+    })
+    .await;
+    assert!(client.is_closed().await);
+    lb.until(|report| report.targets.is_empty()).await;
+}
+
+#[tokio::test]
+async fn request_goes_on_when_tunnels_end() {
+    let gate = Arc::new(Semaphore::new(0));
+    let opened = Arc::clone(&gate);
+    let target = Target::scripted(move |mut conn, head| {
+        let gate = Arc::clone(&opened);
+        async move {
+            if head.starts_with("GET /ws ") {
+                conn.write("HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+                    .await?;
+                conn.until_closed().await;
+                gate.add_permits(1);
+                return Some(());
+            }
+            gate.acquire().await.unwrap().forget();
+            conn.answer(200, "late").await
+        }
+    })
+    .await;
+    let lb = Lb::start(&[&target]).await;
+    let mut tunnel = lb.connect().await;
+    tunnel.send(UPGRADE).await;
+    assert_eq!(tunnel.head().await.unwrap().status, 101);
+    let mut client = lb.connect().await;
+    client.send(get("/")).await;
+    lb.until_target(&target, |target| target.in_flight == 2)
+        .await;
+    lb.apply(|snapshot| {
+        snapshot.target_groups[0].attributes.upgrade_grace = Duration::ZERO;
+        snapshot.target_groups[0].targets.clear();
+    })
+    .await;
+    assert_eq!(tunnel.end().await, Some(0), "closed, not reset");
+    // The target answers it only when it has seen the end of the tunnel.
+    assert_eq!(client.reply().await.text(), "late");
     lb.until(|report| report.targets.is_empty()).await;
 }
 
@@ -137,10 +193,36 @@ async fn silent_tunnel_is_closed() {
 }
 
 #[tokio::test]
-async fn shutdown_ends_tunnels() {
+async fn shutdown_ends_tunnels_after_their_grace() {
     let target = echo().await;
     let lb = Lb::start(&[&target]).await;
+    lb.apply(|snapshot| {
+        snapshot.target_groups[0].attributes.upgrade_grace = Duration::from_secs(2);
+    })
+    .await;
     let mut client = open(&lb).await;
-    lb.lb.shutdown().await;
-    assert!(client.is_closed().await);
+    let port = lb.port;
+    let stopping = tokio::spawn(lb.lb.shutdown());
+    wait_for("nothing is accepted any more", || {
+        std::net::TcpStream::connect(("127.0.0.1", port)).is_err()
+    })
+    .await;
+    client.send("still").await;
+    assert_eq!(client.take(5).await.unwrap(), b"still");
+    assert_eq!(client.end().await, Some(0), "closed, not reset");
+    drop(client);
+    stopping.await.unwrap();
+}
+
+#[tokio::test]
+async fn grace_at_shutdown_leaves_time_to_part() {
+    let target = echo().await;
+    let mut config = config();
+    config.timeouts.shutdown_drain = Duration::from_secs(2);
+    let lb = Lb::start_with(config, &[&target]).await;
+    let mut client = open(&lb).await;
+    let stopping = tokio::spawn(lb.lb.shutdown());
+    assert_eq!(client.end().await, Some(0), "closed, not reset");
+    drop(client);
+    stopping.await.unwrap();
 }

@@ -3,12 +3,14 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use minicloud_lb::{AccessLog, BindError, Config, LoadBalancer, StartError};
+use minicloud_lb::{
+    AccessLog, AccessLogFormat, AccessLogOutput, BindError, Config, LoadBalancer, StartError,
+};
 use minicloud_lb_api::{Report, Snapshot};
 use tokio::{sync::watch, time::timeout};
 
 use crate::{
-    cli::BalancingArgs,
+    cli::{BalancingArgs, LogFormat},
     failure::{Exit, Failure},
 };
 
@@ -38,9 +40,15 @@ fn config(args: &BalancingArgs) -> Config {
     if let Some(threads) = args.threads {
         config.threads = threads;
     }
-    config.access_log = args.access_log.as_deref().map(|path| match path {
-        path if path == Path::new("-") => AccessLog::Stdout,
-        path => AccessLog::File(path.to_owned()),
+    config.access_log = args.access_log.as_deref().map(|path| AccessLog {
+        output: match path {
+            path if path == Path::new("-") => AccessLogOutput::Stdout,
+            path => AccessLogOutput::File(path.to_owned()),
+        },
+        format: match args.access_log_format {
+            LogFormat::Alb => AccessLogFormat::Alb,
+            LogFormat::Json => AccessLogFormat::Json,
+        },
     });
     config
 }

@@ -1,6 +1,6 @@
 //! A target's answer on its way to the client.
 
-use std::{future::poll_fn, rc::Rc, task::Poll};
+use std::{future::poll_fn, task::Poll};
 
 use minicloud_lb_api::Stickiness;
 use tokio::time::Instant;
@@ -12,8 +12,10 @@ use super::{
 };
 use crate::{
     access_log,
+    compression::Coding,
     exchange::{Answer, Attempt, Relay},
     fault::Fault,
+    gzip::Gzip,
     heads::{self, Framing, OutboundLength},
     http1::{BodyLength, FieldName, ResponseHead, Version},
     record::Record,
@@ -39,13 +41,17 @@ impl Session<'_> {
                 .switch(asked, forwarding, attempt, head, interim, record)
                 .await;
         }
-        record.answered(status);
+        record.answered(attempt.lease.claim.target(), status);
         let outbound = &mut forwarding.outbound;
         // A refusal before the end of the body: the rest is not wanted. Other responses may
         // well be written while the body is read.
         let is_refusal = status >= 400 && !outbound.is_complete();
         let body = attempt.head.body();
-        let length = outbound_length(body, asked.version);
+        let (coding, gzip) = self.coding(asked, forwarding, &attempt);
+        let length = match coding {
+            Coding::Gzip if body != BodyLength::None => OutboundLength::Chunked,
+            _ => outbound_length(body, asked.version),
+        };
         let ends = asked.ends_client
             || is_refusal
             || length == OutboundLength::UntilClose
@@ -53,6 +59,7 @@ impl Session<'_> {
             || attempt.lease.claim.target().is_draining();
         let framing = Framing {
             body: length,
+            coding,
             connection: connection_option(ends, asked.version),
         };
         let (mut relay, progress) = {
@@ -68,7 +75,7 @@ impl Session<'_> {
             let is_reusable = is_reusable(&attempt.head) && !forwarding.ends_target;
             self.client.worker.response_heads.put(attempt.head);
             let relay = Relay::new(out, bytes, body, length, lease, is_reusable);
-            let relay = relay.with_sent(attempt.is_sent);
+            let relay = relay.with_sent(attempt.is_sent).with_gzip(gzip);
             let relay = relay.with_trailers(forwarding.takes_trailers);
             (relay, (!attempt.is_sent).then_some(attempt.progress))
         };
@@ -97,7 +104,9 @@ impl Session<'_> {
                     relay.note_sent();
                 }
             }
-            if let Poll::Ready(relayed) = relay.poll(cx, self.client, self.stream) {
+            let relayed = relay.poll(cx, self.client, self.stream);
+            record.progressed(relay.sent());
+            if let Poll::Ready(relayed) = relayed {
                 return Poll::Ready(relayed);
             }
             if outbound.is_complete() && self.poll_gone(cx).is_ready() {
@@ -106,17 +115,42 @@ impl Session<'_> {
             Poll::Pending
         })
         .await;
-        record.sent(relay.sent());
-        let (out, bytes) = relay.into_memory();
+        record.received(outbound.received());
+        let (out, bytes, gzip) = relay.into_memory();
         self.client.worker.wires.put(out);
         self.client.worker.target_buffers.put(bytes);
+        if let Some(gzip) = gzip {
+            self.client.worker.gzips.put(gzip);
+        }
         match relayed {
             Ok(()) if ends || !outbound.is_complete() => Next::Linger,
             Ok(()) => Next::Idle,
             Err(fault) => {
+                record.explain(&fault, outbound.head());
                 record.failed(&fault);
                 Next::Close
             }
+        }
+    }
+
+    /// What is done with the body, and what it is compressed with, if there is one.
+    fn coding(
+        &self,
+        asked: &Asked,
+        forwarding: &Forwarding,
+        attempt: &Attempt,
+    ) -> (Coding, Option<Gzip>) {
+        let Some(wish) = &forwarding.compression else {
+            return (Coding::AsIs, None);
+        };
+        let is_framed = asked.version == Version::Http11;
+        let coding = wish.judge(&attempt.head, attempt.bytes.filled(), is_framed);
+        if coding != Coding::Gzip || attempt.head.body() == BodyLength::None {
+            return (coding, None);
+        }
+        match self.client.worker.gzips.take(wish.level) {
+            Some(gzip) => (Coding::Gzip, Some(gzip)),
+            None => (Coding::Varies, None),
         }
     }
 
@@ -132,17 +166,17 @@ impl Session<'_> {
     ) -> Next {
         let protocol = attempt.head.upgrade().filter(|_| forwarding.wants_upgrade);
         let Some(protocol) = protocol else {
+            record.explain(&Fault::UnaskedSwitch, forwarding.outbound.head());
             return self
                 .fail(&Fault::UnaskedSwitch, asked, asked.ends_client, record)
                 .await;
         };
-        record.answered(101);
+        record.answered(attempt.lease.claim.target(), 101);
         let mut out = interim;
         let bytes = attempt.bytes.filled();
         heads::put_switch(&mut out, bytes, &attempt.head, protocol.of(bytes));
         attempt.bytes.consume(head);
         Next::Tunnel(Box::new(Tunnel {
-            pool: Rc::clone(&attempt.lease.pool),
             to_client: [out.as_slice(), attempt.bytes.filled()].concat(),
             to_target: self.input.filled().to_vec(),
             lease: attempt.lease,

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::Client;
 use crate::{
+    compression,
     exchange::Outbound,
     fault::Fault,
     heads::{self, Via},
@@ -51,6 +52,8 @@ pub(crate) struct Forwarding {
     pub(crate) sticky_to: StickyTo,
     pub(crate) key: Option<u64>,
     pub(crate) cookies: Cookies,
+    /// None where the rule asks for no compression.
+    pub(crate) compression: Option<compression::Wish>,
 }
 
 /// What a response will tell the client to remember.
@@ -68,6 +71,13 @@ pub(crate) struct OwnReply {
     /// Whole field lines.
     pub(crate) fields: String,
     pub(crate) body: bytes::Bytes,
+}
+
+impl OwnReply {
+    /// Where it sends the client.
+    pub(crate) fn location(&self) -> Option<&str> {
+        self.fields.strip_prefix("Location: ")?.strip_suffix("\r\n")
+    }
 }
 
 /// The parts of a request that judging needs.
@@ -281,8 +291,18 @@ impl Request<'_> {
             ends_target,
             sticky_to,
             cookies,
+            compression: self.compression(rule),
             group,
         })
+    }
+
+    fn compression(&self, rule: &CompiledRule) -> Option<compression::Wish> {
+        let fields = self.head.fields().iter();
+        let accepted = fields
+            .filter(|field| field.id == FieldName::AcceptEncoding)
+            .map(|field| field.value.of(self.bytes));
+        let rule = rule.compression.as_ref()?;
+        Some(compression::Wish::new(rule, accepted))
     }
 
     fn wire(&self, listener: &Listener, rule: &CompiledRule) -> Result<Vec<u8>, Fault> {

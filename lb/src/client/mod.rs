@@ -11,10 +11,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    time::Instant,
-};
+use tokio::time::Instant;
 
 use crate::{
     stream::Stream,
@@ -82,11 +79,7 @@ pub(crate) async fn serve(mut stream: Stream, client: Client) {
             Next::Idle => client.watch.enter(Phase::Idle, Instant::now()),
             Next::Close => return,
             Next::Linger => return Box::pin(linger(stream, &client)).await,
-            Next::Tunnel(tunnel) => {
-                let pool = Rc::clone(&tunnel.pool);
-                pool.spawn(tunnel::run(*tunnel, stream, client));
-                return;
-            }
+            Next::Tunnel(tunnel) => return Box::pin(tunnel::run(*tunnel, stream, &client)).await,
         }
     }
 }
@@ -105,19 +98,10 @@ fn wait<'a>(stream: &'a mut Stream, client: &'a Client) -> impl Future<Output = 
 /// reset the connection, and the reset could overtake our last response.
 async fn linger(mut stream: Stream, client: &Client) {
     client.watch.enter(Phase::Linger, Instant::now());
-    if stream.shutdown().await.is_err() {
-        return;
-    }
-    let mut discarded = vec![0; 4096];
-    loop {
-        let read = tokio::select! {
-            biased;
-            _ = poll_fn(|cx| client.watch.poll_expired(cx)) => return,
-            read = stream.read(&mut discarded) => read,
-        };
-        if !matches!(read, Ok(count) if count > 0) {
-            return;
-        }
+    tokio::select! {
+        biased;
+        _ = poll_fn(|cx| client.watch.poll_expired(cx)) => {}
+        () = stream.end() => {}
     }
 }
 

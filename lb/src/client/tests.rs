@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use tokio::{
-    io::{DuplexStream, duplex},
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
     task::{JoinHandle, LocalSet, spawn_local},
     time::sleep,
 };
@@ -29,6 +29,7 @@ fn serve_one() -> Served {
         config: Config::default(),
         routing: ArcSwap::from_pointee(Routing::default()),
         metrics: Metrics::new().unwrap(),
+        failures: Default::default(),
     };
     let worker = Rc::new(Worker::new(Arc::new(shared), None));
     let sweeping = Rc::clone(&worker);

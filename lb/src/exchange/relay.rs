@@ -8,6 +8,7 @@ use crate::{
     client::Client,
     exchange::{lease::Lease, outbound::put_last_chunk},
     fault::Fault,
+    gzip::Gzip,
     heads::OutboundLength,
     http1::{BodyLength, ChunkedDecoder, Piece, put_chunk_head},
     stream::Stream,
@@ -25,6 +26,7 @@ pub(crate) struct Relay {
     written: usize,
     bytes: Buffer,
     source: Source,
+    gzip: Option<Gzip>,
     sink: OutboundLength,
     sends_trailers: bool,
     /// Until the last byte of the response is here.
@@ -64,6 +66,7 @@ impl Relay {
                 BodyLength::Chunked => Source::Chunked(ChunkedDecoder::new()),
                 BodyLength::UntilClose => Source::UntilClose,
             },
+            gzip: None,
             sink,
             sends_trailers: false,
             lease: Some(lease),
@@ -76,6 +79,12 @@ impl Relay {
     /// Whether all of the request is at the target already.
     pub(crate) fn with_sent(mut self, is_sent: bool) -> Self {
         self.is_sent = is_sent;
+        self
+    }
+
+    /// What the body is compressed with on its way.
+    pub(crate) fn with_gzip(mut self, gzip: Option<Gzip>) -> Self {
+        self.gzip = gzip;
         self
     }
 
@@ -99,8 +108,8 @@ impl Relay {
         self.lease.as_mut()
     }
 
-    pub(crate) fn into_memory(self) -> (Vec<u8>, Buffer) {
-        (self.out, self.bytes)
+    pub(crate) fn into_memory(self) -> (Vec<u8>, Buffer, Option<Gzip>) {
+        (self.out, self.bytes, self.gzip)
     }
 
     /// Ready when the client has all of it.
@@ -125,13 +134,19 @@ impl Relay {
             if self.recode()? {
                 continue;
             }
-            ready!(self.poll_fill(cx, client))?;
+            match self.poll_fill(cx, client) {
+                Poll::Ready(filled) => filled?,
+                // While the target is silent, the client has all that it said.
+                Poll::Pending if self.flush() => {}
+                Poll::Pending => return Poll::Pending,
+            }
         }
     }
 
     /// How many bytes of `bytes` go as they came.
     fn plain(&self) -> usize {
         match (&self.source, self.sink) {
+            _ if self.gzip.is_some() => 0,
             (Source::Length(remaining), _) => {
                 let remaining = usize::try_from(*remaining).unwrap_or(usize::MAX);
                 self.bytes.len().min(remaining)
@@ -201,40 +216,60 @@ impl Relay {
         if bytes.is_empty() {
             return Ok(false);
         }
-        match &mut self.source {
-            Source::Done | Source::Length(_) => Ok(false),
+        let mut sink = Sink {
+            out: &mut self.out,
+            gzip: self.gzip.as_mut(),
+            length: self.sink,
+        };
+        let consumed = match &mut self.source {
+            Source::Done => return Ok(false),
+            Source::Length(remaining) => {
+                let most = usize::try_from(*remaining).unwrap_or(usize::MAX);
+                let count = bytes.len().min(most);
+                sink.put(&bytes[..count]);
+                *remaining -= count as u64;
+                if *remaining == 0 {
+                    sink.end(&[]);
+                    self.source = Source::Done;
+                }
+                count
+            }
             Source::UntilClose => {
-                put_data(&mut self.out, self.sink, bytes);
-                let all = bytes.len();
-                self.bytes.consume(all);
-                Ok(true)
+                sink.put(bytes);
+                bytes.len()
             }
             Source::Chunked(decoder) => {
                 let piece = decoder
                     .decode(bytes)
                     .map_err(|_| Fault::BadResponse("the target's chunks are not valid"))?;
-                let consumed = match piece {
+                match piece {
                     Piece::More { consumed } => consumed,
                     Piece::Data { start, end } => {
-                        put_data(&mut self.out, self.sink, &bytes[start..end]);
+                        sink.put(&bytes[start..end]);
                         end
                     }
                     Piece::End { consumed } => {
-                        if self.sink == OutboundLength::Chunked {
-                            let trailers = match self.sends_trailers {
-                                true => decoder.trailers(),
-                                false => &[],
-                            };
-                            put_last_chunk(&mut self.out, trailers);
-                        }
+                        let trailers = match self.sends_trailers {
+                            true => decoder.trailers(),
+                            false => &[],
+                        };
+                        sink.end(trailers);
                         self.source = Source::Done;
                         consumed
                     }
-                };
-                self.bytes.consume(consumed);
-                Ok(consumed > 0)
+                }
             }
+        };
+        self.bytes.consume(consumed);
+        Ok(consumed > 0)
+    }
+
+    /// Lets out what the encoder holds back; false if that is nothing.
+    fn flush(&mut self) -> bool {
+        if let Some(gzip) = &mut self.gzip {
+            put_data(&mut self.out, self.sink, gzip.flush());
         }
+        !self.out.is_empty()
     }
 
     fn poll_fill(&mut self, cx: &mut Context<'_>, client: &Client) -> Poll<Result<(), Fault>> {
@@ -257,9 +292,12 @@ impl Relay {
         self.lease = None;
         match self.source {
             Source::UntilClose => {
-                if self.sink == OutboundLength::Chunked {
-                    put_last_chunk(&mut self.out, &[]);
-                }
+                let mut sink = Sink {
+                    out: &mut self.out,
+                    gzip: self.gzip.as_mut(),
+                    length: self.sink,
+                };
+                sink.end(&[]);
                 self.source = Source::Done;
                 Poll::Ready(Ok(()))
             }
@@ -270,8 +308,38 @@ impl Relay {
     }
 }
 
-fn put_data(out: &mut Vec<u8>, sink: OutboundLength, data: &[u8]) {
-    match sink {
+/// Where a body's decoded bytes go.
+struct Sink<'a> {
+    out: &'a mut Vec<u8>,
+    gzip: Option<&'a mut Gzip>,
+    length: OutboundLength,
+}
+
+impl Sink<'_> {
+    fn put(&mut self, data: &[u8]) {
+        let data = match &mut self.gzip {
+            Some(gzip) => gzip.put(data),
+            None => data,
+        };
+        put_data(self.out, self.length, data);
+    }
+
+    fn end(&mut self, trailers: &[u8]) {
+        if let Some(gzip) = &mut self.gzip {
+            put_data(self.out, self.length, gzip.finish());
+        }
+        if self.length == OutboundLength::Chunked {
+            put_last_chunk(self.out, trailers);
+        }
+    }
+}
+
+fn put_data(out: &mut Vec<u8>, length: OutboundLength, data: &[u8]) {
+    // A chunk of none would end the body.
+    if data.is_empty() {
+        return;
+    }
+    match length {
         OutboundLength::Chunked => {
             put_chunk_head(out, data.len() as u64);
             out.extend_from_slice(data);

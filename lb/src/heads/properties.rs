@@ -4,7 +4,9 @@
 use minicloud_lb_api::XffHeaderProcessingMode;
 use rand::{SeedableRng, rngs::SmallRng};
 
-use super::{ConnectionOption, Framing, OutboundLength, Rewritten, Via, put_request, put_response};
+use super::{
+    Coding, ConnectionOption, Framing, OutboundLength, Rewritten, Via, put_request, put_response,
+};
 use crate::{
     http1::{
         BodyLength, Field, FieldName, HeadLimits, Method, Reason, RequestHead, ResponseHead, Span,
@@ -75,6 +77,7 @@ pub(crate) fn response(bytes: &[u8], to_head_request: bool) {
             BodyLength::Chunked => OutboundLength::Chunked,
             BodyLength::UntilClose => OutboundLength::UntilClose,
         },
+        coding: Coding::AsIs,
         connection: ConnectionOption::Kept,
     };
     let mut out = Vec::new();

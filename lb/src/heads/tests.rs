@@ -178,7 +178,11 @@ fn response_loses_hop_by_hop_in_this_direction_too() {
             &mut out,
             response.as_bytes(),
             &head,
-            &Framing { body, connection },
+            &Framing {
+                body,
+                coding: Coding::AsIs,
+                connection,
+            },
         );
         let out = String::from_utf8(out).unwrap();
         assert_eq!(

@@ -24,7 +24,7 @@ pub(crate) enum Failure {
     /// Answered, with a code that the matcher does not know.
     Code(u16),
     Timeout,
-    /// Refused, reset, or not HTTP.
+    /// Refused, reset, or not the protocol that the check speaks.
     Other,
 }
 

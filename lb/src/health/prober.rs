@@ -5,13 +5,12 @@ use futures_util::future::pending;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::{Request, body::Incoming, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
-use minicloud_lb_api::HealthCheck;
+use minicloud_lb_api::{HealthCheck, HealthCheckProtocol};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep, sleep_until, timeout},
 };
-use tower::{ServiceBuilder, ServiceExt, service_fn, timeout::error::Elapsed};
 
 use super::{FAST_INTERVAL, Failure, Health, Outcome};
 use crate::{target::Target, upstream::dial};
@@ -66,13 +65,28 @@ async fn changed(settings: &mut watch::Receiver<HealthCheck>) {
 /// One check on a connection of its own; the time limit covers all of it, so a frozen target
 /// fails too.
 async fn probe(target: &Target, host: &str, check: &HealthCheck) -> Outcome {
-    let ask = service_fn(|path: &str| ask(target, host, path.to_owned()));
-    let ask = ServiceBuilder::new().timeout(check.timeout).service(ask);
-    match ask.oneshot(check.path.as_str()).await {
-        Ok(code) if check.matcher.matches(code) => Outcome::Pass,
-        Ok(code) => Outcome::Fail(Failure::Code(code)),
-        Err(error) if error.is::<Elapsed>() => Outcome::Fail(Failure::Timeout),
-        Err(_) => Outcome::Fail(Failure::Other),
+    let asked = async {
+        match check.protocol {
+            HealthCheckProtocol::Http => ask(target, host, check.path.clone()).await.map(Some),
+            HealthCheckProtocol::Tcp => connect(target).await.map(|()| None),
+        }
+    };
+    match timeout(check.timeout, asked).await {
+        Ok(Ok(Some(code))) if !check.matcher.matches(code) => Outcome::Fail(Failure::Code(code)),
+        Ok(Ok(_)) => Outcome::Pass,
+        Ok(Err(_)) => Outcome::Fail(Failure::Other),
+        Err(_) => Outcome::Fail(Failure::Timeout),
+    }
+}
+
+/// Has a connection to the target, and lets it go.
+async fn connect(target: &Target) -> io::Result<()> {
+    let stream = dial(&target.endpoint).await?;
+    // To a port of this machine where nobody listens, the kernel may give that very port for
+    // our own end, and so connect us to ourselves.
+    match stream.local_addr()? == stream.peer_addr()? {
+        true => Err(io::ErrorKind::ConnectionRefused.into()),
+        false => Ok(()),
     }
 }
 

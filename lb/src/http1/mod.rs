@@ -45,6 +45,7 @@ pub(crate) use request::RequestHead;
 pub(crate) use request_line::Method;
 pub(crate) use response::{ResponseFault, ResponseHead};
 pub(crate) use span::Span;
+pub(crate) use syntax::{members as list_members, trim_blanks};
 pub(crate) use target::TargetForm;
 
 /// The versions that are read; all else is refused.

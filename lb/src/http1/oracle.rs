@@ -1,6 +1,10 @@
 //! What AWS's http_desync_guardian, which ALB's classes come from, says of the same bytes.
 
-use http_desync_guardian::{RequestSafetyTier, request_analyzer::HttpRequestData};
+use http_desync_guardian::{
+    RequestSafetyTier,
+    http_token_utils::{CL, TE, TokenSimilarity, determine_similarity},
+    request_analyzer::HttpRequestData,
+};
 use proptest::prelude::*;
 
 use super::{Classification, HeadLimits, Reason, RequestHead, samples};
@@ -44,6 +48,17 @@ const MILDER: &[(&str, Classification, &str)] = &[
     ),
 ];
 
+/// Whether the guardian takes the line's name for a look-alike for its first letters alone.
+fn is_truncated(line: &[u8]) -> bool {
+    let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
+    let letters = name.iter().filter(|byte| byte.is_ascii_alphanumeric());
+    let letters = letters.count();
+    [TE, CL].iter().any(|important| {
+        letters < important.len() - 1
+            && determine_similarity(important, name) == TokenSimilarity::SameLetters
+    })
+}
+
 #[test]
 fn milder_verdicts_are_deliberate() {
     for (text, verdict, why) in MILDER {
@@ -64,7 +79,8 @@ proptest! {
         let text = &text[..len];
         let starts_empty = text.starts_with(b"\r") || text.starts_with(b"\n");
         let has_look_alike = head.reason() == Some(Reason::SuspiciousHeader);
-        if !starts_empty && !has_look_alike {
+        let has_truncated = text.split(|&byte| byte == b'\n').any(is_truncated);
+        if !starts_empty && !has_look_alike && !has_truncated {
             let class = head.classification();
             prop_assert!(class >= theirs(text), "{:?}", String::from_utf8_lossy(text));
         }

@@ -49,7 +49,7 @@ pub(super) fn has_control(text: &[u8]) -> bool {
     text.iter().fold(false, |has, &byte| has | is_control(byte))
 }
 
-pub(super) fn trim_blanks(mut text: &[u8]) -> &[u8] {
+pub(crate) fn trim_blanks(mut text: &[u8]) -> &[u8] {
     while let [byte, rest @ ..] = text
         && is_blank(*byte)
     {
@@ -64,7 +64,7 @@ pub(super) fn trim_blanks(mut text: &[u8]) -> &[u8] {
 }
 
 /// The members of a comma-separated list; those that are empty do not count.
-pub(super) fn members(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn members(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     list.split(|&byte| byte == b',')
         .map(trim_blanks)
         .filter(|member| !member.is_empty())

@@ -116,6 +116,12 @@ fn draining_target_serves_nothing_new_and_is_cut_after_the_delay() {
     );
     assert!(registry.routing(&metrics).groups["web"].eligible.is_empty());
 
+    let graced = now + Duration::from_secs(10);
+    assert_eq!(registry.next_cut(), Some(graced), "of tunnels");
+    assert!(!claim.target().has_no_tunnels());
+    assert!(registry.expire(graced));
+    assert!(claim.target().has_no_tunnels() && !claim.target().is_cut());
+
     let later = now + Duration::from_secs(29);
     registry.apply(&snapshot(&[]), later);
     assert!(!registry.expire(later));
@@ -130,6 +136,19 @@ fn draining_target_serves_nothing_new_and_is_cut_after_the_delay() {
     drop(claim);
     registry.expire(now + Duration::from_secs(31));
     assert_eq!(states(&registry), []);
+}
+
+#[test]
+fn grace_of_tunnels_ends_with_the_delay() {
+    let now = Instant::now();
+    let mut registry = Registry::default();
+    let mut graceful = snapshot(&[("a", true)]);
+    graceful.target_groups[0].attributes.upgrade_grace = Duration::from_secs(300);
+    registry.apply(&graceful, now);
+    let delay = Duration::from_secs(30);
+    assert_eq!(registry.next_cut(), Some(now + delay));
+    assert!(registry.expire(now + delay));
+    assert_eq!(registry.next_cut(), None);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{io::ReadBuf, task::JoinSet, time::Instant};
+use tokio::{io::ReadBuf, time::Instant};
 
 use super::{ConnectError, Upstream, dial_within};
 use crate::{
@@ -40,10 +40,8 @@ pub(crate) struct Pool {
     /// The shortest age at which the target was found to have closed an idle connection
     /// without having said that it would; grows again while it does not.
     learned_idle: Cell<Option<Duration>>,
-    /// The client connections whose requests are at the target.
+    /// The client connections whose requests, or tunnels, are at the target.
     pub(crate) exchanges: Rc<Watches>,
-    /// Upgraded connections; aborting closes them.
-    tunnels: RefCell<JoinSet<()>>,
 }
 
 /// Which pooled connections a request may ride.
@@ -137,8 +135,8 @@ impl Pools {
         let now = Instant::now();
         self.targets.borrow_mut().retain(|_, pool| {
             pool.sweep(now, self);
-            // A lease may still bring a connection or a tunnel.
-            let is_held = Rc::strong_count(pool) > 1 || !pool.tunnels.borrow().is_empty();
+            // A lease may still bring a connection.
+            let is_held = Rc::strong_count(pool) > 1;
             is_held || !pool.target.is_draining()
         });
     }
@@ -160,7 +158,6 @@ impl Pool {
             idle: RefCell::default(),
             learned_idle: Cell::default(),
             exchanges: Rc::default(),
-            tunnels: RefCell::default(),
         }
     }
 
@@ -182,12 +179,11 @@ impl Pool {
         if is_quiet {
             self.recover(pools.pool_idle);
         }
-        let mut tunnels = self.tunnels.borrow_mut();
         if self.target.is_cut() {
             self.exchanges.cut();
-            tunnels.abort_all();
+        } else if self.target.has_no_tunnels() {
+            self.exchanges.end_tunnels();
         }
-        while tunnels.try_join_next().is_some() {}
     }
 
     /// Notes that the target has closed a connection that was idle for `age`. One that it had
@@ -205,11 +201,6 @@ impl Pool {
         let grown = self.learned_idle.get().map(|known| known.mul_f64(RECOVERY));
         self.learned_idle
             .set(grown.filter(|grown| grown.mul_f64(0.8) < pool_idle));
-    }
-
-    /// Runs `tunnel` until it ends or the target's connections are cut.
-    pub(crate) fn spawn(&self, tunnel: impl Future<Output = ()> + 'static) {
-        self.tunnels.borrow_mut().spawn_local(tunnel);
     }
 }
 

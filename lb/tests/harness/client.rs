@@ -89,16 +89,26 @@ impl Client {
     async fn chunked(&mut self) -> Option<Vec<u8>> {
         let mut body = Vec::new();
         loop {
-            let line = String::from_utf8(self.until(b"\r\n").await?).unwrap();
-            let size = usize::from_str_radix(line.trim().split(';').next().unwrap(), 16).unwrap();
-            if size == 0 {
-                // Trailers, if any, end with an empty line.
-                while self.until(b"\r\n").await? != b"\r\n" {}
+            let chunk = self.chunk().await?;
+            if chunk.is_empty() {
                 return Some(body);
             }
-            body.extend(self.take(size).await?);
-            self.take(2).await?;
+            body.extend(chunk);
         }
+    }
+
+    /// The next chunk; empty at the end of the body.
+    pub(crate) async fn chunk(&mut self) -> Option<Vec<u8>> {
+        let line = String::from_utf8(self.until(b"\r\n").await?).unwrap();
+        let size = usize::from_str_radix(line.trim().split(';').next().unwrap(), 16).unwrap();
+        if size == 0 {
+            // Trailers, if any, end with an empty line.
+            while self.until(b"\r\n").await? != b"\r\n" {}
+            return Some(Vec::new());
+        }
+        let chunk = self.take(size).await?;
+        self.take(2).await?;
+        Some(chunk)
     }
 
     /// Bytes up to and with `mark`.
@@ -130,6 +140,13 @@ impl Client {
 
     pub(crate) async fn is_closed(&mut self) -> bool {
         self.buffer.is_empty() && self.fill().await.is_none()
+    }
+
+    /// How many bytes come until the other side ends well; none if it resets.
+    pub(crate) async fn end(&mut self) -> Option<usize> {
+        let mut rest = Vec::new();
+        let read = timeout(PATIENCE, self.stream.read_to_end(&mut rest));
+        read.await.expect("the balancer says nothing").ok()
     }
 
     async fn fill(&mut self) -> Option<()> {
