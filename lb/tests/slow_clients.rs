@@ -154,12 +154,12 @@ async fn masses_of_slow_clients_are_felt_by_nobody() {
     let before = tally.usual_second(start, quiet);
     let during = tally.usual_second(attack, end);
     println!(
-        "{EACH} slow heads, bodies and readers each: {during:?}, before: {before:?}; \
+        "{EACH} slow heads, bodies and readers each: {during}, before: {before}; \
          {} KiB more resident, both ends of the connections and the target in it",
         grown >> 10
     );
     let bound = Duration::from_millis(50).max(3 * before.p99);
-    assert!(during.p99 <= bound, "{during:?}, before: {before:?}");
+    assert!(during.p99 <= bound, "{during}, before: {before}");
     assert!(grown < 3 * EACH * (64 << 10), "{grown} bytes");
 
     masses.into_iter().for_each(Mass::end);

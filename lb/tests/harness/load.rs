@@ -27,10 +27,25 @@ pub(crate) struct Tally {
 /// The times that answers took.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Latency {
-    pub(crate) count: usize,
-    pub(crate) median: Duration,
+    count: usize,
+    median: Duration,
     pub(crate) p99: Duration,
-    pub(crate) max: Duration,
+    max: Duration,
+}
+
+impl std::fmt::Display for Latency {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            count,
+            median,
+            p99,
+            max,
+        } = self;
+        write!(
+            f,
+            "{count} answers, median {median:.1?}, p99 {p99:.1?}, max {max:.1?}"
+        )
+    }
 }
 
 impl Load {

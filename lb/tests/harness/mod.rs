@@ -24,7 +24,7 @@ use tokio::{
 };
 
 pub(crate) use client::{Client, Reply};
-pub(crate) use load::{Latency, Load};
+pub(crate) use load::Load;
 pub(crate) use machine::be_alone;
 pub(crate) use recorder::{Received, Record};
 pub(crate) use target::{Conn, Target};
