@@ -17,6 +17,7 @@ mod health;
 mod hostile;
 mod listeners;
 mod proxy;
+mod queueing;
 mod replay;
 mod slow_clients;
 mod tunnel;

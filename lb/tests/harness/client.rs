@@ -2,7 +2,7 @@ use std::{collections::HashMap, net::Ipv4Addr};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     time::timeout,
 };
 
@@ -27,6 +27,19 @@ impl Client {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))
             .await
             .unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self {
+            stream,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// From another address of this machine: another client.
+    pub(crate) async fn connect_from(address: Ipv4Addr, port: u16) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((address, 0).into()).unwrap();
+        let server = (Ipv4Addr::LOCALHOST, port).into();
+        let stream = socket.connect(server).await.unwrap();
         stream.set_nodelay(true).unwrap();
         Self {
             stream,
