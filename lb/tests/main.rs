@@ -4,6 +4,7 @@
 
 mod access_log;
 mod admin;
+mod balancing;
 mod churn;
 mod compression;
 mod departures;
@@ -19,5 +20,6 @@ mod listeners;
 mod proxy;
 mod queueing;
 mod replay;
+mod rules;
 mod slow_clients;
 mod tunnel;
