@@ -13,14 +13,14 @@ use tokio::{task::JoinSet, time::sleep};
 use crate::harness::{Client, Lb, Target, get, is_healthy};
 
 /// Clients that send until told to stop, each on a kept or on fresh connections.
-struct Load {
+pub(crate) struct Load {
     tasks: JoinSet<Vec<String>>,
     stop: Arc<AtomicBool>,
     done: Arc<AtomicUsize>,
 }
 
 impl Load {
-    fn start(port: u16, requests: &[String]) -> Self {
+    pub(crate) fn start(port: u16, requests: &[String]) -> Self {
         let mut load = Self {
             tasks: JoinSet::new(),
             stop: Arc::default(),
@@ -42,7 +42,11 @@ impl Load {
         crate::harness::wait_for("load goes on", || self.done.load(Ordering::SeqCst) >= goal).await;
     }
 
-    async fn stop(self) -> Vec<String> {
+    pub(crate) fn done(&self) -> usize {
+        self.done.load(Ordering::SeqCst)
+    }
+
+    pub(crate) async fn stop(self) -> Vec<String> {
         self.stop.store(true, Ordering::SeqCst);
         self.tasks.join_all().await.concat()
     }
@@ -74,7 +78,7 @@ async fn send(
     failures
 }
 
-fn reads_and_writes() -> Vec<String> {
+pub(crate) fn reads_and_writes() -> Vec<String> {
     vec![
         get("/"),
         "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody".to_owned(),

@@ -11,6 +11,7 @@ mod departures;
 mod desync;
 mod drain;
 mod ejection;
+mod endurance;
 mod framing;
 mod frozen;
 mod harness;

@@ -104,16 +104,74 @@ async fn idempotent_request_on_a_stale_connection_is_sent_again() {
     }
 }
 
+/// Serves two requests on a connection and ends it on the third, without a word.
+async fn ending_on_the_third<F>(end: impl Fn(Conn) -> F + Clone + Send + Sync + 'static) -> Target
+where
+    F: Future<Output = Option<()>> + Send + 'static,
+{
+    Target::scripted(move |mut conn, head| {
+        let end = end.clone();
+        async move {
+            conn.read_body(&head).await?;
+            conn.answer(200, "ok").await?;
+            conn.head().await?;
+            conn.answer(200, "ok").await?;
+            conn.head().await?;
+            end(conn).await
+        }
+    })
+    .await
+}
+
 #[tokio::test]
 async fn post_is_never_sent_twice() {
-    for target in [closing().await, resetting().await] {
+    let closing = ending_on_the_third(|_| async { Some(()) }).await;
+    let resetting = ending_on_the_third(|conn| async {
+        conn.reset();
+        Some(())
+    })
+    .await;
+    for target in [closing, resetting] {
         let lb = start(&[&target]).await;
+        leave_two_idle(&lb).await;
+        // One lasts, and so vouches for the other.
+        tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(status_of(&lb, &get("/")).await, 200);
         let post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody";
         assert_eq!(status_of(&lb, post).await, 502);
-        assert_eq!(target.requests(), 2);
+        assert_eq!((target.connections(), target.requests()), (2, 4));
         assert_eq!(lb.retries("stale"), 0);
     }
+}
+
+/// Connections in the pool: two requests at a time need two.
+async fn leave_two_idle(lb: &Lb) {
+    let body = "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n";
+    let mut clients = [lb.connect().await, lb.connect().await];
+    for client in &mut clients {
+        client.send(body).await;
+    }
+    lb.until(|report| report.targets[0].in_flight == 2).await;
+    for client in &mut clients {
+        client.send("body").await;
+        assert_eq!(client.reply().await.status, 200);
+    }
+    lb.until_idle().await;
+}
+
+/// A target of which nothing is known yet may close idle connections at once.
+#[tokio::test]
+async fn post_rides_only_where_others_have_lasted() {
+    let target = Target::plain().await;
+    let lb = start(&[&target]).await;
+    let post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody";
+    assert_eq!(status_of(&lb, &get("/")).await, 200);
+    assert_eq!(status_of(&lb, post).await, 200);
+    assert_eq!(target.connections(), 2, "the first was not trusted");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(status_of(&lb, &get("/")).await, 200);
+    assert_eq!(status_of(&lb, post).await, 200);
+    assert_eq!(target.connections(), 2, "one second vouches for a moment");
 }
 
 #[tokio::test]

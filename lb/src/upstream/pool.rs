@@ -20,6 +20,8 @@ use crate::{
 const RECOVERY: f64 = 1.02;
 /// What is believed at the least of a target that closes idle connections.
 const SHORTEST_IDLE: Duration = Duration::from_millis(10);
+/// An idle connection that has lasted for less proves nothing.
+const SHORTEST_PROOF: Duration = Duration::from_millis(100);
 
 /// One worker's connections to all targets.
 #[derive(Debug)]
@@ -40,6 +42,8 @@ pub(crate) struct Pool {
     /// The shortest age at which the target was found to have closed an idle connection
     /// without having said that it would; grows again while it does not.
     learned_idle: Cell<Option<Duration>>,
+    /// The longest age at which an idle connection was found open.
+    proven_idle: Cell<Duration>,
     /// The client connections whose requests, or tunnels, are at the target.
     pub(crate) exchanges: Rc<Watches>,
 }
@@ -49,8 +53,8 @@ pub(crate) struct Pool {
 pub(crate) enum Reuse {
     /// Any: should it prove stale, the request is sent again.
     Any,
-    /// Only one used a moment ago, of a target that was never seen to close idle ones: the
-    /// request cannot be sent twice.
+    /// Only one used a moment ago, of a target that was never seen to close idle ones and
+    /// has kept some open for longer than that: the request cannot be sent twice.
     Recent,
     /// None: a pooled one has just failed.
     Never,
@@ -81,6 +85,9 @@ impl Pools {
             return None;
         }
         let now = Instant::now();
+        if reuse == Reuse::Recent {
+            pool.prove(now);
+        }
         let learned = pool.learned_idle.get();
         if reuse == Reuse::Recent && learned.is_some() {
             return None;
@@ -95,7 +102,7 @@ impl Pools {
             if age >= self.patience(&newest, learned) {
                 continue;
             }
-            if reuse == Reuse::Recent && age >= self.unsafe_reuse {
+            if reuse == Reuse::Recent && age >= self.unsafe_reuse.min(pool.trust(&newest)) {
                 idle.push(newest);
                 return None;
             }
@@ -157,6 +164,7 @@ impl Pool {
             target: Arc::clone(target),
             idle: RefCell::default(),
             learned_idle: Cell::default(),
+            proven_idle: Cell::default(),
             exchanges: Rc::default(),
         }
     }
@@ -174,6 +182,7 @@ impl Pool {
                 is_quiet = false;
                 return false;
             }
+            self.note_open(age);
             age < pools.patience(upstream, learned)
         });
         if is_quiet {
@@ -186,6 +195,34 @@ impl Pool {
         }
     }
 
+    /// Looks whether the connection that is idle for longest is still open.
+    fn prove(&self, now: Instant) {
+        let mut idle = self.idle.borrow_mut();
+        let Some(oldest) = idle.first_mut() else {
+            return;
+        };
+        let age = now.duration_since(oldest.idle_since);
+        if is_closed(oldest) {
+            self.learn(age, oldest);
+            idle.remove(0);
+        } else {
+            self.note_open(age);
+        }
+    }
+
+    fn note_open(&self, age: Duration) {
+        if age >= SHORTEST_PROOF && age > self.proven_idle.get() {
+            self.proven_idle.set(age);
+        }
+    }
+
+    /// How long an idle connection will hardly have been closed: half of what the target
+    /// grants, or of what others were seen to last.
+    fn trust(&self, upstream: &Upstream) -> Duration {
+        let granted = upstream.keep_alive.unwrap_or_default();
+        granted.max(self.proven_idle.get()) / 2
+    }
+
     /// Notes that the target has closed a connection that was idle for `age`. One that it had
     /// announced to close teaches nothing.
     pub(crate) fn learn(&self, age: Duration, upstream: &Upstream) {
@@ -195,6 +232,7 @@ impl Pool {
         let age = age.max(SHORTEST_IDLE);
         let shortest = self.learned_idle.get().map_or(age, |known| known.min(age));
         self.learned_idle.set(Some(shortest));
+        self.proven_idle.set(Duration::ZERO);
     }
 
     fn recover(&self, pool_idle: Duration) {
