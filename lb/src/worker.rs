@@ -24,6 +24,7 @@ use crate::{
     access_log::{self, LogSender},
     buffer::Buffers,
     client::{self, Client},
+    exchange::Pipes,
     gzip::Gzips,
     http1::{HeadLimits, RequestHead, ResponseHead},
     shared::Shared,
@@ -58,6 +59,7 @@ pub(crate) struct Worker {
     pub(crate) log: Option<LogSender>,
     pub(crate) watches: Rc<Watches>,
     pub(crate) alarms: Alarms,
+    pub(crate) pipes: Pipes,
     pub(crate) head_limits: HeadLimits,
     pub(crate) client_buffers: Buffers,
     pub(crate) target_buffers: Buffers,
@@ -117,6 +119,7 @@ impl Worker {
             log,
             watches: Rc::default(),
             alarms: Alarms::default(),
+            pipes: Pipes::default(),
             client_buffers: Buffers::new(CLIENT_BUFFER),
             target_buffers: Buffers::new(TARGET_BUFFER),
             request_heads: Spare::new(RequestHead::new, |head| {
