@@ -77,7 +77,10 @@ impl Exchange<'_> {
             let target = Arc::clone(claim.target());
             self.record.tried(&target, self.now);
             let failure = match self.attempt(claim, reuse).await {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => {
+                    note_answer(&answer, started);
+                    return Ok(answer);
+                }
                 Err(failure) => failure,
             };
             note_failure(&target, &failure, self.now);
@@ -314,6 +317,17 @@ impl Exchange<'_> {
         }
         hedge.poll(cx, &mut self.shared)
     }
+}
+
+/// Tells the target's judges that it has answered.
+fn note_answer(answer: &Answer, started: Instant) {
+    let outcome = match answer.attempt.head.status() {
+        500.. => Outcome::ServerError,
+        _ => Outcome::Success,
+    };
+    let now = Instant::now();
+    let target = answer.attempt.lease.claim.target();
+    target.note(outcome, now.duration_since(started), now);
 }
 
 /// Tells the target's judges of a failure that is its own.
