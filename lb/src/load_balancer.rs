@@ -78,6 +78,7 @@ impl LoadBalancer {
         let shared = Arc::new(Shared {
             routing: ArcSwap::from_pointee(Routing::default()),
             metrics,
+            crowd: Arc::default(),
             config,
         });
         let shutdown = CancellationToken::new();

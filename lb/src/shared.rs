@@ -1,6 +1,8 @@
+use std::sync::Arc;
+
 use arc_swap::ArcSwap;
 
-use crate::{config::Config, metrics::Metrics, routing::Routing};
+use crate::{config::Config, crowd::Crowd, metrics::Metrics, routing::Routing};
 
 /// What every thread of one balancer sees.
 #[derive(Debug)]
@@ -8,4 +10,5 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) routing: ArcSwap<Routing>,
     pub(crate) metrics: Metrics,
+    pub(crate) crowd: Arc<Crowd>,
 }

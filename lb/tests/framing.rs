@@ -372,7 +372,10 @@ async fn connections_are_bounded() {
         assert_eq!(client.reply().await.status, 200);
     }
     assert!(lb.connect().await.is_closed().await);
-    assert_eq!(lb.metric("minicloud_lb_connections_rejected_total"), 1);
+    assert_eq!(
+        lb.metric(r#"minicloud_lb_connections_rejected_total{reason="max_connections"}"#),
+        1
+    );
     drop(kept);
     wait_for("places are free again", || {
         lb.metric("minicloud_lb_connections") == 0

@@ -5,6 +5,7 @@
 mod admin;
 mod churn;
 mod compression;
+mod crowd;
 mod drain;
 mod framing;
 mod harness;

@@ -29,13 +29,15 @@ fn serve_one() -> Served {
         config: Config::default(),
         routing: ArcSwap::from_pointee(Routing::default()),
         metrics: Metrics::new().unwrap(),
+        crowd: Arc::default(),
     };
     let worker = Rc::new(Worker::new(Arc::new(shared), None));
     let sweeping = Rc::clone(&worker);
     spawn_local(async move { sweeping.keep_sweeping().await });
     let (stream, io) = duplex(64 * 1024);
-    let peer = "10.0.0.1:5000".parse().unwrap();
-    let client = Client::new(&worker, peer, 80, worker.permit().unwrap());
+    let peer: SocketAddr = "10.0.0.1:5000".parse().unwrap();
+    let permit = worker.permit(peer.ip(), 80).unwrap();
+    let client = Client::new(&worker, peer, 80, permit);
     let task = spawn_local(serve(Stream::Memory(io, None), client));
     Served {
         stream,
