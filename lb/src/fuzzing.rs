@@ -3,6 +3,7 @@
 use crate::{
     heads,
     http1::{HeadLimits, Reason, RequestHead, properties},
+    stickiness,
 };
 
 /// Any bytes as a request's head, a response's and a chunked body. The first byte says how
@@ -29,6 +30,11 @@ pub fn classify(text: &[u8]) -> Option<(usize, u8)> {
         || text.starts_with(b"\n")
         || head.reason() == Some(Reason::SuspiciousHeader);
     (!is_milder).then(|| (len, head.classification() as u8))
+}
+
+/// Any bytes as a request's Cookie field.
+pub fn cookies(input: &[u8]) {
+    stickiness::properties::cookies(input);
 }
 
 /// Any listener's rules, and any request.

@@ -167,11 +167,6 @@ impl<T> Queue<T> {
         self.entries.is_empty()
     }
 
-    /// When the next one is past its deadline.
-    pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.deadlines.first().map(|(deadline, _)| *deadline)
-    }
-
     /// How long the one that waits longest has waited.
     pub(crate) fn oldest_wait(&self, now: Instant) -> Duration {
         let oldest = self.entries.first_key_value();

@@ -556,7 +556,7 @@ impl Registered {
                 "target is ejected"
             ),
             Some(Change::Readmitted) => {
-                let duration = group.attributes.slow_start.max(slow_start::AFTER_EJECTION);
+                let duration = slow_start::after_ejection(group.attributes.slow_start);
                 self.slow_start = Some((now, duration));
                 tracing::info!(
                     target_group.name = group_name,

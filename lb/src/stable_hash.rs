@@ -22,14 +22,10 @@ pub(crate) fn mix(mut bits: u64) -> u64 {
 mod tests {
     use super::*;
 
+    /// FNV-1a of `a`, and SplitMix64's first number from the seed 0, as published.
     #[test]
     fn hashes_never_change() {
-        // The empty string's is FNV's offset basis, mixed.
-        assert_eq!(stable_hash(b""), mix(0xcbf2_9ce4_8422_2325));
-        assert_eq!(
-            stable_hash(b"i-0123456789abcdef0"),
-            stable_hash(b"i-0123456789abcdef0")
-        );
-        assert_ne!(stable_hash(b"i-1"), stable_hash(b"i-2"));
+        assert_eq!(mix(0x9e37_79b9_7f4a_7c15), 0xe220_a839_7b1d_cdaf);
+        assert_eq!(stable_hash(b"a"), mix(0xaf63_dc4c_8601_ec8c));
     }
 }

@@ -164,12 +164,12 @@ impl Target {
 
     /// An answer began after `latency`, or the wait for one was given up.
     pub(crate) fn settled(&self, latency: Option<Duration>, now: Instant) {
-        if let Some(latency) = latency {
-            self.silence.heard(now);
-            self.latency.observe(latency, now);
-            self.group.lateness.observe(latency);
-        }
-        self.silence.settled();
+        let Some(latency) = latency else {
+            return self.silence.given_up(now);
+        };
+        self.silence.settled(now);
+        self.latency.observe(latency, now);
+        self.group.lateness.observe(latency);
     }
 
     /// Counts how a request ended here; a failure after `waited`.

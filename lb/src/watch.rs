@@ -27,6 +27,9 @@ pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
 const ALARM_SLACK: Duration = Duration::from_millis(10);
 /// Before the pace of a body is judged.
 const PACE_GRACE: Duration = Duration::from_secs(10);
+/// Of which bytes that came sooner than they had to are remembered: a burst buys no more time
+/// to stand still than standing still has anyway.
+const PACE_MEMORY: Duration = Duration::from_secs(60);
 
 /// One connection's cells.
 #[derive(Debug)]
@@ -268,10 +271,12 @@ impl Watch {
         if !has_body || self.awaited.get() != Side::Client {
             return false;
         }
+        let owed_in = |turn: Duration| (min_rate as f64 * turn.as_secs_f64()) as u64;
         let mut pace = self.pace.get();
         pace.turn += since_last;
+        pace.bytes = pace.bytes.min(owed_in(pace.turn + PACE_MEMORY));
         self.pace.set(pace);
-        pace.turn > PACE_GRACE && (pace.bytes as f64) < min_rate as f64 * pace.turn.as_secs_f64()
+        pace.turn > PACE_GRACE && pace.bytes < owed_in(pace.turn)
     }
 }
 

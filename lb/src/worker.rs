@@ -190,11 +190,10 @@ impl Worker {
     fn sweep(&self, now: Instant, since_last: Duration) {
         self.epoch_seconds.set(epoch_seconds());
         let timeouts = &self.shared.config.timeouts;
-        self.watches.sweep(now, since_last, timeouts, |_| Patience {
-            idle: timeouts.client_idle,
-            target_idle: timeouts.target_idle,
-            keep_alive: timeouts.client_keepalive,
-            min_body_rate: 240,
+        let routing = self.shared.routing.load();
+        self.watches.sweep(now, since_last, timeouts, |port| {
+            let listener = routing.route(port).map(|route| &route.listener);
+            Patience::new(timeouts, listener.map(|listener| &listener.attributes))
         });
     }
 

@@ -1,6 +1,6 @@
 //! Ports that come, go and are taken.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use minicloud_lb::{BindError, LoadBalancer, StartError};
 use tokio::sync::watch;
@@ -95,4 +95,52 @@ async fn listener_without_group_is_a_fault_and_503() {
     })
     .await;
     assert_eq!(lb.get("/").await.status, 503);
+}
+
+/// Patience is a listener's, and changes with it on live connections.
+#[tokio::test]
+async fn attributes_say_how_long_connections_may_stand_still() {
+    let target = Target::scripted(|mut conn, mut head| async move {
+        loop {
+            if head.contains("/never") {
+                conn.until_closed().await;
+                return None;
+            }
+            conn.answer(200, "ok").await?;
+            head = conn.head().await?;
+        }
+    })
+    .await;
+    let lb = Lb::start(&[&target]).await;
+    let mut idle = lb.connect().await;
+    idle.send(&get("/")).await;
+    assert_eq!(idle.reply().await.status, 200);
+    let mut waiting = lb.connect().await;
+    waiting.send(&get("/never")).await;
+    lb.until_target(&target, |target| target.in_flight == 1)
+        .await;
+    lb.apply(|snapshot| snapshot.listeners[0].attributes.idle_timeout = Duration::from_secs(1))
+        .await;
+    assert!(idle.is_closed().await);
+    assert_eq!(waiting.reply().await.status, 504);
+
+    lb.apply(|snapshot| {
+        snapshot.listeners[0].attributes = Default::default();
+        snapshot.listeners[0].attributes.client_keep_alive = Duration::from_secs(1);
+    })
+    .await;
+    let mut busy = lb.connect().await;
+    // It ends after a response or between two, as its age comes.
+    let served = async {
+        let mut count = 0;
+        loop {
+            busy.send(&get("/")).await;
+            match busy.try_reply(true).await {
+                Some(reply) if !reply.says_close() => count += 1,
+                _ => return count,
+            }
+        }
+    };
+    let served = tokio::time::timeout(crate::harness::PATIENCE, served).await;
+    assert!(served.unwrap() > 0);
 }

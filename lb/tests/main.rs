@@ -4,12 +4,16 @@
 
 mod admin;
 mod churn;
+mod departures;
+mod desync;
 mod compression;
 mod crowd;
 mod drain;
 mod framing;
+mod frozen;
 mod harness;
 mod health;
+mod hostile;
 mod listeners;
 mod proxy;
 mod replay;

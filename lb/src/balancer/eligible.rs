@@ -84,3 +84,132 @@ impl<T> Member<T> {
         self.state == TargetState::Initial
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use minicloud_lb_api::TargetState::{Draining, Healthy, Initial, Unhealthy, Unused};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn members(states: &[TargetState]) -> Vec<Member<usize>> {
+        let members = states.iter().enumerate();
+        members
+            .map(|(target, &state)| Member {
+                target,
+                state,
+                is_ejected: false,
+                is_near: true,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn rules_apply_in_order() {
+        let cases: &[(&[TargetState], Rule, &[usize])] = &[
+            (&[], Rule::NoTarget, &[]),
+            (&[Draining, Unused], Rule::NoTarget, &[]),
+            (&[Initial, Draining], Rule::AllInitial, &[]),
+            (
+                &[Initial, Unhealthy, Draining, Unhealthy],
+                Rule::FailOpen,
+                &[1, 3],
+            ),
+            (
+                &[Initial, Unhealthy, Healthy, Draining, Healthy],
+                Rule::Healthy,
+                &[2, 4],
+            ),
+        ];
+        for (states, rule, picked) in cases {
+            let answer = eligible(&members(states), Preference::default());
+            assert_eq!(answer, (*rule, picked.to_vec()), "{states:?}");
+        }
+    }
+
+    #[test]
+    fn below_the_minimum_all_serve() {
+        let asked = Preference {
+            minimum_healthy_targets: 2,
+            ..Preference::default()
+        };
+        let rule = |states: &[TargetState]| eligible(&members(states), asked);
+        assert_eq!(
+            rule(&[Healthy, Unhealthy, Initial]),
+            (Rule::FailOpen, vec![0, 1])
+        );
+        assert_eq!(
+            rule(&[Healthy, Unhealthy, Healthy]),
+            (Rule::Healthy, vec![0, 2])
+        );
+        assert_eq!(
+            rule(&[Healthy, Initial]),
+            (Rule::Healthy, vec![0]),
+            "nobody else can"
+        );
+    }
+
+    #[test]
+    fn ejected_target_serves_if_no_other_is_left() {
+        let mut members = members(&[Healthy, Healthy]);
+        members[0].is_ejected = true;
+        let asked = Preference::default();
+        assert_eq!(eligible(&members, asked), (Rule::Healthy, vec![1]));
+        members[1].is_ejected = true;
+        assert_eq!(eligible(&members, asked), (Rule::FailOpen, vec![0, 1]));
+    }
+
+    #[test]
+    fn own_zone_comes_first_while_it_has_enough() {
+        let mut members = members(&[Healthy, Healthy, Unhealthy]);
+        members[0].is_near = false;
+        let near = |minimum_healthy_targets| Preference {
+            minimum_healthy_targets,
+            cross_zone: false,
+        };
+        assert_eq!(eligible(&members, near(1)), (Rule::OwnZone, vec![1]));
+        assert_eq!(eligible(&members, near(2)), (Rule::Healthy, vec![0, 1]));
+        members[1].state = Unhealthy;
+        assert_eq!(eligible(&members, near(1)), (Rule::Healthy, vec![0]));
+    }
+
+    fn any_member() -> impl Strategy<Value = Member<()>> {
+        let state = prop::sample::select(vec![Initial, Healthy, Unhealthy, Draining, Unused]);
+        (state, any::<bool>(), any::<bool>()).prop_map(|(state, is_ejected, is_near)| Member {
+            target: (),
+            state,
+            is_ejected,
+            is_near,
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn some_target_serves_if_any_could(
+            drawn in prop::collection::vec(any_member(), 0..12),
+            minimum_healthy_targets in 0_u32..5,
+            cross_zone in any::<bool>(),
+        ) {
+            let asked = Preference { minimum_healthy_targets, cross_zone };
+            let numbered = drawn.iter().enumerate().map(|(target, member)| Member {
+                target,
+                state: member.state,
+                is_ejected: member.is_ejected,
+                is_near: member.is_near,
+            });
+            let (rule, picked) = eligible(&numbered.collect::<Vec<_>>(), asked);
+            for &index in &picked {
+                let Member { state, is_ejected, is_near, .. } = drawn[index];
+                let fits = match rule {
+                    Rule::OwnZone => state == Healthy && !is_ejected && is_near,
+                    Rule::Healthy => state == Healthy && !is_ejected,
+                    Rule::FailOpen => matches!(state, Healthy | Unhealthy),
+                    Rule::AllInitial | Rule::NoTarget => false,
+                };
+                prop_assert!(fits, "{:?} {}", rule, index);
+            }
+            let could = drawn.iter().any(|member| matches!(member.state, Healthy | Unhealthy));
+            prop_assert_eq!(picked.is_empty(), !could);
+        }
+    }
+}

@@ -39,8 +39,7 @@ impl Headroom {
         let is_first = self.factor.load(now).is_none();
         let last = self.sample.swap(load.sample, Ordering::Relaxed);
         if is_first || last != load.sample {
-            let factor = factor(load.cpu_utilization_percent);
-            self.factor.update(now, |_| factor);
+            self.factor.store(factor(load.cpu_utilization_percent), now);
         }
     }
 
@@ -62,4 +61,58 @@ fn faded(factor: f64, age: Duration) -> f64 {
     let beyond = age.saturating_sub(FRESH).as_secs_f64();
     let faded = (beyond / (STALE - FRESH).as_secs_f64()).min(1.0);
     factor + (NEUTRAL - factor) * faded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(cpu_utilization_percent: u8, sample: u64) -> TargetLoad {
+        TargetLoad {
+            cpu_utilization_percent,
+            sample,
+        }
+    }
+
+    fn assert_near(factor: f64, expected: f64) {
+        assert!((factor - expected).abs() < 1e-6, "{factor}");
+    }
+
+    #[test]
+    fn factor_is_what_is_idle() {
+        for (percent, expected) in [(0, 1.0), (40, 0.6), (95, 0.05), (100, 0.05), (255, 0.05)] {
+            let now = Instant::now();
+            let headroom = Headroom::new(now);
+            headroom.note(load(percent, 1), now);
+            assert_near(headroom.factor(now), expected);
+        }
+    }
+
+    #[test]
+    fn unmeasured_target_is_neutral() {
+        let now = Instant::now();
+        assert_eq!(Headroom::new(now).factor(now), 1.0);
+    }
+
+    #[test]
+    fn sample_fades_to_neutral_when_stale() {
+        let now = Instant::now();
+        let headroom = Headroom::new(now);
+        headroom.note(load(80, 0), now);
+        for (age, expected) in [(10, 0.2), (20, 0.6), (30, 1.0), (3600, 1.0)] {
+            assert_near(headroom.factor(now + Duration::from_secs(age)), expected);
+        }
+    }
+
+    #[test]
+    fn repeated_sample_gets_no_younger() {
+        let now = Instant::now();
+        let headroom = Headroom::new(now);
+        headroom.note(load(80, 7), now);
+        let later = now + Duration::from_secs(20);
+        headroom.note(load(80, 7), later);
+        assert_near(headroom.factor(later), 0.6);
+        headroom.note(load(80, 8), later);
+        assert_near(headroom.factor(later), 0.2);
+    }
 }

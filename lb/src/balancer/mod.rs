@@ -73,12 +73,5 @@ pub(crate) fn choose<C: Candidate>(
     }
 }
 
-/// The targets in the order in which turn number `turn` should try them.
-pub(crate) fn round_robin<T>(targets: &[T], turn: usize) -> impl Iterator<Item = &T> {
-    let first = turn.checked_rem(targets.len()).unwrap_or(0);
-    let (before, after) = targets.split_at(first);
-    after.iter().chain(before)
-}
-
 #[cfg(test)]
 mod tests;

@@ -33,6 +33,19 @@ impl Stamped {
         unpack(self.word.load(Ordering::Relaxed), self.ticks(now))
     }
 
+    /// Notes the number.
+    pub(super) fn store(&self, value: f64, now: Instant) {
+        let word = pack(value, self.ticks(now));
+        self.word.store(word, Ordering::Relaxed);
+    }
+
+    /// Forgets the number.
+    pub(super) fn clear(&self) {
+        if self.word.load(Ordering::Relaxed) != 0 {
+            self.word.store(0, Ordering::Relaxed);
+        }
+    }
+
     /// Notes what `change` makes of the number and its age.
     pub(super) fn update(&self, now: Instant, change: impl Fn(Option<(f64, Duration)>) -> f64) {
         let ticks = self.ticks(now);
@@ -79,10 +92,19 @@ mod tests {
     }
 
     #[test]
+    fn cleared_number_is_gone() {
+        let start = Instant::now();
+        let stamped = Stamped::new(start);
+        stamped.store(1.0, start);
+        stamped.clear();
+        assert_eq!(stamped.load(start), None);
+    }
+
+    #[test]
     fn stamp_ahead_of_the_reader_is_of_now() {
         let start = Instant::now();
         let stamped = Stamped::new(start);
-        stamped.update(start + Duration::from_millis(500), |_| 1.0);
+        stamped.store(1.0, start + Duration::from_millis(500));
         assert_eq!(stamped.load(start), Some((1.0, Duration::ZERO)));
     }
 
@@ -90,7 +112,7 @@ mod tests {
     fn days_do_not_make_a_number_fresh() {
         let start = Instant::now();
         let stamped = Stamped::new(start);
-        stamped.update(start, |_| 1.0);
+        stamped.store(1.0, start);
         for hours in [1, 24, 72, 110] {
             let age = Duration::from_secs(hours * 3600);
             assert_eq!(stamped.load(start + age), Some((1.0, age)));
@@ -101,7 +123,7 @@ mod tests {
     fn zero_is_a_number() {
         let start = Instant::now();
         let stamped = Stamped::new(start);
-        stamped.update(start, |_| 0.0);
+        stamped.store(0.0, start);
         assert!(stamped.load(start).is_some());
     }
 }

@@ -31,6 +31,8 @@ pub(crate) struct Attempt {
     pub(crate) head: ResponseHead,
     /// Whether a byte of an answer has come.
     has_answered: bool,
+    /// Bytes of interim responses so far.
+    interim: usize,
     /// When it was sent, until the target has answered or is given up.
     sent: Option<Instant>,
 }
@@ -83,6 +85,7 @@ impl Attempt {
             bytes: client.worker.target_buffers.take(),
             head: client.worker.response_heads.take(),
             has_answered: false,
+            interim: 0,
         })
     }
 
@@ -105,7 +108,7 @@ impl Attempt {
                 if !self.is_interim() {
                     return Poll::Ready(Ok(length));
                 }
-                self.pass_interim(shared, length);
+                self.pass_interim(shared, length)?;
                 continue;
             }
             ready!(self.poll_fill(cx, shared))?;
@@ -163,13 +166,21 @@ impl Attempt {
         self.head.status() < 200 && self.head.status() != 101
     }
 
-    /// 100 is answered here, and HTTP/1.0 knows no interim responses.
-    fn pass_interim(&mut self, shared: &mut Shared<'_>, length: usize) {
+    /// 100 is answered here, and HTTP/1.0 knows no interim responses. All together may be as
+    /// long as one head: they wait in memory for a client that does not take them, and a
+    /// target could send them for ever.
+    fn pass_interim(&mut self, shared: &mut Shared<'_>, length: usize) -> Result<(), Failure> {
+        self.interim += length;
+        if self.interim > shared.client.worker.head_limits.head {
+            let fault = Fault::BadResponse("the target sends too many interim responses");
+            return Err(Failure::Final(fault));
+        }
         if self.head.status() != 100 && shared.version == Version::Http11 {
             put_interim(shared.interim, self.bytes.filled(), &self.head);
         }
         self.bytes.consume(length);
         self.has_answered = !self.bytes.is_empty();
+        Ok(())
     }
 
     pub(super) fn has_answered(&self) -> bool {

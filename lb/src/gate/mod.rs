@@ -4,6 +4,10 @@
 mod places;
 
 #[cfg(test)]
+#[expect(
+    clippy::duplicate_mod,
+    reason = "the model is the same source on loom's atomics"
+)]
 mod model;
 
 /// What `places` is built from; its model has its own.
@@ -11,5 +15,4 @@ mod atomic {
     pub(super) use std::sync::atomic::{AtomicU64, Ordering, fence};
 }
 
-#[expect(unused_imports, reason = "until the data path asks for them")]
 pub(crate) use places::{Gate, Waiters};

@@ -7,9 +7,9 @@ const UNLIMITED: u64 = DRAINING - 1;
 
 /// The places at one target.
 ///
-/// Count and flag are one word, so that they change in one order for all threads: once
-/// [`is_idle`](Self::is_idle) was true after [`drain`](Self::drain), no place is taken and
-/// none will be.
+/// Count and flag are one word, so that they change in one order for all threads: whoever
+/// reads [`in_flight`](Self::in_flight) as 0 after [`drain`](Self::drain) knows that no place
+/// is taken and none will be.
 #[derive(Debug)]
 pub(crate) struct Gate {
     word: AtomicU64,
@@ -66,11 +66,6 @@ impl Gate {
 
     pub(crate) fn is_draining(&self) -> bool {
         self.word.load(Ordering::Acquire) & DRAINING != 0
-    }
-
-    /// Drains, and no place is taken: that stays so.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.word.load(Ordering::Acquire) == DRAINING
     }
 
     pub(crate) fn in_flight(&self) -> u64 {

@@ -128,3 +128,121 @@ impl Slot {
 fn max(bits: u32) -> u64 {
     (1 << bits) - 1
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn limits(budget_percent: u32, min_per_second: u32) -> Retry {
+        Retry {
+            budget_percent,
+            min_per_second,
+            ..Retry::default()
+        }
+    }
+
+    fn withdrawn(budget: &Budget, limits: &Retry, now: Instant) -> usize {
+        (0..10_000)
+            .take_while(|_| budget.withdraw(limits, now))
+            .count()
+    }
+
+    #[test]
+    fn retries_are_a_part_of_requests() {
+        let now = Instant::now();
+        let budget = Budget::new(now);
+        (0..1000).for_each(|_| budget.deposit(now));
+        assert_eq!(withdrawn(&budget, &limits(20, 3), now), 200);
+    }
+
+    #[test]
+    fn some_retries_a_second_are_always_there() {
+        let start = Instant::now();
+        let budget = Budget::new(start);
+        for second in 0..30 {
+            let now = start + SECOND * second;
+            assert_eq!(withdrawn(&budget, &limits(20, 3), now), 3, "{second}");
+        }
+    }
+
+    #[test]
+    fn requests_count_for_ten_seconds() {
+        let start = Instant::now();
+        let budget = Budget::new(start);
+        (0..100).for_each(|_| budget.deposit(start));
+        assert_eq!(withdrawn(&budget, &limits(10, 0), start + SECOND * 9), 10);
+        assert_eq!(withdrawn(&budget, &limits(10, 0), start + SECOND * 10), 0);
+    }
+
+    #[test]
+    fn without_percent_and_minimum_there_is_none() {
+        let now = Instant::now();
+        let budget = Budget::new(now);
+        (0..1000).for_each(|_| budget.deposit(now));
+        assert_eq!(withdrawn(&budget, &limits(0, 0), now), 0);
+    }
+
+    #[test]
+    fn threads_share_one_budget_exactly() {
+        let now = Instant::now();
+        let budget = Budget::new(now);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..500).for_each(|_| budget.deposit(now)));
+            }
+        });
+        let limits = limits(20, 0);
+        let threads = || {
+            std::thread::scope(|scope| {
+                let each: Vec<_> = (0..4)
+                    .map(|_| scope.spawn(|| withdrawn(&budget, &limits, now)))
+                    .collect();
+                each.into_iter()
+                    .map(|thread| thread.join().unwrap())
+                    .sum::<usize>()
+            })
+        };
+        assert_eq!(threads(), 400);
+    }
+
+    proptest! {
+        /// Against a list of all that happened.
+        #[test]
+        fn budget_is_never_exceeded(
+            steps in prop::collection::vec((0_u64..1500, 0_usize..20, 0_usize..8), 1..80),
+            percent in 0_u32..120,
+            minimum in 0_u32..4,
+        ) {
+            let start = Instant::now();
+            let budget = Budget::new(start);
+            let limits = limits(percent, minimum);
+            let mut millis = 0;
+            let (mut requests, mut retries) = (Vec::new(), Vec::new());
+            for (gap, deposits, wanted) in steps {
+                millis += gap;
+                let now = start + Duration::from_millis(millis);
+                let second = millis / 1000;
+                for _ in 0..deposits {
+                    budget.deposit(now);
+                    requests.push(second);
+                }
+                for _ in 0..wanted {
+                    let recent = |seconds: &[u64]| seconds.iter().filter(|&&s| s + 10 > second).count();
+                    let this_second = retries.iter().filter(|&&s| s == second).count();
+                    let may = this_second < minimum as usize
+                        || recent(&retries) < recent(&requests) * percent as usize / 100;
+                    prop_assert_eq!(budget.withdraw(&limits, now), may);
+                    retries.extend(may.then_some(second));
+                }
+            }
+        }
+
+        #[test]
+        fn slot_comes_back(second in 1_u64..1 << SECOND_BITS, requests in 0_u64..1 << REQUEST_BITS, retries in 0_u64..1 << RETRY_BITS) {
+            let slot = Slot { second, requests, retries };
+            prop_assert_eq!(Slot::unpack(slot.pack()), slot);
+        }
+    }
+}

@@ -107,3 +107,93 @@ fn end_of(bucket: usize) -> Duration {
     let start = 1 << (u64::from(FIRST_BITS) + doublings);
     Duration::from_micros(start + start / STEPS * step)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn late_after(latencies: impl IntoIterator<Item = Duration>) -> Option<Duration> {
+        let lateness = Lateness::new();
+        latencies
+            .into_iter()
+            .for_each(|latency| lateness.observe(latency));
+        lateness.refresh();
+        lateness.late_after()
+    }
+
+    #[test]
+    fn few_answers_tell_nothing() {
+        assert_eq!(late_after([]), None);
+        assert_eq!(late_after([MS * 50; 99]), None);
+        assert!(late_after([MS * 50; 100]).is_some());
+    }
+
+    #[test]
+    fn late_is_beyond_95_of_100() {
+        let mostly = |quick: usize| {
+            let slow = 100 - quick;
+            late_after([vec![MS * 50; quick], vec![MS * 400; slow]].concat()).unwrap()
+        };
+        assert!((MS * 50..MS * 57).contains(&mostly(96)), "{:?}", mostly(96));
+        assert!(
+            (MS * 400..MS * 450).contains(&mostly(94)),
+            "{:?}",
+            mostly(94)
+        );
+    }
+
+    #[test]
+    fn late_is_between_20_ms_and_a_second() {
+        assert_eq!(late_after([MS / 10; 100]), Some(MS * 20));
+        assert_eq!(late_after([MS * 60_000; 100]), Some(MS * 1000));
+    }
+
+    #[test]
+    fn old_answers_are_forgotten() {
+        let lateness = Lateness::new();
+        (0..10_000).for_each(|_| lateness.observe(MS * 500));
+        lateness.refresh();
+        assert!(lateness.late_after() > Some(MS * 400));
+        for _ in 0..10 {
+            (0..1000).for_each(|_| lateness.observe(MS * 30));
+            lateness.refresh();
+        }
+        assert!(
+            lateness.late_after() < Some(MS * 40),
+            "{:?}",
+            lateness.late_after()
+        );
+    }
+
+    #[test]
+    fn second_target_must_be_idle_enough() {
+        assert!(is_idle_enough(3, None, 3, 1.0));
+        assert!(!is_idle_enough(4, None, 3, 1.0), "has more to do");
+        assert!(
+            !is_idle_enough(2, Some(4), 3, 1.0),
+            "half of its places are taken"
+        );
+        assert!(is_idle_enough(1, Some(4), 3, 1.0));
+        assert!(is_idle_enough(0, Some(1), 1, 1.0));
+        assert!(!is_idle_enough(0, None, 3, 0.2), "has no CPU left");
+    }
+
+    proptest! {
+        #[test]
+        fn bucket_holds_its_latency(micros in 512_u64..1 << LAST_BITS) {
+            let index = bucket(Duration::from_micros(micros));
+            let end = end_of(index).as_micros() as u64;
+            prop_assert!(micros < end);
+            prop_assert!(end - micros <= micros / STEPS + 1, "{} {}", micros, end);
+        }
+
+        #[test]
+        fn every_latency_has_a_bucket(nanos in any::<u64>()) {
+            prop_assert!(bucket(Duration::from_nanos(nanos)) < BUCKETS);
+        }
+    }
+}

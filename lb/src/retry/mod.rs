@@ -4,5 +4,4 @@
 mod budget;
 pub(crate) mod hedge;
 
-#[expect(unused_imports, reason = "until the data path asks for them")]
 pub(crate) use budget::Budget;

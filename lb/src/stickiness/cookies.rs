@@ -1,14 +1,14 @@
 //! Reading of Cookie and Set-Cookie fields: hostile bytes, no allocation.
 
-/// The value of the first cookie of this name in a request's Cookie fields (RFC 6265, section
+/// The values of the cookies of this name in a request's Cookie fields (RFC 6265, section
 /// 4.2.1), without quotes. Pairs that are none are passed over.
-pub(super) fn find<'a>(fields: impl IntoIterator<Item = &'a [u8]>, name: &str) -> Option<&'a [u8]> {
-    let mut pairs = fields
-        .into_iter()
-        .flat_map(|field| field.split(|&byte| byte == b';'))
-        .filter_map(pair);
-    let found = pairs.find(|(own, _)| *own == name.as_bytes());
-    found.map(|(_, value)| value)
+pub(super) fn values<'a>(
+    fields: impl Iterator<Item = &'a [u8]>,
+    name: &str,
+) -> impl Iterator<Item = &'a [u8]> {
+    let pairs = fields.flat_map(|field| field.split(|&byte| byte == b';'));
+    let pairs = pairs.filter_map(pair);
+    pairs.filter_map(move |(own, value)| (own == name.as_bytes()).then_some(value))
 }
 
 /// Whether a response's Set-Cookie field is for the cookie of this name.
@@ -35,7 +35,8 @@ mod tests {
     use super::*;
 
     fn value<'a>(field: &'a str, name: &str) -> Option<&'a str> {
-        find([field.as_bytes()], name).map(|value| std::str::from_utf8(value).unwrap())
+        let first = values(std::iter::once(field.as_bytes()), name).next();
+        first.map(|value| std::str::from_utf8(value).unwrap())
     }
 
     #[test]
@@ -63,7 +64,7 @@ mod tests {
     #[test]
     fn fields_are_read_in_order() {
         let fields: [&[u8]; 3] = [b"a=1", b"\xff=\xfe; k=2", b"k=3"];
-        assert_eq!(find(fields, "k"), Some(&b"2"[..]));
+        assert!(values(fields.into_iter(), "k").eq([b"2", b"3"]));
     }
 
     #[test]

@@ -8,6 +8,8 @@
 
 mod choices;
 mod cookies;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
 
 use std::time::Duration;
 
@@ -18,7 +20,6 @@ use crate::balancer::Candidate;
 
 use choices::Choices;
 pub(crate) use choices::Scope;
-#[expect(unused_imports, reason = "until the data path asks for them")]
 pub(crate) use cookies::sets;
 
 /// Names a target (ELB's `AWSALB`).
@@ -83,7 +84,8 @@ impl Session {
         match stickiness {
             Stickiness::LbCookie { .. } => Self::read_kind(Kind::Target, fields),
             Stickiness::AppCookie { cookie_name, .. } => {
-                let is_open = cookies::find(fields.clone(), cookie_name).is_some();
+                let mut theirs = cookies::values(fields.clone(), cookie_name);
+                let is_open = theirs.next().is_some();
                 Self::read_kind(Kind::Application { is_open }, fields)
             }
         }
@@ -96,8 +98,10 @@ impl Session {
 
     fn read_kind<'a>(kind: Kind, fields: impl Iterator<Item = &'a [u8]> + Clone) -> Self {
         let (name, twin) = kind.names();
-        let value = cookies::find(fields.clone(), name).or_else(|| cookies::find(fields, twin?));
-        let choices = value.map(Choices::decode).unwrap_or_default();
+        let twins = twin.into_iter();
+        let twins = twins.flat_map(|twin| cookies::values(fields.clone(), twin));
+        let read = cookies::values(fields.clone(), name).chain(twins);
+        let choices = read.filter_map(Choices::decode).next().unwrap_or_default();
         Self { kind, choices }
     }
 

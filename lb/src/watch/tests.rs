@@ -61,6 +61,20 @@ async fn a_client_that_trickles_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_burst_buys_a_minute_of_trickling() {
+    let now = Instant::now();
+    let watch = Watch::new(80, now);
+    watch.enter(Phase::Waiting, now);
+    watch.awaits(Side::Client);
+    let burst = |second| {
+        watch.progress(if second == 1 { 10 << 20 } else { 1 });
+        watch.progress.set(now + Duration::from_secs(second));
+    };
+    let given_up = run(&watch, now, 3600, burst).unwrap();
+    assert!((60..70).contains(&given_up), "after {given_up} s");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_slow_target_is_not_the_clients_fault() {
     let now = Instant::now();
     let watch = Watch::new(80, now);

@@ -62,7 +62,7 @@ impl Client {
             .headers
             .get("content-length")
             .map(|length| length.parse().unwrap());
-        let is_bodiless = !may_have_body || matches!(reply.status, 101 | 204 | 304);
+        let is_bodiless = !may_have_body || matches!(reply.status, 100..=199 | 204 | 304);
         reply.body = match (is_bodiless, length) {
             (true, _) => Vec::new(),
             _ if reply.headers.contains_key("transfer-encoding") => self.chunked().await?,

@@ -1,6 +1,8 @@
 //! A running balancer, raw targets and raw clients, and waiting with a deadline.
 
 mod client;
+mod load;
+mod recorder;
 pub(crate) mod target;
 
 use std::{
@@ -21,6 +23,8 @@ use tokio::{
 };
 
 pub(crate) use client::{Client, Reply};
+pub(crate) use load::Load;
+pub(crate) use recorder::{Received, Record};
 pub(crate) use target::{Conn, Target};
 
 /// How long anything may take before a test fails; far above what it does take.
