@@ -4,10 +4,10 @@
 
 mod admin;
 mod churn;
-mod departures;
-mod desync;
 mod compression;
 mod crowd;
+mod departures;
+mod desync;
 mod drain;
 mod framing;
 mod frozen;
