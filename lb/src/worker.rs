@@ -193,7 +193,7 @@ impl Worker {
         let routing = self.shared.routing.load();
         self.watches.sweep(now, since_last, timeouts, |port| {
             let listener = routing.route(port).map(|route| &route.listener);
-            Patience::new(timeouts, listener.map(|listener| &listener.attributes))
+            Patience::new(listener.map(|listener| &listener.attributes))
         });
     }
 

@@ -15,6 +15,7 @@ mod harness;
 mod health;
 mod hostile;
 mod listeners;
+mod live;
 mod proxy;
 mod replay;
 mod tunnel;
