@@ -23,12 +23,29 @@ pub struct Config {
     pub limits: Limits,
 }
 
-/// Where access-log lines (JSON, one per request) go.
+/// One line a request. A log that is slower than the requests loses lines, which are counted;
+/// it never holds a request up.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AccessLog {
+pub struct AccessLog {
+    pub output: AccessLogOutput,
+    pub format: AccessLogFormat,
+}
+
+/// Where access-log lines go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccessLogOutput {
     Stdout,
     /// Appended to; created if missing.
     File(PathBuf),
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AccessLogFormat {
+    /// An Application Load Balancer's own, for what reads those.
+    Alb,
+    /// Objects with more than ALB tells: each attempt, the time in the queue, the rule's name.
+    #[default]
+    Json,
 }
 
 /// Every wait of the data plane, named, but those that are attributes of a load balancer.

@@ -3,13 +3,12 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    error::Error,
     sync::Arc,
     time::Duration,
 };
 
 use futures_util::future::{OptionFuture, join_all};
-use minicloud_lb_api::{HealthCheck, Report, Snapshot, TargetState};
+use minicloud_lb_api::{HealthCheck, Report, Snapshot};
 use rand::rngs::SmallRng;
 use tokio::{
     sync::{Notify, mpsc, watch},
@@ -20,9 +19,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     balancer::Rule,
+    fault::sentence,
     health::prober::{self, HealthEvent},
     listener::{self, BindError},
     registry::Registry,
+    routing::Route,
     shared::Shared,
     worker::Command,
 };
@@ -151,6 +152,9 @@ impl Control {
         self.reconcile_probers();
         // First, so that nothing is sent to targets that are about to go.
         self.publish_routing();
+        let routing = self.shared.routing.load();
+        let rules = routing.routes.iter().flat_map(Route::rule_keys);
+        self.shared.metrics.retain_rules(&rules.collect());
         self.reconcile_listeners().await;
         self.tell_all(|| Command::Sweep).await;
     }
@@ -242,7 +246,8 @@ impl Control {
         }
         self.publish_routing();
         let faults = self.bind_faults.values().map(|fault| sentence(fault));
-        let report = self.registry.report(faults, Instant::now());
+        let mut report = self.registry.report(faults, Instant::now());
+        report.request_failures = self.shared.failures.reported();
         self.export(&report);
         self.report.send_if_modified(|current| {
             let is_new = **current != report;
@@ -285,35 +290,9 @@ impl Control {
     }
 
     fn export(&self, report: &Report) {
-        let gauge = &self.shared.metrics.target_healthy;
-        for old in &self.report.borrow().targets {
-            let is_gone = !report.targets.iter().any(|target| {
-                target.target_group == old.target_group && target.target.id == old.target.id
-            });
-            if is_gone {
-                // Missing only if it was never exported.
-                let _ = gauge.remove_label_values(&[&old.target_group, &old.target.id]);
-            }
-        }
-        for target in &report.targets {
-            let is_healthy = target.target_health.state == TargetState::Healthy;
-            gauge
-                .with_label_values(&[&target.target_group, &target.target.id])
-                .set(is_healthy.into());
-        }
+        let (groups, targets) = self.registry.samples(Instant::now());
+        self.shared.metrics.export(groups, targets);
         let faults = i64::try_from(report.faults.len()).unwrap_or(i64::MAX);
         self.shared.metrics.snapshot_faults.set(faults);
     }
-}
-
-/// An error with its causes.
-fn sentence(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 use crate::{
     http1::{ChunkFault, Refusal, ResponseFault},
@@ -52,6 +52,46 @@ pub(crate) enum Fault {
     TargetCut,
     #[error("the client went away")]
     ClientGone,
+}
+
+impl Fault {
+    /// One word for logs, where ALB writes its `error_reason`.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(_) => "RequestRefused",
+            Self::Ambiguous(_) => "DesyncMitigation",
+            Self::Chunk(_) => "RequestBodyInvalid",
+            Self::MethodNotAllowed => "MethodNotAllowed",
+            Self::RequestTimeout => "RequestTimeout",
+            Self::BodyTooLarge => "RequestBodyTooLarge",
+            Self::NoRoute => "NoTargetGroup",
+            Self::NoTarget(_) => "NoHealthyTarget",
+            Self::QueueFull(_) => "QueueFull",
+            Self::QueueTimeout(_) => "QueueTimeout",
+            Self::RateLimited(_) => "RateLimited",
+            Self::Redirect => "RedirectFailed",
+            Self::Transform => "TransformFailed",
+            Self::Connect(ConnectError::Timeout(_)) => "TargetConnectTimeout",
+            Self::Connect(ConnectError::Io(_)) => "TargetConnectFailed",
+            Self::BadResponse(_) => "TargetResponseIncomplete",
+            Self::UnusableResponse(_) | Self::UnaskedSwitch => "TargetResponseInvalid",
+            Self::TargetTimeout => "TargetTimeout",
+            Self::TargetCut => "TargetDeregistered",
+            Self::ClientGone => "ClientClosedConnection",
+        }
+    }
+}
+
+/// An error with its causes.
+pub(crate) fn sentence(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }
 
 impl From<Expiry> for Fault {

@@ -30,6 +30,7 @@ pub(crate) struct GroupState {
     waiters: Waiters,
     queue: Mutex<Queue<oneshot::Sender<Claim>>>,
     rejected: AtomicU64,
+    ejections: AtomicU64,
     /// From a target's registration to its first passed check, in milliseconds; 0 while none
     /// has come up.
     boot_ms: AtomicU64,
@@ -54,6 +55,7 @@ impl GroupState {
             waiters: Waiters::new(),
             queue: Mutex::new(Queue::new(0)),
             rejected: AtomicU64::new(0),
+            ejections: AtomicU64::new(0),
             boot_ms: AtomicU64::new(0),
         }
     }
@@ -152,6 +154,15 @@ impl GroupState {
 
     pub(crate) fn count_rejected(&self) {
         self.rejected.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often one of its targets was ejected.
+    pub(crate) fn ejections(&self) -> u64 {
+        self.ejections.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_ejection(&self) {
+        self.ejections.fetch_add(1, Ordering::Relaxed);
     }
 
     /// When a request that finds no place should come again. `has_targets`: some may serve,

@@ -40,6 +40,7 @@ mod config;
 mod control;
 mod crowd;
 mod exchange;
+mod failures;
 mod fault;
 #[cfg(fuzzing)]
 pub mod fuzzing;
@@ -73,6 +74,6 @@ mod watch;
 mod worker;
 
 pub use admin::{AdminListener, serve_admin};
-pub use config::{AccessLog, Config, Limits, Timeouts};
+pub use config::{AccessLog, AccessLogFormat, AccessLogOutput, Config, Limits, Timeouts};
 pub use listener::BindError;
 pub use load_balancer::{Handle, LoadBalancer, StartError};

@@ -9,6 +9,7 @@ use crate::{
     access_log,
     config::Config,
     control::Control,
+    failures::Failures,
     listener::{self, BindError},
     metrics::Metrics,
     routing::Routing,
@@ -79,6 +80,7 @@ impl LoadBalancer {
             routing: ArcSwap::from_pointee(Routing::default()),
             metrics,
             crowd: Arc::default(),
+            failures: Failures::default(),
             config,
         });
         let shutdown = CancellationToken::new();

@@ -21,7 +21,7 @@ use crate::{
     },
     group::GroupState,
     health::{self, Health},
-    metrics::Metrics,
+    metrics::{GroupSample, Metrics, TargetSample},
     routing::{Group, Listener, Route, Routing, Serving},
     rule::{CompiledAction, RuleSet},
     target::{Endpoint, Target},
@@ -451,7 +451,7 @@ impl Registry {
         let listeners = self.listeners.iter();
         Routing {
             routes: listeners
-                .map(|(_, listener)| Route::new(listener, &groups))
+                .map(|(_, listener)| Route::new(listener, &groups, metrics))
                 .collect(),
             groups,
         }
@@ -484,6 +484,26 @@ impl Registry {
             .collect()
     }
 
+    /// What the metrics take over.
+    pub(crate) fn samples(&self, now: Instant) -> (Vec<GroupSample>, Vec<TargetSample>) {
+        let groups = self.groups.iter();
+        let targets = self.targets.iter();
+        let target = |((group, instance, _), registered): (&Key, &Registered)| TargetSample {
+            group: group.clone(),
+            instance: instance.clone(),
+            uid: registered.target.uid,
+            is_healthy: registered.describe().state == TargetState::Healthy,
+            in_flight: registered.target.in_flight(),
+            counts: registered.target.counts(),
+        };
+        (
+            groups
+                .map(|(name, group)| group.sample(name, now))
+                .collect(),
+            targets.map(target).collect(),
+        )
+    }
+
     /// All that is known, with `faults` added to the snapshot's own.
     pub(crate) fn report(&self, faults: impl Iterator<Item = String>, now: Instant) -> Report {
         let targets = self
@@ -514,6 +534,7 @@ impl Registry {
                 .map(|(name, group)| group.report(name, now))
                 .collect(),
             faults: self.faults.iter().cloned().chain(faults).collect(),
+            request_failures: Vec::new(),
         }
     }
 }
@@ -525,6 +546,16 @@ impl RegisteredGroup {
         Farewell {
             tunnels: now + self.attributes.upgrade_grace.min(delay),
             requests: now + delay,
+        }
+    }
+
+    fn sample(&self, name: &str, now: Instant) -> GroupSample {
+        GroupSample {
+            group: name.to_owned(),
+            queue_length: self.state.queue_length() as u64,
+            queue_age_seconds: self.state.oldest_wait(now).as_secs_f64(),
+            queue_rejected: self.state.rejected(),
+            ejections: self.state.ejections(),
         }
     }
 
@@ -548,13 +579,16 @@ impl Registered {
         now: Instant,
     ) -> bool {
         match verdict.change {
-            Some(Change::Ejected { cause, duration }) => tracing::warn!(
-                target_group.name = group_name,
-                target.id = self.target.id,
-                ?cause,
-                duration_ms = duration.as_millis(),
-                "target is ejected"
-            ),
+            Some(Change::Ejected { cause, duration }) => {
+                group.state.count_ejection();
+                tracing::warn!(
+                    target_group.name = group_name,
+                    target.id = self.target.id,
+                    ?cause,
+                    duration_ms = duration.as_millis(),
+                    "target is ejected"
+                );
+            }
             Some(Change::Readmitted) => {
                 let duration = slow_start::after_ejection(group.attributes.slow_start);
                 self.slow_start = Some((now, duration));

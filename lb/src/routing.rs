@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::{
     balancer::{Candidate, Rule, choose, slow_start},
     group::GroupState,
-    metrics::GroupMetrics,
+    metrics::{GroupMetrics, Metrics, RuleKey, RuleMetrics},
     rate_limit::Limiter,
     rule::{CompiledAction, RuleSet},
     stickiness::StickyTo,
@@ -33,6 +33,8 @@ pub(crate) struct Route {
     /// For each rule, the groups of its forward action, as they are now; none where there is
     /// no such group.
     groups: Vec<Vec<Option<Arc<Group>>>>,
+    /// Each rule's priority and handles.
+    metrics: Vec<(Option<u32>, Arc<RuleMetrics>)>,
 }
 
 /// A listener of the snapshot; the same one until the snapshot changes it.
@@ -84,7 +86,11 @@ impl Routing {
 
 impl Route {
     /// `groups` are those of the same routing.
-    pub(crate) fn new(listener: &Arc<Listener>, groups: &HashMap<String, Arc<Group>>) -> Self {
+    pub(crate) fn new(
+        listener: &Arc<Listener>,
+        groups: &HashMap<String, Arc<Group>>,
+        metrics: &Metrics,
+    ) -> Self {
         let of_rule = |action: &CompiledAction| match action {
             CompiledAction::Forward(forward) => forward
                 .groups
@@ -99,8 +105,29 @@ impl Route {
                 .iter()
                 .map(|rule| of_rule(&rule.action))
                 .collect(),
+            metrics: listener
+                .rules
+                .iter()
+                .map(|rule| (rule.priority, metrics.rule((listener.port, rule.priority))))
+                .collect(),
             listener: Arc::clone(listener),
         }
+    }
+
+    /// The handles of the rule that was at `index` with this priority, if it is still there.
+    pub(crate) fn rule_metrics(&self, index: usize, priority: Option<u32>) -> Option<&RuleMetrics> {
+        let is_it = |(other, _): &&(Option<u32>, _)| *other == priority;
+        let found = self.metrics.get(index).filter(is_it);
+        let found = found.or_else(|| self.metrics.iter().find(is_it));
+        found.map(|(_, metrics)| &**metrics)
+    }
+
+    /// The names of all rules.
+    pub(crate) fn rule_keys(&self) -> impl Iterator<Item = RuleKey> {
+        let port = self.listener.port;
+        self.metrics
+            .iter()
+            .map(move |(priority, _)| (port, *priority))
     }
 
     /// The groups that the rule at `index` forwards to, in its order.

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::{config::Config, crowd::Crowd, metrics::Metrics, routing::Routing};
+use crate::{config::Config, crowd::Crowd, failures::Failures, metrics::Metrics, routing::Routing};
 
 /// What every thread of one balancer sees.
 #[derive(Debug)]
@@ -11,4 +11,5 @@ pub(crate) struct Shared {
     pub(crate) routing: ArcSwap<Routing>,
     pub(crate) metrics: Metrics,
     pub(crate) crowd: Arc<Crowd>,
+    pub(crate) failures: Failures,
 }

@@ -1,4 +1,5 @@
 use std::{
+    fmt,
     net::SocketAddr,
     sync::{
         Arc,
@@ -19,6 +20,7 @@ use crate::{
     },
     gate::Gate,
     group::GroupState,
+    metrics::{CLASSES, TargetCounts, class_index},
     stable_hash::stable_hash,
 };
 
@@ -37,6 +39,9 @@ pub(crate) struct Target {
     pub(crate) group: Arc<GroupState>,
     gate: Gate,
     request_count: AtomicU64,
+    /// By class of code.
+    responses: [AtomicU64; CLASSES.len()],
+    connection_errors: AtomicU64,
     is_serving: AtomicBool,
     has_no_tunnels: AtomicBool,
     cut: AtomicBool,
@@ -84,6 +89,8 @@ impl Target {
             group,
             gate: Gate::new(None),
             request_count: AtomicU64::new(0),
+            responses: Default::default(),
+            connection_errors: AtomicU64::new(0),
             is_serving: AtomicBool::new(false),
             has_no_tunnels: AtomicBool::new(false),
             cut: AtomicBool::new(false),
@@ -156,6 +163,25 @@ impl Target {
         self.request_count.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn count_response(&self, code: u16) {
+        self.responses[class_index(code)].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_connection_error(&self) {
+        self.connection_errors.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What was counted since it was registered.
+    pub(crate) fn counts(&self) -> TargetCounts {
+        TargetCounts {
+            responses: self
+                .responses
+                .each_ref()
+                .map(|count| count.load(Ordering::Relaxed)),
+            connection_errors: self.connection_errors.load(Ordering::Relaxed),
+        }
+    }
+
     /// A request goes out to it. [`settled`](Self::settled) follows.
     pub(crate) fn sent(&self, now: Instant) {
         self.request_count.fetch_add(1, Ordering::Relaxed);
@@ -226,6 +252,15 @@ impl Drop for Claim {
             target.drained.notify_one();
         } else if !self.is_quiet && target.group.has_waiters() && target.is_serving() {
             target.group.hand_over(target);
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Name { host, port } => write!(f, "{host}:{port}"),
         }
     }
 }

@@ -1,4 +1,4 @@
-use std::{future::poll_fn, io};
+use std::{cell::Cell, future::poll_fn, io};
 
 use tokio::io::{AsyncWriteExt, copy_bidirectional_with_sizes};
 use tokio::time::Instant;
@@ -35,24 +35,27 @@ pub(crate) async fn run(tunnel: Tunnel, mut stream: Stream, client: &Client) {
     } = tunnel;
     client.watch.enter(Phase::Tunnel, Instant::now());
     let target = &mut lease.upstream.stream;
+    let [from_client, from_target] = [to_target.len(), to_client.len()].map(Cell::new);
     let copied = async {
         stream.write_all(&to_client).await?;
         target.write_all(&to_target).await?;
-        let mut stream = Watched(&mut stream, &client.watch);
-        let mut target = Watched(target, &client.watch);
+        let mut stream = Watched(&mut stream, &client.watch, &from_client);
+        let mut target = Watched(target, &client.watch, &from_target);
         copy_bidirectional_with_sizes(&mut stream, &mut target, BUFFER, BUFFER).await
     };
-    let expiry = tokio::select! {
-        copied = copied => {
-            if let Err(error) = copied {
-                record.failed(&error);
-            }
-            return;
-        }
-        expiry = poll_fn(|cx| client.watch.poll_expired(cx)) => expiry,
+    let ended = tokio::select! {
+        copied = copied => Ok(copied),
+        expiry = poll_fn(|cx| client.watch.poll_expired(cx)) => Err(expiry),
     };
-    record.failed(&Fault::from(expiry));
-    part(&mut stream, &mut lease.upstream.stream, client).await;
+    record.tunnelled(from_client.get() as u64, from_target.get() as u64);
+    match ended {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => record.broke(&error),
+        Err(expiry) => {
+            record.failed(&Fault::from(expiry));
+            part(&mut stream, &mut lease.upstream.stream, client).await;
+        }
+    }
 }
 
 /// Ends both sides as either would: a reset would tell them that something broke.
@@ -65,8 +68,8 @@ async fn part(stream: &mut Stream, target: &mut Stream, client: &Client) {
     }
 }
 
-/// A stream that reports what moves.
-struct Watched<'a>(&'a mut Stream, &'a Watch);
+/// A stream that reports what moves, and counts what is read.
+struct Watched<'a>(&'a mut Stream, &'a Watch, &'a Cell<usize>);
 
 impl tokio::io::AsyncRead for Watched<'_> {
     fn poll_read(
@@ -74,8 +77,10 @@ impl tokio::io::AsyncRead for Watched<'_> {
         cx: &mut std::task::Context<'_>,
         buf: &mut tokio::io::ReadBuf<'_>,
     ) -> std::task::Poll<io::Result<()>> {
+        let before = buf.filled().len();
         let polled = self.0.poll_read(cx, buf);
         if polled.is_ready() {
+            self.2.set(self.2.get() + buf.filled().len() - before);
             self.1.progress(0);
         }
         polled

@@ -145,6 +145,11 @@ impl Watch {
         }
     }
 
+    /// When the connection was accepted.
+    pub(crate) fn born(&self) -> Instant {
+        self.born
+    }
+
     pub(crate) fn phase(&self) -> Phase {
         self.phase.get()
     }

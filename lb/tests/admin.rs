@@ -1,10 +1,10 @@
-//! The admin interface, and the access log.
+//! The admin interface.
 
-use minicloud_lb::{AccessLog, AdminListener, Config, serve_admin};
+use minicloud_lb::{AdminListener, serve_admin};
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
-use crate::harness::{Client, Lb, Target, config, get};
+use crate::harness::{Client, Lb, Target, get};
 
 #[tokio::test]
 async fn admin_answers() {
@@ -91,49 +91,4 @@ async fn admin_answers_on_a_unix_socket() {
     assert!(reply.starts_with("HTTP/1.1 200 OK\r\n"), "{reply}");
     shutdown.cancel();
     admin.await.unwrap();
-}
-
-#[tokio::test]
-async fn access_log_has_a_line_a_request() {
-    let target = Target::plain().await;
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("access.log");
-    let access_log = Some(AccessLog::File(path.clone()));
-    let lb = Lb::start_with(
-        Config {
-            access_log,
-            ..config()
-        },
-        &[&target],
-    )
-    .await;
-    assert_eq!(lb.get("/a?b=c").await.status, 200);
-    lb.apply(|snapshot| snapshot.target_groups[0].targets.clear())
-        .await;
-    assert_eq!(lb.get("/gone").await.status, 503);
-    lb.lb.shutdown().await;
-    let log = std::fs::read_to_string(path).unwrap();
-    let lines: Vec<serde_json::Value> = log
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    assert_eq!(lines.len(), 2, "{log}");
-    assert_eq!(
-        (&lines[0]["uri"], &lines[0]["status"]),
-        (&"/a?b=c".into(), &200.into())
-    );
-    assert_eq!(
-        (&lines[0]["target"], &lines[0]["attempts"]),
-        (&target.id().into(), &1.into())
-    );
-    let body = target.address.to_string().len() as u64;
-    assert!(
-        lines[0]["bytes_sent"].as_u64().unwrap() > body,
-        "with the head"
-    );
-    assert_eq!(lines[1]["status"], 503);
-    assert!(
-        lines[1]["fault"].as_str().unwrap().contains("no target"),
-        "{log}"
-    );
 }

@@ -11,7 +11,7 @@ use std::ffi::OsString;
 use clap::{Parser, Subcommand};
 
 pub(crate) use self::{
-    role::{AgentArgs, AutoscalerArgs, BalancingArgs, LbArgs, ProviderName, UpArgs},
+    role::{AgentArgs, AutoscalerArgs, BalancingArgs, LbArgs, LogFormat, ProviderName, UpArgs},
     verb::{
         ActivitiesArgs, Connection, DemoArgs, DemoVerb, ExecArgs, HealthcheckArgs, InstancesArgs,
         Output, Reading, ScaleArgs, StressArgs, SweepArgs, TargetsArgs, ValidateArgs,
@@ -93,6 +93,7 @@ mod tests {
             "lb --config lb.yaml --threads 2 --bind 0.0.0.0 --bind ::",
             "lb --autoscaler unix:/run/minicloud/lb.sock --access-log",
             "lb --autoscaler http://127.0.0.1:8090 --access-log=/tmp/access.log",
+            "up --access-log --access-log-format alb",
             "autoscaler --api 0.0.0.0:8090 --api-published-on-loopback --agent agent:8092",
             "autoscaler --crash-at launched",
             "agent --listen 0.0.0.0:8092 --interval 500ms",
@@ -135,6 +136,10 @@ mod tests {
             (
                 "lb --config a --autoscaler b:1",
                 ErrorKind::ArgumentConflict,
+            ),
+            (
+                "up --access-log-format alb",
+                ErrorKind::MissingRequiredArgument,
             ),
             ("scale web", ErrorKind::MissingRequiredArgument),
             ("scale web --min -1", ErrorKind::UnknownArgument),

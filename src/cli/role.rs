@@ -91,9 +91,20 @@ pub(crate) struct BalancingArgs {
     /// `cross_zone: false` [default: none, all zones are alike].
     #[arg(long, value_name = "ZONE", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) availability_zone: Option<String>,
-    /// Log each request as a line of JSON, to stdout or to FILE.
+    /// Log each request as a line, to stdout or to FILE.
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
     pub(crate) access_log: Option<PathBuf>,
+    /// Form of its lines.
+    #[arg(long, value_enum, requires = "access_log", default_value_t = LogFormat::Json)]
+    pub(crate) access_log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// An Application Load Balancer's own, for what reads those.
+    Alb,
+    /// Objects that also tell of each attempt, and of the time in the queue.
+    Json,
 }
 
 #[derive(Debug, Args)]

@@ -3,12 +3,14 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use minicloud_lb::{AccessLog, BindError, Config, LoadBalancer, StartError};
+use minicloud_lb::{
+    AccessLog, AccessLogFormat, AccessLogOutput, BindError, Config, LoadBalancer, StartError,
+};
 use minicloud_lb_api::{Report, Snapshot};
 use tokio::{sync::watch, time::timeout};
 
 use crate::{
-    cli::BalancingArgs,
+    cli::{BalancingArgs, LogFormat},
     failure::{Exit, Failure},
 };
 
@@ -39,9 +41,15 @@ fn config(args: &BalancingArgs) -> Config {
         config.threads = threads;
     }
     config.availability_zone.clone_from(&args.availability_zone);
-    config.access_log = args.access_log.as_deref().map(|path| match path {
-        path if path == Path::new("-") => AccessLog::Stdout,
-        path => AccessLog::File(path.to_owned()),
+    config.access_log = args.access_log.as_deref().map(|path| AccessLog {
+        output: match path {
+            path if path == Path::new("-") => AccessLogOutput::Stdout,
+            path => AccessLogOutput::File(path.to_owned()),
+        },
+        format: match args.access_log_format {
+            LogFormat::Alb => AccessLogFormat::Alb,
+            LogFormat::Json => AccessLogFormat::Json,
+        },
     });
     config
 }
@@ -101,7 +109,8 @@ mod tests {
             assert_eq!(config.availability_zone.as_deref(), Some("b"));
             assert_eq!(config.threads.get(), 3);
             assert_eq!(config.bind, [std::net::Ipv6Addr::LOCALHOST]);
-            assert_eq!(config.access_log, Some(AccessLog::Stdout));
+            let log = config.access_log.expect("a log");
+            assert_eq!(log.output, AccessLogOutput::Stdout);
         }
         let line = ["minicloud", "up", "--availability-zone", ""];
         assert!(Cli::try_parse_from(line).is_err());

@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use crate::RequestFailure;
+
 /// What the balancer knows of every target, whole, like the snapshot it answers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
@@ -11,6 +13,9 @@ pub struct Report {
     /// Parts of the snapshot that could not be applied (a port that is taken), one sentence each.
     #[serde(default)]
     pub faults: Vec<String>,
+    /// The last requests that failed, newest first; a few of those that the balancer knows.
+    #[serde(default)]
+    pub request_failures: Vec<RequestFailure>,
 }
 
 /// What a target group's queue holds: the signal that there are too few targets.

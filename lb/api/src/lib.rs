@@ -8,6 +8,7 @@ mod attributes;
 mod health;
 mod matcher;
 pub mod notation;
+mod request_failure;
 mod rule;
 mod seconds;
 mod snapshot;
@@ -20,6 +21,7 @@ pub use health::{
     TargetHealth, TargetHealthDescription, TargetState,
 };
 pub use matcher::{Matcher, MatcherError};
+pub use request_failure::{ConnectionUse, RequestAttempt, RequestFailure};
 pub use rule::{
     Action, Compression, Condition, FixedResponse, Forward, Patterns, QueryStringKeyValuePair,
     RateLimit, RateLimitKey, Redirect, Rewrite, Rule, TargetGroupTuple, Transform,

@@ -41,7 +41,7 @@ impl Session<'_> {
                 .switch(asked, forwarding, attempt, head, interim, record)
                 .await;
         }
-        record.answered(status);
+        record.answered(attempt.lease.claim.target(), status);
         let outbound = &mut forwarding.outbound;
         // A refusal before the end of the body: the rest is not wanted. Other responses may
         // well be written while the body is read.
@@ -104,7 +104,9 @@ impl Session<'_> {
                     relay.note_sent();
                 }
             }
-            if let Poll::Ready(relayed) = relay.poll(cx, self.client, self.stream) {
+            let relayed = relay.poll(cx, self.client, self.stream);
+            record.progressed(relay.sent());
+            if let Poll::Ready(relayed) = relayed {
                 return Poll::Ready(relayed);
             }
             if outbound.is_complete() && self.poll_gone(cx).is_ready() {
@@ -113,7 +115,7 @@ impl Session<'_> {
             Poll::Pending
         })
         .await;
-        record.sent(relay.sent());
+        record.received(outbound.received());
         let (out, bytes, gzip) = relay.into_memory();
         self.client.worker.wires.put(out);
         self.client.worker.target_buffers.put(bytes);
@@ -124,6 +126,7 @@ impl Session<'_> {
             Ok(()) if ends || !outbound.is_complete() => Next::Linger,
             Ok(()) => Next::Idle,
             Err(fault) => {
+                record.explain(&fault, outbound.head());
                 record.failed(&fault);
                 Next::Close
             }
@@ -163,11 +166,12 @@ impl Session<'_> {
     ) -> Next {
         let protocol = attempt.head.upgrade().filter(|_| forwarding.wants_upgrade);
         let Some(protocol) = protocol else {
+            record.explain(&Fault::UnaskedSwitch, forwarding.outbound.head());
             return self
                 .fail(&Fault::UnaskedSwitch, asked, asked.ends_client, record)
                 .await;
         };
-        record.answered(101);
+        record.answered(attempt.lease.claim.target(), 101);
         let mut out = interim;
         let bytes = attempt.bytes.filled();
         heads::put_switch(&mut out, bytes, &attempt.head, protocol.of(bytes));

@@ -73,6 +73,13 @@ pub(crate) struct OwnReply {
     pub(crate) body: bytes::Bytes,
 }
 
+impl OwnReply {
+    /// Where it sends the client.
+    pub(crate) fn location(&self) -> Option<&str> {
+        self.fields.strip_prefix("Location: ")?.strip_suffix("\r\n")
+    }
+}
+
 /// The parts of a request that judging needs.
 pub(crate) struct Request<'a> {
     pub(crate) client: &'a Client,

@@ -120,7 +120,9 @@ impl Session<'_> {
     async fn refuse(&mut self, fault: &Fault) -> Next {
         let metrics = &self.client.worker.shared.metrics;
         metrics.count_rejected_head(respond::status(fault));
-        self.reply_fault(fault, ConnectionOption::Close, false)
+        let mut record = Record::refused(self.client, fault, self.input.len());
+        record.replied(respond::status(fault));
+        self.reply_fault(fault, ConnectionOption::Close, false, record)
             .await
     }
 
@@ -139,6 +141,9 @@ impl Session<'_> {
         let mut asked = request.asked();
         let mut record = Record::open(&request);
         let decision = decide(&request, &mut asked, &mut record);
+        if let Err(fault) = &decision {
+            record.explain(fault, request.bytes);
+        }
         self.input.consume(length);
         match decision {
             Ok(Decision::Forward(forwarding)) => self.forward(asked, *forwarding, record).await,
@@ -189,6 +194,8 @@ impl Session<'_> {
                     .await
             }
             Err(fault) => {
+                record.explain(&fault, forwarding.outbound.head());
+                record.received(forwarding.outbound.received());
                 let ends = asked.ends_client || !forwarding.outbound.is_complete();
                 self.fail(&fault, &asked, ends, record).await
             }
@@ -211,19 +218,19 @@ impl Session<'_> {
         ends: bool,
         mut record: Record,
     ) -> Next {
-        record.answered(respond::status(fault));
+        record.replied(respond::status(fault));
         record.failed(fault);
         if matches!(fault, Fault::ClientGone) {
             return Next::Close;
         }
         let ends = ends || respond::ends_connection(fault) || self.client.watch.is_retiring();
         let option = connection_option(ends, asked.version);
-        self.reply_fault(fault, option, asked.method == Method::Head)
+        self.reply_fault(fault, option, asked.method == Method::Head, record)
             .await
     }
 
     async fn reply_own(&mut self, asked: &Asked, reply: &OwnReply, mut record: Record) -> Next {
-        record.answered(reply.status);
+        record.replied(reply.status);
         let reply = Reply {
             status: reply.status,
             content_type: &reply.content_type,
@@ -232,7 +239,7 @@ impl Session<'_> {
         };
         let ends = asked.ends_client || asked.has_body || self.client.watch.is_retiring();
         let option = connection_option(ends, asked.version);
-        self.reply(&reply, option, asked.method == Method::Head)
+        self.reply(&reply, option, asked.method == Method::Head, record)
             .await
     }
 
@@ -241,15 +248,20 @@ impl Session<'_> {
         fault: &Fault,
         connection: ConnectionOption,
         to_head: bool,
+        record: Record,
     ) -> Next {
         let text = respond::text(fault);
+        let mut fields = respond::fields(fault);
+        if let Some(id) = record.failure_trace_id() {
+            fields.push_str(&format!("X-Amzn-Trace-Id: {id}\r\n"));
+        }
         let reply = Reply {
             status: respond::status(fault),
             content_type: "text/plain; charset=utf-8",
-            fields: &respond::fields(fault),
+            fields: &fields,
             body: text.as_bytes(),
         };
-        self.reply(&reply, connection, to_head).await
+        self.reply(&reply, connection, to_head, record).await
     }
 
     /// Sends a response of our own.
@@ -258,6 +270,7 @@ impl Session<'_> {
         reply: &Reply<'_>,
         connection: ConnectionOption,
         to_head: bool,
+        mut record: Record,
     ) -> Next {
         let mut out = self.client.worker.wires.take();
         respond::put(&mut out, reply, connection, to_head);
@@ -278,6 +291,7 @@ impl Session<'_> {
             Poll::Ready(true)
         })
         .await;
+        record.progressed(written as u64);
         self.client.worker.wires.put(out);
         match (is_out, connection) {
             (false, _) => Next::Close,
@@ -299,8 +313,15 @@ fn decide(
     let rule = request.rule(&route.listener, source_ip);
     record.routed(&route.listener, rule, source_ip);
     let decision = request.judge(asked, route, rule, source_ip)?;
-    if let Decision::Forward(forwarding) = &decision {
-        record.forwarded(&forwarding.group);
+    match &decision {
+        Decision::Forward(forwarding) => {
+            record.forwarded(&forwarding.group, &forwarding.outbound);
+        }
+        Decision::Reply(reply) => {
+            if let Some(location) = reply.location() {
+                record.redirected(location);
+            }
+        }
     }
     Ok(decision)
 }

@@ -35,6 +35,7 @@ fn serve_one() -> Served {
         routing: ArcSwap::from_pointee(Routing::default()),
         metrics: Metrics::new().unwrap(),
         crowd: Arc::default(),
+        failures: Default::default(),
     };
     let worker = Rc::new(Worker::new(Arc::new(shared), None));
     let sweeping = Rc::clone(&worker);

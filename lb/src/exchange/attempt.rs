@@ -1,4 +1,5 @@
 use std::{
+    fmt,
     rc::Rc,
     task::{Context, Poll, ready},
 };
@@ -12,7 +13,7 @@ use crate::{
         lease::Lease,
         outbound::{Outbound, Progress},
     },
-    fault::Fault,
+    fault::{Fault, sentence},
     heads::put_interim,
     http1::{ResponseFault, ResponseHead, Version},
     stream::Stream,
@@ -230,6 +231,18 @@ impl Shared<'_> {
             }
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect(error) => f.write_str(&sentence(error)),
+            Self::Unanswered { .. } => {
+                f.write_str("the target closed the connection without a response")
+            }
+            Self::Final(fault) => f.write_str(&sentence(fault)),
+        }
     }
 }
 

@@ -72,11 +72,13 @@ impl Exchange<'_> {
         loop {
             let target = Arc::clone(claim.target());
             let started = Instant::now();
+            self.record.tried(&target, started);
             let failure = match self.attempt(claim, reuse).await {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
             note_failure(&target, &failure, started);
+            self.record.attempt_failed(&target, &failure);
             self.tried.push(target.uid);
             let (reason, fault, is_safe) = self.judge(failure);
             if !is_safe || attempt >= self.group.attributes.retry.attempts {
@@ -92,6 +94,7 @@ impl Exchange<'_> {
                 return Err(fault);
             };
             self.group.metrics.count_retry(reason);
+            self.record.retried(reason);
             tracing::debug!(target.id, reason = reason.as_str(), %fault, "request is tried again");
             (claim, reuse) = (next, Reuse::Never);
             attempt += 1;
@@ -229,10 +232,10 @@ impl Exchange<'_> {
 
     async fn attempt(&mut self, claim: Claim, reuse: Reuse) -> Result<Answer, Failure> {
         let client = self.shared.client;
-        self.record.tried(claim.target());
         let mut attempt = Attempt::start(client, claim, reuse)
             .await
             .map_err(Failure::Connect)?;
+        self.record.connected(attempt.lease.upstream.is_reused);
         if self.shared.outbound.take_continue() {
             let interim = &mut *self.shared.interim;
             interim.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
@@ -247,7 +250,9 @@ impl Exchange<'_> {
             Ok((head, true)) => {
                 attempt.abandon(client);
                 let attempt = hedge.into_attempt();
-                self.record.tried(attempt.lease.claim.target());
+                let target = attempt.lease.claim.target();
+                self.record.tried(target, Instant::now());
+                self.record.connected(attempt.lease.upstream.is_reused);
                 Ok(Answer { attempt, head })
             }
             Err(failure) => {

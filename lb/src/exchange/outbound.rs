@@ -24,6 +24,9 @@ pub(crate) struct Outbound {
     is_whole: bool,
     /// Bytes of `wire` up to which it is kept whole.
     keep: usize,
+    head_length: usize,
+    /// The head, once the wire has let it go.
+    head: Vec<u8>,
     received: u64,
     limit: Option<u64>,
     /// The client waits for "100 Continue" before it sends the body.
@@ -56,6 +59,8 @@ impl Outbound {
     ) -> Self {
         Self {
             keep: head.len() + keep,
+            head_length: head.len(),
+            head: Vec::new(),
             wire: head,
             body: match body {
                 BodyLength::None | BodyLength::UntilClose | BodyLength::Length(0) => Body::Done,
@@ -94,9 +99,11 @@ impl Outbound {
     }
 
     /// The head, for those who want to say what was asked.
-    pub(crate) fn request_line(&self) -> &[u8] {
-        let end = self.wire.iter().position(|&byte| byte == b'\r');
-        &self.wire[..end.unwrap_or(0)]
+    pub(crate) fn head(&self) -> &[u8] {
+        match self.is_whole {
+            true => &self.wire[..self.head_length],
+            false => &self.head,
+        }
     }
 
     /// Ready when all is written; pending for ever once the target refuses to take more, as
@@ -133,8 +140,9 @@ impl Outbound {
                 watch.awaits(Side::Target);
                 return Poll::Ready(Ok(()));
             }
-            if self.wire.len() > self.keep {
+            if self.is_whole && self.wire.len() > self.keep {
                 self.is_whole = false;
+                self.head = self.wire[..self.head_length].to_vec();
             }
             if !self.is_whole {
                 self.wire.clear();

@@ -1,9 +1,15 @@
 //! All metrics of the balancer. Handles are resolved once per group, so that counting a
 //! request touches atomics only; no label comes from a request without being folded first.
 
+mod group;
+mod rule;
+mod target;
+#[cfg(test)]
+mod tests;
+
 use std::{
     array,
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
@@ -12,14 +18,20 @@ use prometheus::{
     IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
 };
 
-use crate::http1::Method;
+pub(crate) use self::{
+    group::GroupSample,
+    rule::{RuleKey, RuleMetrics},
+    target::{TargetCounts, TargetSample},
+};
+use self::{group::GroupSeries, rule::RuleSeries, target::TargetSeries};
+use crate::http1::{Classification, Method, Reason};
 
 /// Codes that are counted by name; others count as their class.
 const CODES: [u16; 28] = [
     101, 200, 201, 204, 206, 301, 302, 304, 307, 308, 400, 401, 403, 404, 405, 408, 409, 413, 417,
     429, 431, 460, 499, 500, 501, 502, 503, 504,
 ];
-const CLASSES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "other"];
+pub(crate) const CLASSES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "other"];
 const METHODS: [&str; 8] = [
     "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "other",
 ];
@@ -38,7 +50,12 @@ pub(crate) struct Metrics {
     retries: IntCounterVec,
     no_healthy_target: IntCounterVec,
     fail_open: IntCounterVec,
-    pub(crate) target_healthy: IntGaugeVec,
+    queue_wait: HistogramVec,
+    non_compliant: IntCounterVec,
+    changes: IntCounterVec,
+    rules: RuleSeries,
+    targets: TargetSeries,
+    group_samples: GroupSeries,
     pub(crate) connections: IntGauge,
     connections_rejected: [IntCounter; TooMany::ALL.len()],
     rejected_heads: IntCounterVec,
@@ -57,6 +74,8 @@ pub(crate) struct GroupMetrics {
     by_code: [[OnceLock<IntCounter>; METHODS.len()]; CODES.len() + CLASSES.len()],
     pub(crate) duration: Histogram,
     pub(crate) inflight: IntGauge,
+    /// Of requests that waited.
+    pub(crate) queue_wait: Histogram,
     retries: [IntCounter; RetryReason::ALL.len()],
     pub(crate) no_healthy_target: IntCounter,
     pub(crate) fail_open: IntCounter,
@@ -142,6 +161,11 @@ impl Metrics {
             "Time from a request's head to the end of its response.",
         );
         let duration = duration.buckets(DURATION_BUCKETS.to_vec());
+        let queue_wait = HistogramOpts::new(
+            "minicloud_lb_queue_wait_seconds",
+            "Time that requests waited for a place at a target, of those that waited.",
+        );
+        let queue_wait = queue_wait.buckets(DURATION_BUCKETS.to_vec());
         Ok(Self {
             requests: counter(
                 "minicloud_lb_requests_total",
@@ -169,11 +193,20 @@ impl Metrics {
                 "Requests sent to unhealthy targets as none was healthy.",
                 &["group"],
             )?,
-            target_healthy: gauge(
-                "minicloud_target_healthy",
-                "1 if the target passes its health checks.",
-                &["group", "instance"],
+            queue_wait: register(&registry, HistogramVec::new(queue_wait, &["group"])?)?,
+            non_compliant: counter(
+                "minicloud_lb_non_compliant_requests_total",
+                "Requests by desync classification, compliant ones left out.",
+                &["classification", "reason"],
             )?,
+            changes: counter(
+                "minicloud_lb_configuration_changes_total",
+                "Changes of listeners, target groups and targets, by what changed.",
+                &["kind"],
+            )?,
+            rules: RuleSeries::new(&registry)?,
+            targets: TargetSeries::new(&registry)?,
+            group_samples: GroupSeries::new(&registry)?,
             connections: register(
                 &registry,
                 IntGauge::new("minicloud_lb_connections", "Client connections open.")?,
@@ -231,11 +264,39 @@ impl Metrics {
             by_code: array::from_fn(|_| array::from_fn(|_| OnceLock::new())),
             duration: self.duration.with_label_values(&of_group),
             inflight: self.inflight.with_label_values(&of_group),
+            queue_wait: self.queue_wait.with_label_values(&of_group),
             retries: RetryReason::ALL
                 .map(|reason| self.retries.with_label_values(&[name, reason.as_str()])),
             no_healthy_target: self.no_healthy_target.with_label_values(&of_group),
             fail_open: self.fail_open.with_label_values(&of_group),
         }
+    }
+
+    /// The handles of a rule, the same ones for as long as it stays.
+    pub(crate) fn rule(&self, key: RuleKey) -> Arc<RuleMetrics> {
+        self.rules.of(key)
+    }
+
+    /// Ends the series of rules that are gone.
+    pub(crate) fn retain_rules(&self, present: &HashSet<RuleKey>) {
+        self.rules.retain(present);
+    }
+
+    /// Takes over what groups and targets have counted, all that there are.
+    pub(crate) fn export(&self, groups: Vec<GroupSample>, targets: Vec<TargetSample>) {
+        self.group_samples.export(groups);
+        self.targets.export(targets);
+    }
+
+    pub(crate) fn count_non_compliant(&self, class: Classification, reason: Option<Reason>) {
+        let reason = reason.map_or("", Reason::as_str);
+        self.non_compliant
+            .with_label_values(&[class.as_str(), reason])
+            .inc();
+    }
+
+    pub(crate) fn count_change(&self, kind: &str) {
+        self.changes.with_label_values(&[kind]).inc();
     }
 
     pub(crate) fn count_rejected_head(&self, code: u16) {
@@ -286,15 +347,16 @@ pub(crate) fn method_index(method: Method) -> usize {
     }
 }
 
-pub(crate) fn method_label(index: usize) -> &'static str {
-    METHODS[index]
+fn code_index(code: u16) -> usize {
+    CODES
+        .binary_search(&code)
+        .unwrap_or_else(|_| CODES.len() + class_index(code))
 }
 
-fn code_index(code: u16) -> usize {
-    CODES.binary_search(&code).unwrap_or_else(|_| {
-        let class = usize::from(code / 100).wrapping_sub(1);
-        CODES.len() + class.min(CLASSES.len() - 1)
-    })
+/// A code's place among the classes.
+pub(crate) fn class_index(code: u16) -> usize {
+    let class = usize::from(code / 100).wrapping_sub(1);
+    class.min(CLASSES.len() - 1)
 }
 
 fn code_label(index: usize) -> &'static str {
@@ -315,47 +377,4 @@ fn register<C: Collector + Clone + 'static>(
 ) -> prometheus::Result<C> {
     registry.register(Box::new(metric.clone()))?;
     Ok(metric)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn codes_are_named_or_classed() {
-        for code in CODES {
-            assert_eq!(code_label(code_index(code)), code.to_string());
-        }
-        for (code, label) in [
-            (100, "1xx"),
-            (299, "2xx"),
-            (418, "4xx"),
-            (599, "5xx"),
-            (600, "other"),
-            (999, "other"),
-        ] {
-            assert_eq!(code_label(code_index(code)), label);
-        }
-        assert!(CODES.is_sorted());
-    }
-
-    #[test]
-    fn unknown_methods_are_folded() {
-        let metrics = Metrics::new().unwrap();
-        metrics
-            .group("web")
-            .count_request(200, method_index(Method::Other));
-        metrics.group("web").count_retry(RetryReason::Unanswered);
-        let text = metrics.text();
-        assert!(
-            text.contains(
-                r#"minicloud_lb_requests_total{code="200",group="web",method="other"} 1"#
-            ),
-            "{text}"
-        );
-        assert!(
-            text.contains(r#"minicloud_lb_retries_total{group="web",reason="unanswered"} 1"#),
-            "{text}"
-        );
-    }
 }
