@@ -38,6 +38,7 @@ mod client;
 mod compression;
 mod config;
 mod control;
+mod crowd;
 mod exchange;
 mod failures;
 mod fault;

@@ -98,7 +98,6 @@ struct Pace {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Patience {
     pub(crate) idle: Duration,
-    pub(crate) target_idle: Duration,
     pub(crate) keep_alive: Duration,
     /// Bytes a second.
     pub(crate) min_body_rate: u64,
@@ -124,15 +123,13 @@ pub(crate) struct Membership {
 }
 
 impl Patience {
-    /// What a listener's attributes say, or a listener's that is gone. The balancer's own
-    /// timeouts can only be shorter.
-    pub(crate) fn new(timeouts: &Timeouts, attributes: Option<&LoadBalancerAttributes>) -> Self {
+    /// What a listener's attributes say, or, once it is gone, what is usual.
+    pub(crate) fn new(attributes: Option<&LoadBalancerAttributes>) -> Self {
         let default = LoadBalancerAttributes::default();
         let attributes = attributes.unwrap_or(&default);
         Self {
-            idle: attributes.idle_timeout.min(timeouts.client_idle),
-            target_idle: attributes.idle_timeout.min(timeouts.target_idle),
-            keep_alive: attributes.client_keep_alive.min(timeouts.client_keepalive),
+            idle: attributes.idle_timeout,
+            keep_alive: attributes.client_keep_alive,
             min_body_rate: attributes.min_body_rate_bytes_per_second,
         }
     }
@@ -255,13 +252,11 @@ impl Watch {
     }
 
     fn deadline(&self, timeouts: &Timeouts, patience: &Patience) -> Instant {
-        let limit = match (self.phase.get(), self.awaited.get()) {
-            (Phase::Idle, _) => patience.idle,
-            (Phase::Head, _) => timeouts.header_read,
-            (Phase::Waiting | Phase::Responding, Side::Client) => patience.idle,
-            (Phase::Waiting | Phase::Responding, Side::Target) => patience.target_idle,
-            (Phase::Tunnel, _) => timeouts.tunnel_idle,
-            (Phase::Linger, _) => timeouts.linger,
+        let limit = match self.phase.get() {
+            Phase::Idle | Phase::Waiting | Phase::Responding => patience.idle,
+            Phase::Head => timeouts.header_read,
+            Phase::Tunnel => timeouts.tunnel_idle,
+            Phase::Linger => timeouts.linger,
         };
         self.since.get() + limit
     }

@@ -4,7 +4,6 @@ use super::*;
 
 const PATIENCE: Patience = Patience {
     idle: Duration::from_secs(60),
-    target_idle: Duration::from_secs(60),
     keep_alive: Duration::from_secs(3600),
     min_body_rate: 240,
 };
