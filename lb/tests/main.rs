@@ -9,6 +9,7 @@ mod compression;
 mod departures;
 mod desync;
 mod drain;
+mod failures;
 mod framing;
 mod frozen;
 mod harness;
