@@ -40,6 +40,8 @@ pub(crate) struct Route {
 /// A listener of the snapshot; the same one until the snapshot changes it.
 #[derive(Debug)]
 pub(crate) struct Listener {
+    /// What it was made of.
+    pub(crate) described: minicloud_lb_api::Listener,
     pub(crate) load_balancer: String,
     pub(crate) port: u16,
     pub(crate) rules: RuleSet,
@@ -153,6 +155,7 @@ impl Listener {
             carried(limit).or_else(|| Limiter::new(limit).map(Arc::new))
         });
         Self {
+            described: described.clone(),
             load_balancer: described.load_balancer.clone(),
             port: described.port,
             limiters: limiters.collect(),

@@ -11,6 +11,7 @@ mod departures;
 mod desync;
 mod drain;
 mod ejection;
+mod failures;
 mod framing;
 mod frozen;
 mod harness;

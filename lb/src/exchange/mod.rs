@@ -78,7 +78,7 @@ impl Exchange<'_> {
             self.record.tried(&target, self.now);
             let failure = match self.attempt(claim, reuse).await {
                 Ok(answer) => {
-                    note_answer(&answer, started);
+                    note_answer(&answer, self.now);
                     return Ok(answer);
                 }
                 Err(failure) => failure,
@@ -321,13 +321,12 @@ impl Exchange<'_> {
 
 /// Tells the target's judges that it has answered.
 fn note_answer(answer: &Answer, started: Instant) {
-    let outcome = match answer.attempt.head.status() {
-        500.. => Outcome::ServerError,
-        _ => Outcome::Success,
-    };
-    let now = Instant::now();
     let target = answer.attempt.lease.claim.target();
-    target.note(outcome, now.duration_since(started), now);
+    if answer.attempt.head.status() < 500 {
+        return target.outcomes.note(Outcome::Success);
+    }
+    let now = Instant::now();
+    target.note(Outcome::ServerError, now.duration_since(started), now);
 }
 
 /// Tells the target's judges of a failure that is its own.
