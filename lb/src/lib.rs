@@ -32,12 +32,14 @@
 
 mod access_log;
 mod admin;
+mod audit;
 mod balancer;
 mod buffer;
 mod client;
 mod compression;
 mod config;
 mod control;
+mod crowd;
 mod exchange;
 mod failures;
 mod fault;
@@ -70,9 +72,14 @@ mod trace_id;
 mod tunnel;
 mod upstream;
 mod watch;
+mod which_rule;
 mod worker;
 
 pub use admin::{AdminListener, serve_admin};
 pub use config::{AccessLog, AccessLogFormat, AccessLogOutput, Config, Limits, Timeouts};
 pub use listener::BindError;
 pub use load_balancer::{Handle, LoadBalancer, StartError};
+pub use which_rule::{
+    EvaluatedRule, RequestDescription, RuleEvaluation, UnmetCondition, Verdict, WhichRuleError,
+    which_rule,
+};
