@@ -159,7 +159,11 @@ fn set_attributes(worker: &Worker, idle_timeout: u64, client_keep_alive: u64) {
     let rules = RuleSet::compile(&described).unwrap();
     let listener = Arc::new(Listener::new(&described, rules, None));
     let routing = Routing {
-        routes: vec![Route::new(&listener, &Default::default())],
+        routes: vec![Route::new(
+            &listener,
+            &Default::default(),
+            &worker.shared.metrics,
+        )],
         ..Routing::default()
     };
     worker.shared.routing.store(Arc::new(routing));
