@@ -1,6 +1,6 @@
 //! What operators and probes may ask: health, metrics, targets. No secrets, no changes.
 
-use std::{collections::BTreeMap, convert::Infallible, io, time::Duration};
+use std::{collections::BTreeMap, convert::Infallible, io, net::Ipv4Addr, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -21,7 +21,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::load_balancer::Handle;
+use crate::{
+    load_balancer::Handle,
+    rule::{members, percent_decoded},
+    which_rule::{RequestDescription, which_rule},
+};
 
 /// Connections at a time: a scraper, a dashboard, a few people.
 const MAX_CONNECTIONS: usize = 64;
@@ -54,8 +58,17 @@ struct FaultText<'a> {
     message: &'a str,
 }
 
-/// Serves `GET /healthz`, `/metrics` and `/v1/target-groups/{name}/targets` until `shutdown`.
-/// Faults are `{"error": {"code", "message"}}`.
+/// Serves these until `shutdown`; faults are `{"error": {"code", "message"}}`:
+///
+/// ```text
+/// GET /healthz
+/// GET /metrics                            Prometheus text
+/// GET /v1/target-groups/{name}/targets    {"target_health_descriptions": [..]}
+/// GET /v1/listeners                       {"listeners": [..]}, with their rules
+/// GET /v1/request-failures                {"request_failures": [..]}, newest first
+/// GET /v1/which-rule?url=                 the rules that a request would meet; also method=,
+///                                         source_ip= and, as often as needed, header=Name: value
+/// ```
 pub async fn serve_admin(listener: AdminListener, lb: Handle, shutdown: CancellationToken) {
     let mut connections = JoinSet::new();
     loop {
@@ -87,7 +100,9 @@ impl AdminListener {
 
 async fn serve(stream: Box<dyn Stream>, lb: Handle) {
     let service = service_fn(|request: Request<Incoming>| {
-        let response = answer(&lb, request.method(), request.uri().path());
+        let uri = request.uri();
+        let query = uri.query().unwrap_or_default();
+        let response = answer(&lb, request.method(), uri.path(), query);
         async { Ok::<_, Infallible>(response) }
     });
     let served = http1::Builder::new()
@@ -101,12 +116,16 @@ async fn serve(stream: Box<dyn Stream>, lb: Handle) {
     }
 }
 
-fn answer(lb: &Handle, method: &Method, path: &str) -> Response<Full<Bytes>> {
-    let group = path
-        .strip_prefix("/v1/target-groups/")
-        .and_then(|rest| rest.strip_suffix("/targets"));
-    let is_known = matches!(path, "/healthz" | "/metrics") || group.is_some();
-    if is_known && !matches!(*method, Method::GET | Method::HEAD) {
+fn answer(lb: &Handle, method: &Method, path: &str, query: &str) -> Response<Full<Bytes>> {
+    let Some(resource) = Resource::at(path) else {
+        return fault(
+            StatusCode::NOT_FOUND,
+            "NotFound",
+            "there is nothing here; see /healthz, /metrics, /v1/target-groups/{name}/targets, \
+             /v1/listeners, /v1/request-failures, /v1/which-rule",
+        );
+    };
+    if !matches!(*method, Method::GET | Method::HEAD) {
         let mut response = fault(
             StatusCode::METHOD_NOT_ALLOWED,
             "MethodNotAllowed",
@@ -117,16 +136,84 @@ fn answer(lb: &Handle, method: &Method, path: &str) -> Response<Full<Bytes>> {
             .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
     }
-    match (path, group) {
-        ("/healthz", _) => ok(TEXT, "ok\n"),
-        ("/metrics", _) => ok(PROMETHEUS_TEXT, lb.metrics_text()),
-        (_, Some(group)) => targets(lb, group),
-        _ => fault(
-            StatusCode::NOT_FOUND,
-            "NotFound",
-            "there is nothing here; see /healthz, /metrics, /v1/target-groups/{name}/targets",
-        ),
+    match resource {
+        Resource::Health => ok(TEXT, "ok\n"),
+        Resource::Metrics => ok(PROMETHEUS_TEXT, lb.metrics_text()),
+        Resource::Targets(group) => targets(lb, group),
+        Resource::Listeners => json(&BTreeMap::from([("listeners", lb.listeners())])),
+        Resource::RequestFailures => json(&BTreeMap::from([(
+            "request_failures",
+            lb.request_failures(),
+        )])),
+        Resource::WhichRule => evaluate(lb, query),
     }
+}
+
+enum Resource<'a> {
+    Health,
+    Metrics,
+    Targets(&'a str),
+    Listeners,
+    RequestFailures,
+    WhichRule,
+}
+
+impl<'a> Resource<'a> {
+    fn at(path: &'a str) -> Option<Self> {
+        Some(match path {
+            "/healthz" => Self::Health,
+            "/metrics" => Self::Metrics,
+            "/v1/listeners" => Self::Listeners,
+            "/v1/request-failures" => Self::RequestFailures,
+            "/v1/which-rule" => Self::WhichRule,
+            _ => {
+                let group = path.strip_prefix("/v1/target-groups/")?;
+                Self::Targets(group.strip_suffix("/targets")?)
+            }
+        })
+    }
+}
+
+fn evaluate(lb: &Handle, query: &str) -> Response<Full<Bytes>> {
+    let invalid = |message: &str| fault(StatusCode::BAD_REQUEST, "ValidationError", message);
+    let request = match described(query) {
+        Ok(request) => request,
+        Err(message) => return invalid(&message),
+    };
+    match which_rule(&lb.listeners(), &request) {
+        Ok(evaluation) => json(&evaluation),
+        Err(error) => invalid(&error.to_string()),
+    }
+}
+
+/// The request that a query describes.
+fn described(query: &str) -> Result<RequestDescription, String> {
+    let mut request = RequestDescription {
+        method: "GET".to_owned(),
+        url: String::new(),
+        headers: Vec::new(),
+        source_ip: Ipv4Addr::LOCALHOST.into(),
+    };
+    for (key, value) in members(query.as_bytes()) {
+        let value = String::from_utf8(percent_decoded(value).collect())
+            .map_err(|_| "a value is not UTF-8".to_owned())?;
+        match key {
+            b"url" => request.url = value,
+            b"method" => request.method = value,
+            b"source_ip" => {
+                let ip = value.parse();
+                request.source_ip = ip.map_err(|_| format!("`{value}` is not an IP address"))?;
+            }
+            b"header" => {
+                let header = value.split_once(':');
+                let (name, value) = header.ok_or("write header=Name:%20value")?;
+                let header = (name.trim().to_owned(), value.trim().to_owned());
+                request.headers.push(header);
+            }
+            _ => return Err("there are url, method, header and source_ip".to_owned()),
+        }
+    }
+    Ok(request)
 }
 
 fn targets(lb: &Handle, group: &str) -> Response<Full<Bytes>> {
@@ -146,7 +233,11 @@ fn targets(lb: &Handle, group: &str) -> Response<Full<Bytes>> {
         .collect();
     // The control API's answer to the same path, so that one client reads both.
     let answer = BTreeMap::from([("target_health_descriptions", targets)]);
-    match serde_json::to_vec(&answer) {
+    json(&answer)
+}
+
+fn json(body: &impl Serialize) -> Response<Full<Bytes>> {
+    match serde_json::to_vec(body) {
         Ok(json) => ok(JSON, json),
         Err(error) => fault(
             StatusCode::INTERNAL_SERVER_ERROR,

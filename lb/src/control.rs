@@ -18,6 +18,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    audit,
     balancer::Rule,
     fault::sentence,
     health::prober::{self, HealthEvent},
@@ -35,6 +36,8 @@ const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(crate) struct Control {
     shared: Arc<Shared>,
+    /// The snapshot in force.
+    applied: Arc<Snapshot>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     workers: Vec<mpsc::Sender<Command>>,
     registry: Registry,
@@ -61,6 +64,7 @@ impl Control {
     ) -> Self {
         let drained = Arc::new(Notify::new());
         Self {
+            applied: Arc::default(),
             snapshots,
             workers,
             registry: Registry::new(
@@ -86,6 +90,7 @@ impl Control {
         shutdown: CancellationToken,
     ) {
         self.registry.apply(&first, Instant::now());
+        self.note_changes(&first);
         self.reconcile_probers();
         tokio::select! {
             () = self.know_targets() => {}
@@ -147,6 +152,7 @@ impl Control {
     async fn apply(&mut self) {
         let snapshot = Arc::clone(&self.snapshots.borrow_and_update());
         self.registry.apply(&snapshot, Instant::now());
+        self.note_changes(&snapshot);
         self.shared.metrics.snapshots_applied.inc();
         tracing::debug!(version = snapshot.version, "snapshot applied");
         self.reconcile_probers();
@@ -157,6 +163,16 @@ impl Control {
         self.shared.metrics.retain_rules(&rules.collect());
         self.reconcile_listeners().await;
         self.tell_all(|| Command::Sweep).await;
+    }
+
+    /// One line a change, so that the log tells later what was in force when.
+    fn note_changes(&mut self, next: &Arc<Snapshot>) {
+        for change in audit::changes(&self.applied, next) {
+            let kind = change.kind.as_str();
+            tracing::info!(version = next.version, kind, "{}", change.text);
+            self.shared.metrics.count_change(kind);
+        }
+        self.applied = Arc::clone(next);
     }
 
     fn note_health(&mut self, event: HealthEvent) {

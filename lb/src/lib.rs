@@ -32,6 +32,7 @@
 
 mod access_log;
 mod admin;
+mod audit;
 mod balancer;
 mod buffer;
 mod client;
@@ -71,9 +72,14 @@ mod trace_id;
 mod tunnel;
 mod upstream;
 mod watch;
+mod which_rule;
 mod worker;
 
 pub use admin::{AdminListener, serve_admin};
 pub use config::{AccessLog, AccessLogFormat, AccessLogOutput, Config, Limits, Timeouts};
 pub use listener::BindError;
 pub use load_balancer::{Handle, LoadBalancer, StartError};
+pub use which_rule::{
+    EvaluatedRule, RequestDescription, RuleEvaluation, UnmetCondition, Verdict, WhichRuleError,
+    which_rule,
+};

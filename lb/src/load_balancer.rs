@@ -1,7 +1,7 @@
 use std::{io, sync::Arc, thread};
 
 use arc_swap::ArcSwap;
-use minicloud_lb_api::{Report, Snapshot};
+use minicloud_lb_api::{Listener, Report, RequestFailure, Snapshot};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -165,6 +165,21 @@ impl Handle {
     /// As [`LoadBalancer::report`].
     pub fn report(&self) -> watch::Receiver<Arc<Report>> {
         self.report.clone()
+    }
+
+    /// The listeners in force.
+    pub fn listeners(&self) -> Vec<Listener> {
+        let routing = self.shared.routing.load();
+        let routes = routing.routes.iter();
+        routes
+            .map(|route| route.listener.described.clone())
+            .collect()
+    }
+
+    /// The last requests that got a 5xx of the balancer's own or only a part of a response,
+    /// newest first: a few hundred.
+    pub fn request_failures(&self) -> Vec<RequestFailure> {
+        self.shared.failures.all()
     }
 
     /// As [`LoadBalancer::registry`].

@@ -25,6 +25,7 @@ use crate::{
     buffer::Buffers,
     client::{self, Client},
     crowd::Counted,
+    exchange::Pipes,
     gzip::Gzips,
     http1::{HeadLimits, RequestHead, ResponseHead},
     metrics::TooMany,
@@ -60,6 +61,7 @@ pub(crate) struct Worker {
     pub(crate) log: Option<LogSender>,
     pub(crate) watches: Rc<Watches>,
     pub(crate) alarms: Alarms,
+    pub(crate) pipes: Pipes,
     pub(crate) head_limits: HeadLimits,
     pub(crate) client_buffers: Buffers,
     pub(crate) target_buffers: Buffers,
@@ -126,6 +128,7 @@ impl Worker {
             log,
             watches: Rc::default(),
             alarms: Alarms::default(),
+            pipes: Pipes::default(),
             client_buffers: Buffers::new(CLIENT_BUFFER),
             target_buffers: Buffers::new(TARGET_BUFFER),
             request_heads: Spare::new(RequestHead::new, |head| {

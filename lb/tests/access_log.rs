@@ -7,7 +7,7 @@ use minicloud_lb_api::{Action, Condition, FixedResponse, Patterns, Redirect, Rul
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::harness::{Client, Conn, Lb, Target, config, get};
+use crate::harness::{Client, Conn, Lb, Target, config, get, wait_for};
 
 struct Logged {
     lb: Lb,
@@ -76,16 +76,20 @@ async fn each_request_has_a_line_of_json() {
     );
     client.send(format!("{request}hello")).await;
     let reply = client.reply().await;
-    client.send(get("/gone")).await;
+    client.send(get("/second")).await;
     client.reply().await;
     log.lb
         .apply(|snapshot| snapshot.target_groups[0].targets.clear())
         .await;
-    let gone = log.lb.get("/none").await;
+    let gone = log.lb.get("/gone").await;
     assert_eq!(gone.status, 503);
     let lines = log.objects().await;
     assert_eq!(lines.len(), 3, "{lines:#?}");
-    let [first, second, gone_line] = [0, 1, 2].map(|index| lines[index].as_object().unwrap());
+    let of_uri = |uri: &str| {
+        let line = lines.iter().find(|line| line["uri"] == uri).unwrap();
+        line.as_object().unwrap()
+    };
+    let [first, second, gone_line] = ["/a?b=c", "/second", "/gone"].map(of_uri);
     for (key, expected) in [
         ("type", "http"),
         ("load_balancer", "exercise-lb"),
@@ -148,8 +152,11 @@ async fn rules_and_their_actions_are_logged() {
             ];
         })
         .await;
-    for (path, status) in [("/no", 404), ("/away", 301), ("/api", 200), ("/", 200)] {
-        assert_eq!(log.lb.get(path).await.status, status, "{path}");
+    // On one connection, so that the lines are in the order of the requests.
+    let mut client = log.lb.connect().await;
+    for (path, status) in [("/no", 404), ("/away", 302), ("/api", 200), ("/", 200)] {
+        client.send(get(path)).await;
+        assert_eq!(client.reply().await.status, status, "{path}");
     }
     let port = log.lb.port;
     for (labels, count) in [
@@ -160,7 +167,7 @@ async fn rules_and_their_actions_are_logged() {
     ] {
         let labels = labels.replace("PORT", &port.to_string());
         let series = format!("minicloud_lb_rule_requests_total{{{labels}}}");
-        assert_eq!(log.lb.metric(&series), count, "{series}");
+        wait_for(&series, || log.lb.metric(&series) == count).await;
     }
     let lines = log.lines().await;
     let ends: Vec<String> = lines

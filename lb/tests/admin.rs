@@ -4,7 +4,7 @@ use minicloud_lb::{AdminListener, serve_admin};
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
-use crate::harness::{Client, Lb, Target, get};
+use crate::harness::{Client, Lb, Reply, Target, get};
 
 #[tokio::test]
 async fn admin_answers() {
@@ -43,7 +43,29 @@ async fn admin_answers() {
     assert_eq!(targets[0]["target"]["id"], target.id());
     assert_eq!(targets[0]["target_health"]["state"], "healthy");
     assert_eq!(targets[0]["request_count"], 1);
+    let listeners = json(ask(&get("/v1/listeners")).await);
+    assert_eq!(listeners["listeners"][0]["port"], lb.port);
+    let url = format!("http%3A%2F%2Fa:{}%2Fb", lb.port);
+    let path = format!("/v1/which-rule?url={url}&method=POST&header=X:%201&source_ip=10.0.0.1");
+    let evaluation = json(ask(&get(&path)).await);
+    assert_eq!(evaluation["rules"][0]["verdict"], "takes");
+    assert_eq!(evaluation["rules"][0]["summary"], "forward to web");
+    lb.apply(|snapshot| snapshot.target_groups[0].targets.clear())
+        .await;
+    let refused = lb.get("/gone").await;
+    lb.until(|report| !report.request_failures.is_empty()).await;
+    let failures = json(ask(&get("/v1/request-failures")).await);
+    let failure = &failures["request_failures"][0];
+    assert_eq!(failure["error_reason"], "NoHealthyTarget");
+    assert_eq!(failure["trace_id"], *refused.headers["x-amzn-trace-id"]);
     for (request, status, code) in [
+        (get("/v1/which-rule?url=/&x=y"), 400, "ValidationError"),
+        (get("/v1/which-rule?url=https://a"), 400, "ValidationError"),
+        (
+            get("/v1/which-rule?url=/&source_ip=x"),
+            400,
+            "ValidationError",
+        ),
         (
             get("/v1/target-groups/none/targets"),
             404,
@@ -66,6 +88,11 @@ async fn admin_answers() {
     }
     shutdown.cancel();
     admin.await.unwrap();
+}
+
+fn json(reply: Reply) -> serde_json::Value {
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    serde_json::from_slice(&reply.body).unwrap()
 }
 
 #[tokio::test]

@@ -90,7 +90,7 @@ pub(crate) struct Request<'a> {
     pub(crate) now: Instant,
 }
 
-struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     head: &'a RequestHead,
     bytes: &'a [u8],
 }
@@ -123,25 +123,8 @@ impl Request<'_> {
     }
 
     fn view(&self, source_ip: IpAddr) -> RequestView<'_, Fields<'_>> {
-        let (path, query) = match self.head.target_form() {
-            TargetForm::Origin { path, query } | TargetForm::Absolute { path, query, .. } => {
-                (path.of(self.bytes), query.map(|query| query.of(self.bytes)))
-            }
-            TargetForm::Asterisk | TargetForm::Authority => (&b"*"[..], None),
-        };
-        RequestView {
-            method: self.head.method_span().of(self.bytes),
-            host: self.host(),
-            path: if path.is_empty() { b"/" } else { path },
-            query,
-            source_ip,
-            headers: Fields {
-                head: self.head,
-                bytes: self.bytes,
-            },
-            is_https: false,
-            port: self.client.port,
-        }
+        let port = self.client.port;
+        view(self.head, self.bytes, self.local, source_ip, port)
     }
 
     fn host(&self) -> &[u8] {
@@ -353,6 +336,33 @@ impl Request<'_> {
                 value.unwrap_or_else(by_address)
             }
         }
+    }
+}
+
+/// A request as rules see it; `local` is the Host of an HTTP/1.0 client that names none.
+#[inline]
+pub(crate) fn view<'a>(
+    head: &'a RequestHead,
+    bytes: &'a [u8],
+    local: &'a str,
+    source_ip: IpAddr,
+    port: u16,
+) -> RequestView<'a, Fields<'a>> {
+    let (path, query) = match head.target_form() {
+        TargetForm::Origin { path, query } | TargetForm::Absolute { path, query, .. } => {
+            (path.of(bytes), query.map(|query| query.of(bytes)))
+        }
+        TargetForm::Asterisk | TargetForm::Authority => (&b"*"[..], None),
+    };
+    RequestView {
+        method: head.method_span().of(bytes),
+        host: head.host().map_or(local.as_bytes(), |host| host.of(bytes)),
+        path: if path.is_empty() { b"/" } else { path },
+        query,
+        source_ip,
+        headers: Fields { head, bytes },
+        is_https: false,
+        port,
     }
 }
 

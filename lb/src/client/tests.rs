@@ -75,10 +75,10 @@ impl Served {
     }
 }
 
-/// Deadlines are met at the next sweep.
+/// Deadlines are met up to two sweeps late.
 fn assert_lasted(lasted: Duration, seconds: u64) {
     let expected = Duration::from_secs(seconds);
-    let slack = SWEEP_INTERVAL + Duration::from_millis(20);
+    let slack = SWEEP_INTERVAL * 2 + Duration::from_millis(20);
     assert!(
         lasted >= expected && lasted <= expected + slack,
         "{lasted:?}"

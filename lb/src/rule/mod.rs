@@ -33,6 +33,7 @@ use condition::CompiledCondition;
 pub(crate) use explain::{Considered, Unmet, Verdict};
 pub(crate) use fixed_response::FixedResponse;
 pub(crate) use forward::{WeightedForward, WeightedGroup};
+pub(crate) use query::{members, percent_decoded};
 pub(crate) use redirect::Redirect;
 pub(crate) use transform::{Rewritten, TransformFailed, Transforms};
 

@@ -1,6 +1,6 @@
 /// The members of a query, neither side decoded. One without `=` is a key with an empty value;
 /// empty ones are none.
-pub(super) fn members(query: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+pub(crate) fn members(query: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     let members = query.split(|&byte| byte == b'&');
     members.filter(|member| !member.is_empty()).map(|member| {
         match member.iter().position(|&byte| byte == b'=') {
@@ -12,12 +12,12 @@ pub(super) fn members(query: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
 
 /// Bytes with `%41` and its like read (RFC 3986 2.1). A `%` that starts none stands for itself,
 /// and so does `+`, which only forms read as a blank.
-pub(super) fn percent_decoded(text: &[u8]) -> PercentDecoded<'_> {
+pub(crate) fn percent_decoded(text: &[u8]) -> PercentDecoded<'_> {
     PercentDecoded(text)
 }
 
 #[derive(Clone)]
-pub(super) struct PercentDecoded<'a>(&'a [u8]);
+pub(crate) struct PercentDecoded<'a>(&'a [u8]);
 
 impl Iterator for PercentDecoded<'_> {
     type Item = u8;
