@@ -1,16 +1,13 @@
 //! How a balancer leaves: what is under way ends well, nothing new begins.
 
-use std::{
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::{net::SocketAddr, time::Duration};
 
 use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::timeout,
+    time::{Instant, timeout},
 };
 
 use crate::support::{child::Minicloud, free_port, http, machine::Machine, wait::until, write};
