@@ -48,21 +48,14 @@ pub enum AccessLogFormat {
     Json,
 }
 
-/// Every wait of the data plane, named.
+/// Every wait of the data plane, named, but those that are attributes of a load balancer.
 #[derive(Clone, Debug)]
 pub struct Timeouts {
     /// From a request's first byte to the end of its head: 10 s starves slow-head attacks.
     pub header_read: Duration,
-    /// A client connection with no request on it, or a client that stalls its body: ALB's 60 s.
-    pub client_idle: Duration,
-    /// Age at which a client connection is closed after its current response: ALB's
-    /// `client_keep_alive` of 3600 s. Lets a connection move to a less busy worker.
-    pub client_keepalive: Duration,
     /// One connect to a target. ALB waits 10 s; on one machine or LAN, 1 s and another try
     /// are noticed sooner.
     pub connect: Duration,
-    /// A target that neither answers nor takes bytes: ALB's idle timeout of 60 s.
-    pub target_idle: Duration,
     /// A tunnel in which neither side says anything. ALB cuts at 60 s, which breaks
     /// applications that ping less often; an hour only reaps the dead.
     pub tunnel_idle: Duration,
@@ -121,10 +114,7 @@ impl Default for Timeouts {
     fn default() -> Self {
         Self {
             header_read: Duration::from_secs(10),
-            client_idle: Duration::from_secs(60),
-            client_keepalive: Duration::from_secs(3600),
             connect: Duration::from_secs(1),
-            target_idle: Duration::from_secs(60),
             tunnel_idle: Duration::from_secs(3600),
             pool_idle: Duration::from_secs(4),
             unsafe_reuse: Duration::from_secs(1),

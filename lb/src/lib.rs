@@ -39,6 +39,7 @@ mod client;
 mod compression;
 mod config;
 mod control;
+mod crowd;
 mod exchange;
 mod failures;
 mod fault;

@@ -79,6 +79,7 @@ impl LoadBalancer {
         let shared = Arc::new(Shared {
             routing: ArcSwap::from_pointee(Routing::default()),
             metrics,
+            crowd: Arc::default(),
             failures: Failures::default(),
             config,
         });

@@ -188,6 +188,11 @@ impl Group {
         let is_free = |serving: &Serving| {
             serving.target.has_room() && !wish.tried.contains(&serving.target.uid)
         };
+        let sticky = wish.sticky_to.among(&self.eligible, is_free);
+        // A session outlives a moment's silence.
+        if let Some(claim) = sticky.and_then(|index| self.eligible[index].target.claim()) {
+            return Some(claim);
+        }
         let is_alive = |serving: &Serving| is_free(serving) && !serving.target.is_suspect(now);
         self.claim(wish, is_alive, now, rng)
             .or_else(|| self.claim(wish, is_free, now, rng))
@@ -200,10 +205,6 @@ impl Group {
         now: Instant,
         rng: &mut impl Rng,
     ) -> Option<Claim> {
-        let sticky = wish.sticky_to.among(&self.eligible, &may);
-        if let Some(claim) = sticky.and_then(|index| self.eligible[index].target.claim()) {
-            return Some(claim);
-        }
         // Others claim at the same time, so a choice may be gone when it is made.
         for _ in 0..=self.eligible.len() {
             let turn = self.state.next_turn();

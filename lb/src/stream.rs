@@ -2,11 +2,11 @@ use std::{
     io::{self, IoSlice},
     net::SocketAddr,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest, ReadBuf},
     net::TcpStream,
 };
 
@@ -76,6 +76,51 @@ impl Stream {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
             #[cfg(test)]
             Self::Memory(stream, _) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    /// The socket, where the bytes go to one as they are.
+    pub(crate) fn tcp(&self) -> Option<&TcpStream> {
+        match self {
+            Self::Tcp(stream) => Some(stream),
+            #[cfg(test)]
+            Self::Memory(..) => None,
+        }
+    }
+
+    /// Reads by `operation`, which says `WouldBlock` where there is nothing.
+    pub(crate) fn poll_read_with<T>(
+        &self,
+        cx: &mut Context<'_>,
+        mut operation: impl FnMut() -> io::Result<T>,
+    ) -> Poll<io::Result<T>> {
+        let Some(stream) = self.tcp() else {
+            return Poll::Ready(operation());
+        };
+        loop {
+            ready!(stream.poll_read_ready(cx))?;
+            match stream.try_io(Interest::READABLE, &mut operation) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                done => return Poll::Ready(done),
+            }
+        }
+    }
+
+    /// Writes by `operation`, which says `WouldBlock` where there is no room.
+    pub(crate) fn poll_write_with<T>(
+        &self,
+        cx: &mut Context<'_>,
+        mut operation: impl FnMut() -> io::Result<T>,
+    ) -> Poll<io::Result<T>> {
+        let Some(stream) = self.tcp() else {
+            return Poll::Ready(operation());
+        };
+        loop {
+            ready!(stream.poll_write_ready(cx))?;
+            match stream.try_io(Interest::WRITABLE, &mut operation) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                done => return Poll::Ready(done),
+            }
         }
     }
 

@@ -182,10 +182,20 @@ impl Target {
         }
     }
 
-    /// A request goes out to it. [`settled`](Self::settled) follows.
-    pub(crate) fn sent(&self, now: Instant) {
+    /// A request goes out to it.
+    pub(crate) fn count_request(&self) {
         self.request_count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// All of a request is written, so it is the target's turn. [`settled`](Self::settled)
+    /// follows.
+    pub(crate) fn sent(&self, now: Instant) {
         self.silence.sent(now);
+    }
+
+    /// It has shown in another way that it lives.
+    pub(crate) fn heard(&self, now: Instant) {
+        self.silence.heard(now);
     }
 
     /// An answer began after `latency`, or the wait for one was given up.

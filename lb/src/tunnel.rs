@@ -1,7 +1,6 @@
 use std::{cell::Cell, future::poll_fn, io};
 
 use tokio::io::{AsyncWriteExt, copy_bidirectional_with_sizes};
-use tokio::time::Instant;
 
 use crate::{
     client::Client,
@@ -33,7 +32,7 @@ pub(crate) async fn run(tunnel: Tunnel, mut stream: Stream, client: &Client) {
         to_target,
         mut record,
     } = tunnel;
-    client.watch.enter(Phase::Tunnel, Instant::now());
+    client.watch.enter(Phase::Tunnel);
     let target = &mut lease.upstream.stream;
     let [from_client, from_target] = [to_target.len(), to_client.len()].map(Cell::new);
     let copied = async {
@@ -60,7 +59,7 @@ pub(crate) async fn run(tunnel: Tunnel, mut stream: Stream, client: &Client) {
 
 /// Ends both sides as either would: a reset would tell them that something broke.
 async fn part(stream: &mut Stream, target: &mut Stream, client: &Client) {
-    client.watch.enter(Phase::Linger, Instant::now());
+    client.watch.enter(Phase::Linger);
     tokio::select! {
         biased;
         _ = poll_fn(|cx| client.watch.poll_expired(cx)) => {}

@@ -21,8 +21,10 @@ use tokio::{
 
 use crate::config::Timeouts;
 
-/// How often a sweep is due; deadlines are met this much late.
+/// How often a sweep is due; deadlines are met up to two of these late.
 pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
+/// Idle for so long, a connection is not about to go on.
+const DORMANT_AFTER: Duration = Duration::from_secs(1);
 /// By which alarms are gathered, so that a thousand a second cost a hundred wake-ups.
 const ALARM_SLACK: Duration = Duration::from_millis(10);
 /// Before the pace of a body is judged.
@@ -41,8 +43,12 @@ pub(crate) struct Watch {
     /// Whether an alarm that was set has rung; the number tells alarms apart.
     alarm: Cell<(u32, bool)>,
     is_retiring: Cell<bool>,
-    /// When the phase began or, where that counts, bytes last moved.
-    progress: Cell<Instant>,
+    /// The phase began, or bytes that count moved, since the last sweep. Its time is that of
+    /// the sweep that finds this: clocks are not read for each event.
+    has_moved: Cell<bool>,
+    since: Cell<Instant>,
+    /// It has been idle for a while.
+    is_dormant: Cell<bool>,
     born: Instant,
     pace: Cell<Pace>,
     waker: RefCell<Option<Waker>>,
@@ -92,7 +98,6 @@ struct Pace {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Patience {
     pub(crate) idle: Duration,
-    pub(crate) target_idle: Duration,
     pub(crate) keep_alive: Duration,
     /// Bytes a second.
     pub(crate) min_body_rate: u64,
@@ -118,15 +123,13 @@ pub(crate) struct Membership {
 }
 
 impl Patience {
-    /// What a listener's attributes say, or a listener's that is gone. The balancer's own
-    /// timeouts can only be shorter.
-    pub(crate) fn new(timeouts: &Timeouts, attributes: Option<&LoadBalancerAttributes>) -> Self {
+    /// What a listener's attributes say, or, once it is gone, what is usual.
+    pub(crate) fn new(attributes: Option<&LoadBalancerAttributes>) -> Self {
         let default = LoadBalancerAttributes::default();
         let attributes = attributes.unwrap_or(&default);
         Self {
-            idle: attributes.idle_timeout.min(timeouts.client_idle),
-            target_idle: attributes.idle_timeout.min(timeouts.target_idle),
-            keep_alive: attributes.client_keep_alive.min(timeouts.client_keepalive),
+            idle: attributes.idle_timeout,
+            keep_alive: attributes.client_keep_alive,
             min_body_rate: attributes.min_body_rate_bytes_per_second,
         }
     }
@@ -141,7 +144,9 @@ impl Watch {
             expiry: Cell::new(None),
             alarm: Cell::default(),
             is_retiring: Cell::new(false),
-            progress: Cell::new(now),
+            has_moved: Cell::new(true),
+            is_dormant: Cell::new(false),
+            since: Cell::new(now),
             born: now,
             pace: Cell::default(),
             waker: RefCell::default(),
@@ -157,12 +162,13 @@ impl Watch {
         self.phase.get()
     }
 
-    pub(crate) fn enter(&self, phase: Phase, now: Instant) {
+    pub(crate) fn enter(&self, phase: Phase) {
         self.phase.set(phase);
         self.expiry.set(None);
         self.alarm.set((self.alarm.get().0.wrapping_add(1), false));
         self.awaited.set(Side::Target);
-        self.progress.set(now);
+        self.has_moved.set(true);
+        self.is_dormant.set(false);
         self.pace.set(Pace::default());
     }
 
@@ -177,12 +183,12 @@ impl Watch {
         let mut pace = self.pace.get();
         pace.bytes += bytes as u64;
         self.pace.set(pace);
-        self.progress.set(Instant::now());
+        self.has_moved.set(true);
     }
 
     /// Bytes have moved at the target's side.
     pub(crate) fn target_progress(&self) {
-        self.progress.set(Instant::now());
+        self.has_moved.set(true);
     }
 
     /// Ready once the phase has taken too long; entering another phase clears that. The
@@ -216,12 +222,17 @@ impl Watch {
 
     /// Waiting for a turn is nobody's stall.
     pub(crate) fn awaits_turn(&self) {
-        self.progress.set(Instant::now());
+        self.has_moved.set(true);
     }
 
     /// Whether the connection is to end with its current response, or now if it is idle.
     pub(crate) fn is_retiring(&self) -> bool {
         self.is_retiring.get()
+    }
+
+    /// Whether it has been idle for so long that it should hold on to nothing.
+    pub(crate) fn is_dormant(&self) -> bool {
+        self.is_dormant.get()
     }
 
     pub(crate) fn retire(&self) {
@@ -241,15 +252,13 @@ impl Watch {
     }
 
     fn deadline(&self, timeouts: &Timeouts, patience: &Patience) -> Instant {
-        let limit = match (self.phase.get(), self.awaited.get()) {
-            (Phase::Idle, _) => patience.idle,
-            (Phase::Head, _) => timeouts.header_read,
-            (Phase::Waiting | Phase::Responding, Side::Client) => patience.idle,
-            (Phase::Waiting | Phase::Responding, Side::Target) => patience.target_idle,
-            (Phase::Tunnel, _) => timeouts.tunnel_idle,
-            (Phase::Linger, _) => timeouts.linger,
+        let limit = match self.phase.get() {
+            Phase::Idle | Phase::Waiting | Phase::Responding => patience.idle,
+            Phase::Head => timeouts.header_read,
+            Phase::Tunnel => timeouts.tunnel_idle,
+            Phase::Linger => timeouts.linger,
         };
-        self.progress.get() + limit
+        self.since.get() + limit
     }
 
     /// Looks at the cells once, `since_last` after the last time.
@@ -260,9 +269,17 @@ impl Watch {
         timeouts: &Timeouts,
         patience: &Patience,
     ) {
+        if self.has_moved.take() {
+            self.since.set(now);
+        }
         let is_slow = self.is_too_slow(since_last, patience.min_body_rate);
         if is_slow || now >= self.deadline(timeouts, patience) {
             self.expire(Expiry::Stalled(self.awaited.get()));
+        }
+        let is_idle = self.phase.get() == Phase::Idle;
+        if is_idle && !self.is_dormant() && now >= self.since.get() + DORMANT_AFTER {
+            self.is_dormant.set(true);
+            self.wake();
         }
         if !self.is_retiring() && now.duration_since(self.born) >= patience.keep_alive {
             self.retire();

@@ -4,7 +4,7 @@ use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     rc::Rc,
     sync::Arc,
     time::Duration,
@@ -24,8 +24,11 @@ use crate::{
     access_log::{self, LogSender},
     buffer::Buffers,
     client::{self, Client},
+    crowd::Counted,
+    exchange::Pipes,
     gzip::Gzips,
     http1::{HeadLimits, RequestHead, ResponseHead},
+    metrics::TooMany,
     shared::Shared,
     spare::Spare,
     stream::Stream,
@@ -58,6 +61,7 @@ pub(crate) struct Worker {
     pub(crate) log: Option<LogSender>,
     pub(crate) watches: Rc<Watches>,
     pub(crate) alarms: Alarms,
+    pub(crate) pipes: Pipes,
     pub(crate) head_limits: HeadLimits,
     pub(crate) client_buffers: Buffers,
     pub(crate) target_buffers: Buffers,
@@ -71,8 +75,15 @@ pub(crate) struct Worker {
     connections: TaskTracker,
 }
 
-/// One place among the client connections.
-pub(crate) struct Permit(IntGauge);
+/// One place among the client connections, and among those of its client.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    _counted: Counted,
+    _place: Place,
+}
+
+#[derive(Debug)]
+struct Place(IntGauge);
 
 /// A port that is being listened on.
 struct Listening {
@@ -117,6 +128,7 @@ impl Worker {
             log,
             watches: Rc::default(),
             alarms: Alarms::default(),
+            pipes: Pipes::default(),
             client_buffers: Buffers::new(CLIENT_BUFFER),
             target_buffers: Buffers::new(TARGET_BUFFER),
             request_heads: Spare::new(RequestHead::new, |head| {
@@ -184,7 +196,7 @@ impl Worker {
         let routing = self.shared.routing.load();
         self.watches.sweep(now, since_last, timeouts, |port| {
             let listener = routing.route(port).map(|route| &route.listener);
-            Patience::new(timeouts, listener.map(|listener| &listener.attributes))
+            Patience::new(listener.map(|listener| &listener.attributes))
         });
     }
 
@@ -275,9 +287,9 @@ impl Worker {
     }
 
     fn admit(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr, port: u16) {
-        let Some(permit) = self.permit() else {
-            self.shared.metrics.connections_rejected.inc();
-            return;
+        let permit = match self.permit(peer.ip(), port) {
+            Ok(permit) => permit,
+            Err(reason) => return self.shared.metrics.count_rejected_connection(reason),
         };
         // Fails only on a socket that is dead already.
         if stream.set_nodelay(true).is_ok() {
@@ -287,12 +299,29 @@ impl Worker {
         }
     }
 
-    pub(crate) fn permit(&self) -> Option<Permit> {
+    /// # Errors
+    /// Of what there are too many.
+    pub(crate) fn permit(&self, peer: IpAddr, port: u16) -> Result<Permit, TooMany> {
         let connections = &self.shared.metrics.connections;
-        connections.inc();
-        let permit = Permit(connections.clone());
+        let place = Place::take(connections);
         let limit = i64::try_from(self.shared.config.limits.connections).unwrap_or(i64::MAX);
-        (connections.get() <= limit).then_some(permit)
+        if connections.get() > limit {
+            return Err(TooMany::Connections);
+        }
+        let routing = self.shared.routing.load();
+        let listener = routing.route(port).map(|route| &route.listener);
+        let of_client = listener.map(|listener| {
+            let limit = listener.attributes.max_connections_per_client;
+            // Behind a proxy there are many clients.
+            let limit = limit.filter(|_| !listener.trusts(peer.to_canonical()));
+            (&*listener.load_balancer, limit)
+        });
+        let (load_balancer, limit) = of_client.unwrap_or_default();
+        let counted = self.shared.crowd.enter(load_balancer, peer, limit);
+        Ok(Permit {
+            _counted: counted.ok_or(TooMany::OfOneClient)?,
+            _place: place,
+        })
     }
 }
 
@@ -302,7 +331,14 @@ impl Drop for Listening {
     }
 }
 
-impl Drop for Permit {
+impl Place {
+    fn take(taken: &IntGauge) -> Self {
+        taken.inc();
+        Self(taken.clone())
+    }
+}
+
+impl Drop for Place {
     fn drop(&mut self) {
         self.0.dec();
     }

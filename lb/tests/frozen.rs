@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use crate::harness::{Lb, Load, Target, get};
+use crate::harness::{Lb, Load, Target, be_alone, get};
 
 /// A target that answers while the gate is open.
 async fn gated(gate: &watch::Receiver<bool>) -> Target {
@@ -29,6 +29,7 @@ async fn gated(gate: &watch::Receiver<bool>) -> Target {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn frozen_target_is_felt_by_nobody() {
+    be_alone().await;
     let (gate, opened) = watch::channel(true);
     let frozen = gated(&opened).await;
     let sound = Target::plain().await;
@@ -48,9 +49,9 @@ async fn frozen_target_is_felt_by_nobody() {
     tally.assert_none_failed();
     let baseline = tally.between(start + Duration::from_secs(1), freeze);
     let latency = tally.between(freeze, end);
-    println!("one of two targets frozen for 1.5 s: {latency:?}, before: {baseline:?}");
+    println!("one of two targets frozen for 1.5 s: {latency}, before: {baseline}");
     assert!(frozen.requests() > 100, "both have served");
     let bound = Duration::from_millis(250).max(3 * baseline.p99);
-    assert!(latency.p99 < bound, "{latency:?}, before: {baseline:?}");
+    assert!(latency.p99 < bound, "{latency}, before: {baseline}");
     lb.until_idle().await;
 }

@@ -281,3 +281,38 @@ async fn protocol_of_checks_changes_while_they_run() {
     change(HealthCheckProtocol::Http).await;
     lb.until_target(&target, |target| !is_healthy(target)).await;
 }
+
+#[tokio::test]
+async fn own_zone_serves_while_it_can() {
+    let (far, near) = (Target::plain().await, Target::plain().await);
+    let config = minicloud_lb::Config {
+        availability_zone: Some("b".into()),
+        ..config()
+    };
+    let lb = Lb::start_with(config, &[&far, &near]).await;
+    lb.apply(|snapshot| {
+        let group = &mut snapshot.target_groups[0];
+        for (target, zone) in group.targets.iter_mut().zip(["a", "b"]) {
+            target.availability_zone = Some(zone.into());
+        }
+        group.attributes.cross_zone = false;
+    })
+    .await;
+    for _ in 0..6 {
+        assert_eq!(lb.get("/").await.text(), near.address.to_string());
+    }
+    near.set_unhealthy(true);
+    lb.until_target(&near, |target| !is_healthy(target)).await;
+    assert_eq!(lb.get("/").await.text(), far.address.to_string());
+    near.set_unhealthy(false);
+    lb.until_target(&near, is_healthy).await;
+    lb.apply(|snapshot| snapshot.target_groups[0].attributes.cross_zone = true)
+        .await;
+    for target in [&far, &near] {
+        let before = target.requests();
+        for _ in 0..2 {
+            assert_eq!(lb.get("/").await.status, 200);
+        }
+        assert_eq!(target.requests(), before + 1, "each has its turn");
+    }
+}

@@ -20,7 +20,7 @@ enum Fate {
 use Fate::{Cut, Refused, Whole};
 
 struct Fixture {
-    target: Target,
+    _target: Target,
     lb: Lb,
     number: std::cell::Cell<usize>,
 }
@@ -56,7 +56,7 @@ impl Fixture {
         lb.apply(|snapshot| snapshot.target_groups[0].attributes.anomaly_mitigation = false)
             .await;
         Self {
-            target,
+            _target: target,
             lb,
             number: Default::default(),
         }

@@ -1,6 +1,6 @@
 use std::{net::IpAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, builder::NonEmptyStringValueParser};
 use minicloud_autoscaler::CrashPoint;
 
 use super::value;
@@ -87,6 +87,10 @@ pub(crate) struct BalancingArgs {
     /// Worker threads of the balancer [default: one a core].
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
+    /// Zone that the balancer is in; its targets come first for target groups with
+    /// `cross_zone: false` [default: none, all zones are alike].
+    #[arg(long, value_name = "ZONE", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) availability_zone: Option<String>,
     /// Log each request as a line, to stdout or to FILE.
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
     pub(crate) access_log: Option<PathBuf>,

@@ -40,6 +40,7 @@ fn config(args: &BalancingArgs) -> Config {
     if let Some(threads) = args.threads {
         config.threads = threads;
     }
+    config.availability_zone.clone_from(&args.availability_zone);
     config.access_log = args.access_log.as_deref().map(|path| AccessLog {
         output: match path {
             path if path == Path::new("-") => AccessLogOutput::Stdout,
@@ -80,9 +81,40 @@ pub(super) async fn deliver_reports<F: Future<Output = ()>>(
 mod tests {
     use std::cell::Cell;
 
+    use clap::Parser;
     use tokio::time::{Instant, sleep};
 
     use super::*;
+    use crate::cli::{Cli, Verb};
+
+    #[test]
+    fn options_reach_the_balancer() {
+        let options = [
+            "--availability-zone",
+            "b",
+            "--threads",
+            "3",
+            "--bind",
+            "::1",
+            "--access-log",
+        ];
+        for role in [&["up"][..], &["lb", "--config", "file"]] {
+            let line = ["minicloud"].iter().chain(role).chain(&options);
+            let balancing = match Cli::try_parse_from(line).unwrap().verb {
+                Verb::Up(args) => args.balancing,
+                Verb::Lb(args) => args.balancing,
+                other => panic!("{other:?}"),
+            };
+            let config = config(&balancing);
+            assert_eq!(config.availability_zone.as_deref(), Some("b"));
+            assert_eq!(config.threads.get(), 3);
+            assert_eq!(config.bind, [std::net::Ipv6Addr::LOCALHOST]);
+            let log = config.access_log.expect("a log");
+            assert_eq!(log.output, AccessLogOutput::Stdout);
+        }
+        let line = ["minicloud", "up", "--availability-zone", ""];
+        assert!(Cli::try_parse_from(line).is_err());
+    }
 
     #[tokio::test(start_paused = true)]
     async fn reports_go_each_second_and_at_once_on_change() {

@@ -3,7 +3,6 @@
 use std::{future::poll_fn, task::Poll};
 
 use minicloud_lb_api::Stickiness;
-use tokio::time::Instant;
 
 use super::{
     Next,
@@ -80,7 +79,7 @@ impl Session<'_> {
             (relay, (!attempt.is_sent).then_some(attempt.progress))
         };
         let mut upload = progress.filter(|_| !is_refusal);
-        self.client.watch.enter(Phase::Responding, Instant::now());
+        self.client.watch.enter(Phase::Responding);
         let outbound = &mut forwarding.outbound;
         let relayed = poll_fn(|cx| {
             if let Poll::Ready(expiry) = self.client.watch.poll_expired(cx) {
@@ -116,12 +115,7 @@ impl Session<'_> {
         })
         .await;
         record.received(outbound.received());
-        let (out, bytes, gzip) = relay.into_memory();
-        self.client.worker.wires.put(out);
-        self.client.worker.target_buffers.put(bytes);
-        if let Some(gzip) = gzip {
-            self.client.worker.gzips.put(gzip);
-        }
+        relay.finish(&self.client.worker);
         match relayed {
             Ok(()) if ends || !outbound.is_complete() => Next::Linger,
             Ok(()) => Next::Idle,

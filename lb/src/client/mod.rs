@@ -76,7 +76,7 @@ pub(crate) async fn serve(mut stream: Stream, client: Client) {
             return;
         }
         match Box::pin(session::run(&mut stream, &client)).await {
-            Next::Idle => client.watch.enter(Phase::Idle, Instant::now()),
+            Next::Idle => {}
             Next::Close => return,
             Next::Linger => return Box::pin(linger(stream, &client)).await,
             Next::Tunnel(tunnel) => return Box::pin(tunnel::run(*tunnel, stream, &client)).await,
@@ -97,7 +97,7 @@ fn wait<'a>(stream: &'a mut Stream, client: &'a Client) -> impl Future<Output = 
 /// Ends our side, then takes what the client still sends: closing on unread bytes would
 /// reset the connection, and the reset could overtake our last response.
 async fn linger(mut stream: Stream, client: &Client) {
-    client.watch.enter(Phase::Linger, Instant::now());
+    client.watch.enter(Phase::Linger);
     tokio::select! {
         biased;
         _ = poll_fn(|cx| client.watch.poll_expired(cx)) => {}

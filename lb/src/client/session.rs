@@ -47,6 +47,14 @@ pub(super) struct Session<'a> {
     head: RequestHead,
 }
 
+/// What ends a wait for the next request.
+enum Rest {
+    Readable,
+    /// It takes long.
+    Dormant,
+    Over,
+}
+
 enum HeadRead {
     /// The head's length in bytes.
     Whole(usize),
@@ -63,7 +71,11 @@ impl Session<'_> {
         loop {
             let next = match self.read_head().await {
                 HeadRead::Whole(length) => self.serve_one(length).await,
-                HeadRead::Nothing => return Next::Idle,
+                HeadRead::Nothing => match self.rest().await {
+                    Rest::Readable => continue,
+                    Rest::Dormant => return Next::Idle,
+                    Rest::Over => return Next::Close,
+                },
                 HeadRead::Gone | HeadRead::Some => return Next::Close,
                 HeadRead::Refused(fault) => return self.refuse(&fault).await,
             };
@@ -73,8 +85,27 @@ impl Session<'_> {
             if self.client.watch.is_retiring() {
                 return Next::Linger;
             }
-            self.client.watch.enter(Phase::Idle, Instant::now());
+            self.client.watch.enter(Phase::Idle);
         }
+    }
+
+    /// Waits for the next request without holding a buffer for it.
+    async fn rest(&mut self) -> Rest {
+        let client = self.client;
+        let buffers = &client.worker.client_buffers;
+        buffers.put(std::mem::take(&mut self.input));
+        let rest = poll_fn(|cx| {
+            if client.watch.is_retiring() || client.watch.poll_expired(cx).is_ready() {
+                return Poll::Ready(Rest::Over);
+            }
+            if client.watch.is_dormant() {
+                return Poll::Ready(Rest::Dormant);
+            }
+            self.stream.poll_readable(cx).map(|()| Rest::Readable)
+        });
+        let rest = rest.await;
+        self.input = buffers.take();
+        rest
     }
 
     /// Reads until there is a whole head or none.
@@ -84,7 +115,7 @@ impl Session<'_> {
         loop {
             if !self.input.is_empty() {
                 if watch.phase() == Phase::Idle {
-                    watch.enter(Phase::Head, Instant::now());
+                    watch.enter(Phase::Head);
                 }
                 match self.head.parse(self.input.filled(), limits) {
                     Ok(Some(length)) => return HeadRead::Whole(length),
@@ -129,7 +160,7 @@ impl Session<'_> {
     /// Answers the request whose head is the first `length` bytes of the input.
     async fn serve_one(&mut self, length: usize) -> Next {
         let now = Instant::now();
-        self.client.watch.enter(Phase::Waiting, now);
+        self.client.watch.enter(Phase::Waiting);
         let local = self.local_host();
         let request = Request {
             client: self.client,
@@ -169,6 +200,7 @@ impl Session<'_> {
     async fn forward(&mut self, asked: Asked, mut forwarding: Forwarding, record: Record) -> Next {
         let mut record = record;
         let mut interim = Vec::new();
+        let now = record.started();
         let exchange = Exchange {
             shared: Shared {
                 client: self.client,
@@ -184,6 +216,7 @@ impl Session<'_> {
             source_ip: forwarding.source_ip,
             sticky_to: forwarding.sticky_to,
             key: forwarding.key,
+            now,
             is_idempotent: forwarding.is_idempotent,
             tried: Vec::new(),
         };
@@ -275,7 +308,7 @@ impl Session<'_> {
         let mut out = self.client.worker.wires.take();
         respond::put(&mut out, reply, connection, to_head);
         let watch = &self.client.watch;
-        watch.enter(Phase::Responding, Instant::now());
+        watch.enter(Phase::Responding);
         watch.awaits(Side::Client);
         let mut written = 0;
         let is_out = poll_fn(|cx| {

@@ -12,7 +12,12 @@ use tokio::{
 
 use super::*;
 use crate::{
-    config::Config, metrics::Metrics, routing::Routing, shared::Shared, watch::SWEEP_INTERVAL,
+    config::Config,
+    metrics::Metrics,
+    routing::{Listener, Route, Routing},
+    rule::RuleSet,
+    shared::Shared,
+    watch::SWEEP_INTERVAL,
 };
 
 const REQUEST: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -29,14 +34,16 @@ fn serve_one() -> Served {
         config: Config::default(),
         routing: ArcSwap::from_pointee(Routing::default()),
         metrics: Metrics::new().unwrap(),
+        crowd: Arc::default(),
         failures: Default::default(),
     };
     let worker = Rc::new(Worker::new(Arc::new(shared), None));
     let sweeping = Rc::clone(&worker);
     spawn_local(async move { sweeping.keep_sweeping().await });
     let (stream, io) = duplex(64 * 1024);
-    let peer = "10.0.0.1:5000".parse().unwrap();
-    let client = Client::new(&worker, peer, 80, worker.permit().unwrap());
+    let peer: SocketAddr = "10.0.0.1:5000".parse().unwrap();
+    let permit = worker.permit(peer.ip(), 80).unwrap();
+    let client = Client::new(&worker, peer, 80, permit);
     let task = spawn_local(serve(Stream::Memory(io, None), client));
     Served {
         stream,
@@ -68,10 +75,10 @@ impl Served {
     }
 }
 
-/// Deadlines are met at the next sweep.
+/// Deadlines are met up to two sweeps late.
 fn assert_lasted(lasted: Duration, seconds: u64) {
     let expected = Duration::from_secs(seconds);
-    let slack = SWEEP_INTERVAL + Duration::from_millis(20);
+    let slack = SWEEP_INTERVAL * 2 + Duration::from_millis(20);
     assert!(
         lasted >= expected && lasted <= expected + slack,
         "{lasted:?}"
@@ -132,6 +139,63 @@ async fn old_connection_is_retired() {
             }
             let (_, lasted) = served.until_closed().await;
             assert_lasted(lasted, 3600);
+        })
+        .await;
+}
+
+/// Changes the attributes of the listener while connections are open.
+fn set_attributes(worker: &Worker, idle_timeout: u64, client_keep_alive: u64) {
+    let described = minicloud_lb_api::Listener {
+        load_balancer: "lb".into(),
+        port: 80,
+        rules: Vec::new(),
+        default_action: minicloud_lb_api::Action::forward("web"),
+        attributes: minicloud_lb_api::LoadBalancerAttributes {
+            idle_timeout: Duration::from_secs(idle_timeout),
+            client_keep_alive: Duration::from_secs(client_keep_alive),
+            ..Default::default()
+        },
+    };
+    let rules = RuleSet::compile(&described).unwrap();
+    let listener = Arc::new(Listener::new(&described, rules, None));
+    let routing = Routing {
+        routes: vec![Route::new(
+            &listener,
+            &Default::default(),
+            &worker.shared.metrics,
+        )],
+        ..Routing::default()
+    };
+    worker.shared.routing.store(Arc::new(routing));
+}
+
+#[tokio::test(start_paused = true)]
+async fn changed_idle_timeout_holds_for_open_connections() {
+    LocalSet::new()
+        .run_until(async {
+            for (idle_timeout, lasts) in [(300, 300), (50, 50), (10, 30)] {
+                let served = serve_one();
+                sleep(Duration::from_secs(30)).await;
+                set_attributes(&served.worker, idle_timeout, 3600);
+                let (_, lasted) = served.until_closed().await;
+                assert_lasted(lasted, lasts);
+            }
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn changed_keep_alive_holds_for_open_connections() {
+    LocalSet::new()
+        .run_until(async {
+            let mut served = serve_one();
+            set_attributes(&served.worker, 60, 100);
+            for _ in 0..3 {
+                sleep(Duration::from_secs(30)).await;
+                assert!(!served.ask().await.contains("Connection: close"));
+            }
+            let (_, lasted) = served.until_closed().await;
+            assert_lasted(lasted, 100);
         })
         .await;
 }

@@ -69,18 +69,18 @@ impl Attempt {
         client: &Client,
         claim: Claim,
         reuse: Reuse,
+        now: Instant,
     ) -> Result<Self, ConnectError> {
         let pools = &client.worker.pools;
         let pool: Rc<Pool> = pools.of(claim.target());
-        let upstream = match pools.take_idle(&pool, reuse) {
+        let upstream = match pools.take_idle(&pool, reuse, now) {
             Some(upstream) => upstream,
             None => pools.connect(&pool).await?,
         };
-        let sent = Instant::now();
-        claim.target().sent(sent);
+        claim.target().count_request();
         Ok(Self {
             lease: Lease::new(upstream, claim, pool, client),
-            sent: Some(sent),
+            sent: None,
             progress: Progress::default(),
             is_sent: false,
             bytes: client.worker.target_buffers.take(),
@@ -100,7 +100,7 @@ impl Attempt {
             && let Poll::Ready(sent) = self.poll_send(cx, shared)
         {
             sent.map_err(Failure::Final)?;
-            self.is_sent = true;
+            self.note_sent();
         }
         loop {
             if self.has_answered
@@ -129,6 +129,16 @@ impl Attempt {
             shared.input,
             &shared.client.watch,
         )
+    }
+
+    /// From now on it is the target's turn.
+    fn note_sent(&mut self) {
+        self.is_sent = true;
+        if !self.has_answered {
+            let now = Instant::now();
+            self.sent = Some(now);
+            self.lease.claim.target().sent(now);
+        }
     }
 
     fn poll_fill(

@@ -39,10 +39,7 @@ impl Hedge {
         match late.filter(|_| is_safe) {
             Some(late) => {
                 let client = exchange.shared.client;
-                client
-                    .worker
-                    .alarms
-                    .set(Instant::now() + late, &client.watch);
+                client.worker.alarms.set(exchange.now + late, &client.watch);
                 Self::Waiting
             }
             None => Self::Off,
@@ -65,7 +62,7 @@ impl Hedge {
     pub(super) fn start(&mut self, client: &Rc<Client>, claim: Claim) {
         let client = Rc::clone(client);
         *self = Self::Connecting(Box::pin(async move {
-            Attempt::start(&client, claim, Reuse::Any).await
+            Attempt::start(&client, claim, Reuse::Any, Instant::now()).await
         }));
     }
 

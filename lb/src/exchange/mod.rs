@@ -6,6 +6,7 @@ mod hedge;
 mod lease;
 mod outbound;
 mod relay;
+mod splice;
 
 use std::{
     future::poll_fn,
@@ -21,6 +22,7 @@ pub(crate) use attempt::{Attempt, Failure, Shared};
 pub(crate) use lease::Lease;
 pub(crate) use outbound::Outbound;
 pub(crate) use relay::Relay;
+pub(crate) use splice::{Pipe, Pipes};
 
 use hedge::Hedge;
 
@@ -46,6 +48,8 @@ pub(crate) struct Exchange<'a> {
     pub(crate) sticky_to: StickyTo,
     /// For consistent hashing.
     pub(crate) key: Option<u64>,
+    /// When the try that is on its way began.
+    pub(crate) now: Instant,
     /// Sending it twice does what sending it once does (RFC 9110 9.2.2).
     pub(crate) is_idempotent: bool,
     /// Targets that have failed it.
@@ -62,7 +66,7 @@ pub(crate) struct Answer {
 impl Exchange<'_> {
     /// Tries until there is an answer, another try would not be safe, or there were enough.
     pub(crate) async fn run(mut self) -> Result<Answer, Fault> {
-        self.group.state.budget.deposit(Instant::now());
+        self.group.state.budget.deposit(self.now);
         let mut reuse = match self.may_repeat() {
             true => Reuse::Any,
             false => Reuse::Recent,
@@ -71,13 +75,16 @@ impl Exchange<'_> {
         let mut attempt = 1;
         loop {
             let target = Arc::clone(claim.target());
-            let started = Instant::now();
-            self.record.tried(&target, started);
+            self.record.tried(&target, self.now);
             let failure = match self.attempt(claim, reuse).await {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => {
+                    note_answer(&answer, self.now);
+                    return Ok(answer);
+                }
                 Err(failure) => failure,
             };
-            note_failure(&target, &failure, started);
+            note_failure(&target, &failure, self.now);
+            self.now = Instant::now();
             self.record.attempt_failed(&target, &failure);
             self.tried.push(target.uid);
             let (reason, fault, is_safe) = self.judge(failure);
@@ -118,7 +125,7 @@ impl Exchange<'_> {
             tried,
         };
         let mut rng = self.shared.client.worker.rng.borrow_mut();
-        group.pick(&wish, Instant::now(), &mut *rng)
+        group.pick(&wish, self.now, &mut *rng)
     }
 
     async fn first_claim(&mut self) -> Result<Claim, Fault> {
@@ -127,7 +134,7 @@ impl Exchange<'_> {
             group.metrics.fail_open.inc();
         }
         // Who comes later does not overtake who waits.
-        let is_orderly = !group.has_queue() || group.state.queue_length() == 0;
+        let is_orderly = !group.state.has_waiters();
         if is_orderly && let Some(claim) = self.pick(&group, &[]) {
             return Ok(claim);
         }
@@ -185,6 +192,7 @@ impl Exchange<'_> {
             Poll::Pending
         });
         let claimed = claimed.await;
+        self.now = Instant::now();
         self.record.queued(now.elapsed());
         claimed
     }
@@ -232,7 +240,7 @@ impl Exchange<'_> {
 
     async fn attempt(&mut self, claim: Claim, reuse: Reuse) -> Result<Answer, Failure> {
         let client = self.shared.client;
-        let mut attempt = Attempt::start(client, claim, reuse)
+        let mut attempt = Attempt::start(client, claim, reuse, self.now)
             .await
             .map_err(Failure::Connect)?;
         self.record.connected(attempt.lease.upstream.is_reused);
@@ -309,6 +317,16 @@ impl Exchange<'_> {
         }
         hedge.poll(cx, &mut self.shared)
     }
+}
+
+/// Tells the target's judges that it has answered.
+fn note_answer(answer: &Answer, started: Instant) {
+    let target = answer.attempt.lease.claim.target();
+    if answer.attempt.head.status() < 500 {
+        return target.outcomes.note(Outcome::Success);
+    }
+    let now = Instant::now();
+    target.note(Outcome::ServerError, now.duration_since(started), now);
 }
 
 /// Tells the target's judges of a failure that is its own.

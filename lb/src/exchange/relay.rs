@@ -6,13 +6,18 @@ use std::{
 use crate::{
     buffer::Buffer,
     client::Client,
-    exchange::{lease::Lease, outbound::put_last_chunk},
+    exchange::{
+        lease::Lease,
+        outbound::put_last_chunk,
+        splice::{self, Pipe},
+    },
     fault::Fault,
     gzip::Gzip,
     heads::OutboundLength,
     http1::{BodyLength, ChunkedDecoder, Piece, put_chunk_head},
     stream::Stream,
     watch::Side,
+    worker::Worker,
 };
 
 /// A body's bytes held for a client that does not take them: what a slow reader costs.
@@ -27,6 +32,8 @@ pub(crate) struct Relay {
     bytes: Buffer,
     source: Source,
     gzip: Option<Gzip>,
+    /// For a body that is large and goes as it comes.
+    pipe: Option<Pipe>,
     sink: OutboundLength,
     sends_trailers: bool,
     /// Until the last byte of the response is here.
@@ -67,6 +74,7 @@ impl Relay {
                 BodyLength::UntilClose => Source::UntilClose,
             },
             gzip: None,
+            pipe: None,
             sink,
             sends_trailers: false,
             lease: Some(lease),
@@ -108,8 +116,16 @@ impl Relay {
         self.lease.as_mut()
     }
 
-    pub(crate) fn into_memory(self) -> (Vec<u8>, Buffer, Option<Gzip>) {
-        (self.out, self.bytes, self.gzip)
+    /// Gives back what was borrowed from the worker.
+    pub(crate) fn finish(self, worker: &Worker) {
+        worker.wires.put(self.out);
+        worker.target_buffers.put(self.bytes);
+        if let Some(gzip) = self.gzip {
+            worker.gzips.put(gzip);
+        }
+        if let Some(pipe) = self.pipe {
+            worker.pipes.put(pipe);
+        }
     }
 
     /// Ready when the client has all of it.
@@ -132,6 +148,10 @@ impl Relay {
             self.out.clear();
             self.written = 0;
             if self.recode()? {
+                continue;
+            }
+            if self.is_spliced(client) {
+                ready!(self.poll_splice(cx, client, stream))?;
                 continue;
             }
             match self.poll_fill(cx, client) {
@@ -192,13 +212,66 @@ impl Relay {
         Poll::Ready(Ok(()))
     }
 
+    /// Whether what is still to come goes through a pipe: it is much, and nothing is done to it.
+    fn is_spliced(&mut self, client: &Client) -> bool {
+        if self.pipe.is_some() {
+            return true;
+        }
+        let Source::Length(remaining) = self.source else {
+            return false;
+        };
+        let is_plain = self.gzip.is_none() && self.bytes.is_empty();
+        if is_plain && remaining >= splice::WORTHWHILE {
+            self.pipe = client.worker.pipes.take();
+        }
+        self.pipe.is_some()
+    }
+
+    /// Moves some of the body. `bytes` is empty, and so is `out`.
+    fn poll_splice(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: &Client,
+        stream: &Stream,
+    ) -> Poll<Result<(), Fault>> {
+        let (Source::Length(remaining), Some(pipe)) = (&mut self.source, &mut self.pipe) else {
+            return Poll::Ready(Ok(()));
+        };
+        if pipe.held() == 0 {
+            let Some(lease) = &self.lease else {
+                return Poll::Ready(Ok(()));
+            };
+            client.watch.awaits(Side::Target);
+            match ready!(pipe.poll_fill(cx, &lease.upstream.stream, *remaining)) {
+                Ok(count) if count > 0 => client.watch.target_progress(),
+                _ => return self.end_of_stream(),
+            }
+            // The connection may be free for another request now.
+            return Poll::Ready(Ok(()));
+        }
+        let polled = pipe.poll_drain(cx, stream);
+        if polled.is_pending() {
+            client.watch.awaits(Side::Client);
+        }
+        let count = match ready!(polled) {
+            Ok(count) if count > 0 => count,
+            _ => return Poll::Ready(Err(Fault::ClientGone)),
+        };
+        client.watch.progress(count);
+        self.sent += count as u64;
+        *remaining -= count as u64;
+        if *remaining == 0 {
+            self.source = Source::Done;
+        }
+        Poll::Ready(Ok(()))
+    }
+
     /// Gives the connection back as soon as the last byte is here, before the client has it.
     fn note_end(&mut self, client: &Client) {
+        let here = self.bytes.len() + self.pipe.as_ref().map_or(0, Pipe::held);
         let rest = match &self.source {
-            Source::Done => self.bytes.len() as u64,
-            Source::Length(remaining) if self.bytes.len() as u64 >= *remaining => {
-                self.bytes.len() as u64 - remaining
-            }
+            Source::Done => here as u64,
+            Source::Length(remaining) if here as u64 >= *remaining => here as u64 - remaining,
             _ => return,
         };
         if let Some(lease) = self.lease.take()

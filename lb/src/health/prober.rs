@@ -38,6 +38,9 @@ pub(crate) async fn run(
         let check = settings.borrow_and_update().clone();
         let outcome = probe(&target, &host, &check).await;
         let now = Instant::now();
+        if outcome == Outcome::Pass {
+            target.heard(now);
+        }
         if health.observe(outcome, &check, now) {
             let event = HealthEvent {
                 uid: target.uid,

@@ -57,7 +57,7 @@ pub(crate) struct Metrics {
     targets: TargetSeries,
     group_samples: GroupSeries,
     pub(crate) connections: IntGauge,
-    pub(crate) connections_rejected: IntCounter,
+    connections_rejected: [IntCounter; TooMany::ALL.len()],
     rejected_heads: IntCounterVec,
     pub(crate) access_log_dropped: IntCounter,
     pub(crate) snapshots_applied: IntCounter,
@@ -97,6 +97,24 @@ pub(crate) enum RetryReason {
     Hedge,
     /// Not tried again, as too many were.
     OverBudget,
+}
+
+/// Why a connection is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TooMany {
+    Connections,
+    OfOneClient,
+}
+
+impl TooMany {
+    const ALL: [Self; 2] = [Self::Connections, Self::OfOneClient];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Connections => "max_connections",
+            Self::OfOneClient => "max_connections_per_client",
+        }
+    }
 }
 
 impl RetryReason {
@@ -193,13 +211,14 @@ impl Metrics {
                 &registry,
                 IntGauge::new("minicloud_lb_connections", "Client connections open.")?,
             )?,
-            connections_rejected: register(
-                &registry,
-                IntCounter::new(
+            connections_rejected: {
+                let rejected = counter(
                     "minicloud_lb_connections_rejected_total",
-                    "Client connections closed at once as there were too many.",
-                )?,
-            )?,
+                    "Client connections closed at once as there were too many, in all or of one client.",
+                    &["reason"],
+                )?;
+                TooMany::ALL.map(|reason| rejected.with_label_values(&[reason.as_str()]))
+            },
             rejected_heads: counter(
                 "minicloud_lb_rejected_heads_total",
                 "Request heads refused before a listener saw them.",
@@ -283,6 +302,10 @@ impl Metrics {
     pub(crate) fn count_rejected_head(&self, code: u16) {
         let label = code_label(code_index(code));
         self.rejected_heads.with_label_values(&[label]).inc();
+    }
+
+    pub(crate) fn count_rejected_connection(&self, reason: TooMany) {
+        self.connections_rejected[reason as usize].inc();
     }
 
     /// Prometheus text.

@@ -216,6 +216,11 @@ impl Record {
         }
     }
 
+    /// When the request's head was whole.
+    pub(crate) fn started(&self) -> Instant {
+        self.started
+    }
+
     /// So much of a body has come.
     pub(crate) fn received(&mut self, body: u64) {
         if let Some(draft) = &mut self.draft {

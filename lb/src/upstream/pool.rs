@@ -76,11 +76,10 @@ impl Pools {
     }
 
     /// An idle connection that a request may ride, if there is one.
-    pub(crate) fn take_idle(&self, pool: &Pool, reuse: Reuse) -> Option<Upstream> {
+    pub(crate) fn take_idle(&self, pool: &Pool, reuse: Reuse, now: Instant) -> Option<Upstream> {
         if reuse == Reuse::Never || pool.idle.borrow().is_empty() {
             return None;
         }
-        let now = Instant::now();
         let learned = pool.learned_idle.get();
         if reuse == Reuse::Recent && learned.is_some() {
             return None;

@@ -4,7 +4,6 @@ use super::*;
 
 const PATIENCE: Patience = Patience {
     idle: Duration::from_secs(60),
-    target_idle: Duration::from_secs(60),
     keep_alive: Duration::from_secs(3600),
     min_body_rate: 240,
 };
@@ -18,6 +17,8 @@ fn is_expired(watch: &Watch) -> bool {
 /// Sweeps each second for `seconds`, doing `each` before; returns when it first expired.
 fn run(watch: &Watch, from: Instant, seconds: u64, each: impl Fn(u64)) -> Option<u64> {
     let timeouts = Timeouts::default();
+    // Takes note of what has happened until now.
+    watch.sweep(from, Duration::ZERO, &timeouts, &PATIENCE);
     (1..=seconds).find(|&second| {
         each(second);
         let now = from + Duration::from_secs(second);
@@ -39,9 +40,9 @@ async fn each_phase_has_its_patience() {
     ];
     for (phase, seconds) in cases {
         let watch = Watch::new(80, now);
-        watch.enter(phase, now);
+        watch.enter(phase);
         assert_eq!(run(&watch, now, 4000, |_| ()), Some(seconds), "{phase:?}");
-        watch.enter(Phase::Idle, now);
+        watch.enter(Phase::Idle);
         assert!(!is_expired(&watch), "a new phase, a new patience");
     }
 }
@@ -50,13 +51,10 @@ async fn each_phase_has_its_patience() {
 async fn a_client_that_trickles_is_given_up() {
     let now = Instant::now();
     let watch = Watch::new(80, now);
-    watch.enter(Phase::Waiting, now);
+    watch.enter(Phase::Waiting);
     watch.awaits(Side::Client);
     // Progress all the time, but 100 bytes a second.
-    let trickle = |second| {
-        watch.progress(100);
-        watch.progress.set(now + Duration::from_secs(second));
-    };
+    let trickle = |_| watch.progress(100);
     assert_eq!(run(&watch, now, 100, trickle), Some(11));
 }
 
@@ -64,12 +62,9 @@ async fn a_client_that_trickles_is_given_up() {
 async fn a_burst_buys_a_minute_of_trickling() {
     let now = Instant::now();
     let watch = Watch::new(80, now);
-    watch.enter(Phase::Waiting, now);
+    watch.enter(Phase::Waiting);
     watch.awaits(Side::Client);
-    let burst = |second| {
-        watch.progress(if second == 1 { 10 << 20 } else { 1 });
-        watch.progress.set(now + Duration::from_secs(second));
-    };
+    let burst = |second| watch.progress(if second == 1 { 10 << 20 } else { 1 });
     let given_up = run(&watch, now, 3600, burst).unwrap();
     assert!((60..70).contains(&given_up), "after {given_up} s");
 }
@@ -78,9 +73,9 @@ async fn a_burst_buys_a_minute_of_trickling() {
 async fn a_slow_target_is_not_the_clients_fault() {
     let now = Instant::now();
     let watch = Watch::new(80, now);
-    watch.enter(Phase::Responding, now);
+    watch.enter(Phase::Responding);
     // An event a minute, each taken at once.
-    let events = |second| watch.progress.set(now + Duration::from_secs(second));
+    let events = |_| watch.target_progress();
     assert_eq!(run(&watch, now, 1000, events), None);
 }
 
@@ -88,7 +83,7 @@ async fn a_slow_target_is_not_the_clients_fault() {
 async fn an_old_connection_retires() {
     let now = Instant::now();
     let watch = Watch::new(80, now);
-    let keeps_busy = |second| watch.enter(Phase::Idle, now + Duration::from_secs(second));
+    let keeps_busy = |_| watch.enter(Phase::Idle);
     run(&watch, now, 3599, keeps_busy);
     assert!(!watch.is_retiring());
     run(&watch, now + Duration::from_secs(3599), 1, |_| ());
@@ -106,4 +101,15 @@ fn membership_ends_when_dropped() {
     assert!(watch.is_retiring());
     drop(memberships);
     assert!(watches.is_empty());
+}
+
+#[test]
+fn an_idle_connection_goes_dormant_until_it_is_used() {
+    let now = Instant::now();
+    let watch = Watch::new(80, now);
+    run(&watch, now, 1, |_| ());
+    assert!(watch.is_dormant());
+    watch.enter(Phase::Head);
+    run(&watch, now + Duration::from_secs(2), 5, |_| ());
+    assert!(!watch.is_dormant(), "a request is no idleness");
 }

@@ -27,6 +27,10 @@ impl Client {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))
             .await
             .unwrap();
+        Self::over(stream)
+    }
+
+    pub(crate) fn over(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
         Self {
             stream,
@@ -39,6 +43,12 @@ impl Client {
             .await
             .unwrap()
             .unwrap();
+    }
+
+    /// Sends; false if the other side has closed.
+    pub(crate) async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        let sent = timeout(PATIENCE, self.stream.write_all(bytes.as_ref()));
+        sent.await.expect("the balancer takes nothing").is_ok()
     }
 
     pub(crate) async fn reply(&mut self) -> Reply {

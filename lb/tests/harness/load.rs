@@ -27,10 +27,25 @@ pub(crate) struct Tally {
 /// The times that answers took.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Latency {
-    pub(crate) count: usize,
-    pub(crate) median: Duration,
+    count: usize,
+    median: Duration,
     pub(crate) p99: Duration,
-    pub(crate) max: Duration,
+    max: Duration,
+}
+
+impl std::fmt::Display for Latency {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            count,
+            median,
+            p99,
+            max,
+        } = self;
+        write!(
+            f,
+            "{count} answers, median {median:.1?}, p99 {p99:.1?}, max {max:.1?}"
+        )
+    }
 }
 
 impl Load {
@@ -55,6 +70,19 @@ impl Tally {
         let shown = &self.failures[..failed.min(5)];
         assert!(failed == 0, "{failed} failed, among them {shown:#?}");
         assert!(!self.samples.is_empty(), "nothing was sent");
+    }
+
+    /// Of the second whose p99 is the median of all seconds between the two: what lasts shows,
+    /// a moment in which the machine does something else does not.
+    pub(crate) fn usual_second(&self, start: Instant, end: Instant) -> Latency {
+        let second = Duration::from_secs(1);
+        let starts = std::iter::successors(Some(start), |at| Some(*at + second));
+        let mut seconds: Vec<Latency> = starts
+            .take_while(|at| *at + second <= end)
+            .map(|at| self.between(at, at + second))
+            .collect();
+        seconds.sort_by_key(|latency| latency.p99);
+        seconds[seconds.len() / 2]
     }
 
     /// Of the requests sent between the two.

@@ -2,6 +2,7 @@
 
 mod client;
 mod load;
+mod machine;
 mod recorder;
 pub(crate) mod target;
 
@@ -24,6 +25,7 @@ use tokio::{
 
 pub(crate) use client::{Client, Reply};
 pub(crate) use load::Load;
+pub(crate) use machine::be_alone;
 pub(crate) use recorder::{Received, Record};
 pub(crate) use target::{Conn, Target};
 
@@ -66,6 +68,7 @@ impl Lb {
 
     /// Starts a balancer on a free port; another test may take the port first, so tries again.
     pub(crate) async fn start_snapshot(config: Config, snapshot: impl Fn(u16) -> Snapshot) -> Self {
+        machine::share().await;
         loop {
             let port = free_port();
             let (snapshots, receiver) = watch::channel(Arc::new(snapshot(port)));
@@ -223,4 +226,15 @@ pub(crate) async fn wait_for(what: &str, mut is_reached: impl FnMut() -> bool) {
         }
     });
     assert!(reached.await.is_ok(), "never reached: {what}");
+}
+
+/// Resident memory of this process, in bytes: the balancer's, the targets' and the clients'.
+pub(crate) fn memory() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: usize = statm.split(' ').nth(1).unwrap().parse().unwrap();
+    pages * rustix::param::page_size()
+}
+
+pub(crate) fn open_files() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
