@@ -11,6 +11,7 @@ mod support;
 mod bad_input;
 mod crash;
 mod docker;
+mod explained;
 mod process;
 mod standalone;
 mod story;
