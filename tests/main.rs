@@ -12,6 +12,7 @@ mod bad_input;
 mod crash;
 mod departure;
 mod docker;
+mod explained;
 mod process;
 mod standalone;
 mod story;
