@@ -28,6 +28,8 @@ async fn dispatch(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Groups(args) => verb::groups::run(args).await,
         Verb::Instances(args) => verb::instances::run(args).await,
         Verb::Targets(args) => verb::targets::run(args).await,
+        Verb::Why(args) => verb::why::run(args).await,
+        Verb::WhichRule(args) => verb::which_rule::run(args).await,
         Verb::Activities(args) => verb::activities::run(args).await,
         Verb::Scale(args) => verb::scale::run(args).await,
         Verb::Healthcheck(args) => verb::healthcheck::run(args).await,

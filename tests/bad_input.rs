@@ -7,7 +7,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use crate::support::{MINICLOUD, example_config, free_port, http, up::Up, wait::until, write};
+use crate::support::{
+    MINICLOUD, child::Minicloud, example_config, free_port, http, up::Up, wait::until, write,
+};
 
 const SOON: Duration = Duration::from_secs(60);
 const CONFIG_INVALID: i32 = 78;
@@ -150,6 +152,79 @@ async fn file_made_bad_while_running_changes_nothing_and_shows() {
     })
     .await;
     up.interrupt().await;
+}
+
+/// A balancer's file: a rule that answers `/here` with `text`, 404 to all else.
+fn ruled(port: u16, rule: &str) -> String {
+    format!(
+        "version: 1\nload_balancers:\n  lb:\n    listeners:\n      - port: {port}\n        rules:\n          - priority: 1\n            conditions: [ {rule} ]\n            action: {{ fixed_response: {{ status_code: 200 }} }}\n        default_action: {{ fixed_response: {{ status_code: 404 }} }}\n"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn faulty_rules_are_told_and_those_in_force_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("lb.yaml");
+    let (port, admin) = (free_port(), format!("127.0.0.1:{}", free_port()));
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+    let path = config.to_str().unwrap();
+    let validated = async |rule: &str| {
+        write(&config, &ruled(port, rule));
+        minicloud(&["validate", path]).await
+    };
+    for (rule, expected) in [
+        ("path: /here", "write path_pattern"),
+        (
+            "path_pattern: { regex_values: '/(here' }",
+            "not a regular expression",
+        ),
+        ("source_ip: 10.0.0.0/33", "`10.0.0.0/33` is not a network"),
+    ] {
+        let output = validated(rule).await;
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(CONFIG_INVALID), "{text}");
+        let place = format!("{path}:8:");
+        assert!(
+            text.contains(&place) && text.contains(expected),
+            "{rule}: {text}"
+        );
+    }
+    assert!(validated("path_pattern: /here").await.status.success());
+
+    let arguments = ["lb", "--config", path, "--admin", &admin];
+    let mut lb = Minicloud::spawn(&arguments, &dir.path().join("lb.log"));
+    let status = |path: &'static str| async move {
+        let answer = http::get(address, path).await?;
+        Ok::<_, String>(answer.status.as_u16())
+    };
+    let serves = |path: &'static str| async move {
+        match status(path).await? {
+            200 => Ok(()),
+            other => Err(other.to_string()),
+        }
+    };
+    until("the rule is in force", SOON, || serves("/here")).await;
+    write(
+        &config,
+        &ruled(port, "path_pattern: { regex_values: '/(there' }"),
+    );
+    until("the fault in the log", SOON, || async {
+        match lb.log().contains("not a regular expression") {
+            true => Ok(()),
+            false => Err(lb.log()),
+        }
+    })
+    .await;
+    assert_eq!(status("/here").await, Ok(200));
+    assert_eq!(status("/there").await, Ok(404));
+    write(
+        &config,
+        &ruled(port, "path_pattern: { regex_values: '/(there)' }"),
+    );
+    until("the mended rule in force", SOON, || serves("/there")).await;
+    assert_eq!(status("/here").await, Ok(404));
+    lb.signal(rustix::process::Signal::TERM);
+    assert!(lb.exited(SOON).await.success(), "{}", lb.log());
 }
 
 #[tokio::test(flavor = "multi_thread")]

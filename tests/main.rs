@@ -10,7 +10,9 @@ mod support;
 
 mod bad_input;
 mod crash;
+mod departure;
 mod docker;
+mod explained;
 mod memory;
 mod process;
 mod standalone;

@@ -59,5 +59,6 @@ pub mod wake;
 pub use autoscaler::{Autoscaler, ConfigSource, Settings, Shutdown, StartError};
 pub use crash_point::CrashPoint;
 pub use metric_source::{MetricSource, ScrapeError};
+pub use reload::ConfigWatch;
 pub use snapshot::static_snapshot;
 pub use state_dir::{StateDir, StateDirError};

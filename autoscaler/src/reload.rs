@@ -17,9 +17,10 @@ const MOST_READ: u64 = config::MAX_FILE_BYTES as u64 + 1;
 
 /// Tells when the file behind a configuration has changed.
 #[derive(Debug)]
-pub(crate) struct ConfigWatch {
+pub struct ConfigWatch {
     file: Option<PathBuf>,
-    provider: ProviderKind,
+    /// None where whichever would do.
+    provider: Option<ProviderKind>,
     stamp: Option<Stamp>,
 }
 
@@ -31,32 +32,34 @@ struct Stamp {
 }
 
 impl ConfigWatch {
+    /// Watches from now on, for `provider` or whichever would do.
+    pub fn new(source: ConfigSource, provider: Option<ProviderKind>) -> Self {
+        let file = match source {
+            ConfigSource::BuiltIn => None,
+            ConfigSource::File(path) => Some(path),
+        };
+        Self {
+            stamp: file.as_deref().and_then(|path| stamp(path).ok()),
+            file,
+            provider,
+        }
+    }
+
     /// Reads the configuration for the first time.
     pub(crate) fn open(
         source: ConfigSource,
         provider: ProviderKind,
     ) -> Result<(Self, Config), String> {
-        let file = match source {
-            ConfigSource::BuiltIn => None,
-            ConfigSource::File(path) => Some(path),
-        };
-        let stamp = file.as_deref().and_then(|path| stamp(path).ok());
-        let config = match &file {
-            Some(path) => read(path, provider)?,
+        let watch = Self::new(source, Some(provider));
+        let config = match &watch.file {
+            Some(path) => read(path, watch.provider)?,
             None => Config::example(),
         };
-        Ok((
-            Self {
-                file,
-                provider,
-                stamp,
-            },
-            config,
-        ))
+        Ok((watch, config))
     }
 
     /// The configuration, or what is wrong with it, where the file changed since the last call.
-    pub(crate) fn poll(&mut self) -> Option<Result<Config, String>> {
+    pub fn poll(&mut self) -> Option<Result<Config, String>> {
         let path = self.file.as_deref()?;
         // A file that is gone for a moment is being replaced; one that stays away changes nothing.
         let stamp = stamp(path).ok()?;
@@ -75,7 +78,7 @@ fn stamp(path: &Path) -> io::Result<Stamp> {
     })
 }
 
-fn read(path: &Path, provider: ProviderKind) -> Result<Config, String> {
+fn read(path: &Path, provider: Option<ProviderKind>) -> Result<Config, String> {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(MOST_READ).read_to_end(&mut bytes));
     read.map_err(|error| {
@@ -84,6 +87,9 @@ fn read(path: &Path, provider: ProviderKind) -> Result<Config, String> {
             path.display()
         )
     })?;
-    Config::parse_for(&bytes, provider)
-        .map_err(|faults| faults.in_file(&path.display().to_string()).to_string())
+    let parsed = match provider {
+        Some(provider) => Config::parse_for(&bytes, provider),
+        None => Config::parse(&bytes),
+    };
+    parsed.map_err(|faults| faults.in_file(&path.display().to_string()).to_string())
 }

@@ -23,8 +23,6 @@ use crate::config::Timeouts;
 
 /// How often a sweep is due; deadlines are met up to two of these late.
 pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
-/// Idle for so long, a connection is not about to go on.
-const DORMANT_AFTER: Duration = Duration::from_secs(1);
 /// By which alarms are gathered, so that a thousand a second cost a hundred wake-ups.
 const ALARM_SLACK: Duration = Duration::from_millis(10);
 /// Before the pace of a body is judged.
@@ -47,7 +45,7 @@ pub(crate) struct Watch {
     /// the sweep that finds this: clocks are not read for each event.
     has_moved: Cell<bool>,
     since: Cell<Instant>,
-    /// It has been idle for a while.
+    /// It has been idle from one sweep to the next.
     is_dormant: Cell<bool>,
     born: Instant,
     pace: Cell<Pace>,
@@ -269,7 +267,8 @@ impl Watch {
         timeouts: &Timeouts,
         patience: &Patience,
     ) {
-        if self.has_moved.take() {
+        let has_moved = self.has_moved.take();
+        if has_moved {
             self.since.set(now);
         }
         let is_slow = self.is_too_slow(since_last, patience.min_body_rate);
@@ -277,7 +276,7 @@ impl Watch {
             self.expire(Expiry::Stalled(self.awaited.get()));
         }
         let is_idle = self.phase.get() == Phase::Idle;
-        if is_idle && !self.is_dormant() && now >= self.since.get() + DORMANT_AFTER {
+        if is_idle && !has_moved && !self.is_dormant() {
             self.is_dormant.set(true);
             self.wake();
         }

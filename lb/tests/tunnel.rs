@@ -2,9 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::Semaphore;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    sync::Semaphore,
+    time::timeout,
+};
 
-use crate::harness::{Client, Lb, Target, config, get, wait_for};
+use crate::harness::{Client, Lb, PATIENCE, Target, config, get, is_healthy, wait_for};
 use minicloud_lb::{Config, Timeouts};
 
 const UPGRADE: &str = "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\n\r\n";
@@ -54,7 +58,6 @@ async fn websocket_is_tunnelled_and_counts() {
     let sending = {
         let block = block.clone();
         tokio::spawn(async move {
-            use tokio::io::AsyncWriteExt;
             let mut writing = writing;
             writing.write_all(&block).await.unwrap();
             writing
@@ -62,7 +65,6 @@ async fn websocket_is_tunnelled_and_counts() {
     };
     let mut received = vec![0; block.len()];
     {
-        use tokio::io::AsyncReadExt;
         let mut reading = reading;
         reading.read_exact(&mut received).await.unwrap();
     }
@@ -132,6 +134,35 @@ async fn grace_is_no_longer_than_the_delay() {
     .await;
     assert!(client.is_closed().await);
     lb.until(|report| report.targets.is_empty()).await;
+}
+
+#[tokio::test]
+async fn tunnel_in_full_flow_is_ended_without_a_reset() {
+    let target = echo().await;
+    let mut config = config();
+    // Longer than a busy machine keeps the client from reading the end.
+    config.timeouts.linger = Duration::from_secs(10);
+    let lb = Lb::start_with(config, &[&target]).await;
+    // What is on its way at the end differs; a reset must never be what comes.
+    for _ in 0..5 {
+        let (mut reading, mut writing) = open(&lb).await.stream.into_split();
+        let flow =
+            tokio::spawn(async move { while writing.write_all(&[b'z'; 4096]).await.is_ok() {} });
+        let mut first = [0; 4096];
+        reading.read_exact(&mut first).await.unwrap();
+        lb.apply(|snapshot| {
+            snapshot.target_groups[0].attributes.upgrade_grace = Duration::ZERO;
+            snapshot.target_groups[0].targets[0].draining = true;
+        })
+        .await;
+        let end = async { while reading.read(&mut first).await.unwrap() > 0 {} };
+        timeout(PATIENCE, end).await.unwrap();
+        flow.abort();
+        drop(reading);
+        lb.until_idle().await;
+        lb.register(&[&target]).await;
+        lb.until_target(&target, is_healthy).await;
+    }
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ pub(crate) use self::{
     verb::{
         ActivitiesArgs, Connection, DemoArgs, DemoVerb, ExecArgs, HealthcheckArgs, InstancesArgs,
         Output, Reading, ScaleArgs, StressArgs, SweepArgs, TargetsArgs, ValidateArgs,
+        WhichRuleArgs, WhyArgs,
     },
 };
 
@@ -41,6 +42,10 @@ pub(crate) enum Verb {
     Instances(InstancesArgs),
     /// List the targets of one target group or all, with their health.
     Targets(TargetsArgs),
+    /// Tell why requests failed: rule, targets, tries and cause of each 5xx of the balancer's own.
+    Why(WhyArgs),
+    /// Tell which rule takes a URL, and why none before it does.
+    WhichRule(WhichRuleArgs),
     /// List what was launched and ended, newest first, with the cause.
     Activities(ActivitiesArgs),
     /// Change a group's capacity.
@@ -100,6 +105,9 @@ mod tests {
             "status -o json",
             "instances web",
             "targets",
+            "why",
+            "why 1-67891233-abcdef012345678912345678 -o json",
+            "which-rule http://localhost:8080/cart -X POST -H Host:shop --source-ip ::1",
             "activities web --max-records 5",
             "scale web --min 0 --max 0 --desired 0 --wait",
             "demo stress web --for 90s",
@@ -144,6 +152,8 @@ mod tests {
             ("scale web", ErrorKind::MissingRequiredArgument),
             ("scale web --min -1", ErrorKind::UnknownArgument),
             ("scale web --min x", ErrorKind::ValueValidation),
+            ("which-rule / -H x", ErrorKind::ValueValidation),
+            ("which-rule", ErrorKind::MissingRequiredArgument),
             ("exec i-0123abcd", ErrorKind::MissingRequiredArgument),
             ("exec web -- true", ErrorKind::ValueValidation),
             ("demo stress web --for 90", ErrorKind::ValueValidation),

@@ -59,7 +59,7 @@ pub(crate) struct LbArgs {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct BalancerSource {
-    /// Serve this file's listeners and target groups; no autoscaler is asked.
+    /// Serve this file's listeners and target groups, as it changes; no autoscaler is asked.
     #[arg(
         short,
         long,

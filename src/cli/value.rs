@@ -14,9 +14,24 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "is not a time up to a day: write for example `90s` or `2m`".to_owned())
 }
 
+/// `Name: value`.
+pub(super) fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text
+        .split_once(':')
+        .ok_or("has no colon: write for example `Host: shop.example`")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn headers_have_a_colon() {
+        let parsed = header("Host:  a:80").unwrap();
+        assert_eq!(parsed, ("Host".to_owned(), "a:80".to_owned()));
+        assert!(header("Host").is_err());
+    }
 
     #[test]
     fn durations_have_a_unit() {

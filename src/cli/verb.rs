@@ -1,4 +1,4 @@
-use std::{path::PathBuf, time::Duration};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand, ValueEnum};
 use minicloud_autoscaler::instance::InstanceId;
@@ -59,6 +59,34 @@ pub(crate) struct InstancesArgs {
 pub(crate) struct TargetsArgs {
     #[arg(value_name = "TARGET_GROUP")]
     pub(crate) target_group: Option<String>,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WhyArgs {
+    /// The request's X-Amzn-Trace-Id, which a 5xx of the balancer's own carries, or its
+    /// traceparent; a part of either is enough. Without, the last requests that failed.
+    #[arg(value_name = "TRACE_ID")]
+    pub(crate) trace_id: Option<String>,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WhichRuleArgs {
+    /// As a client would ask for it; `http://` may be left out, and the port where there is one
+    /// listener.
+    #[arg(value_name = "URL")]
+    pub(crate) url: String,
+    #[arg(short = 'X', long, value_name = "METHOD", default_value = "GET")]
+    pub(crate) method: String,
+    /// A header of the request, such as `Host: shop.example`; may be repeated.
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = value::header)]
+    pub(crate) headers: Vec<(String, String)>,
+    /// Where the request comes from.
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+    pub(crate) source_ip: IpAddr,
     #[command(flatten)]
     pub(crate) reading: Reading,
 }

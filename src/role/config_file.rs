@@ -15,6 +15,7 @@ use crate::failure::{Exit, Failure};
 const DEFAULT: &str = "minicloud.yaml";
 
 /// A configuration file, or the example that is built in.
+#[derive(Clone)]
 pub(crate) struct ConfigFile(Option<PathBuf>);
 
 impl ConfigFile {

@@ -1,10 +1,10 @@
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
-use minicloud_autoscaler::static_snapshot;
+use minicloud_autoscaler::{ConfigWatch, static_snapshot};
 use minicloud_lb::{AdminListener, Handle, LoadBalancer, serve_admin};
 use minicloud_lb_api::Snapshot;
 use rand::{SeedableRng, rngs::SmallRng};
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{sync::watch, task::JoinSet, time::sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -23,6 +23,9 @@ use crate::{
     http_client::HttpClient,
     socket::Socket,
 };
+
+/// How often the file is looked at, as the autoscaler does.
+const FILE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Serves until a signal, then drains; a second signal ends the wait.
 pub(crate) async fn run(args: LbArgs) -> Result<(), Failure> {
@@ -54,9 +57,35 @@ async fn start(args: &LbArgs, tasks: &mut JoinSet<()>) -> Result<LoadBalancer, F
         Some(autoscaler) => watching(args, autoscaler, tasks).await,
         None => {
             let file = ConfigFile::find(args.source.config.clone());
-            let snapshot = Arc::new(static_snapshot(&file.read(None)?));
-            // The sender may go: the first snapshot stands.
-            balancer::start(&args.balancing, watch::channel(snapshot).1)
+            let config_watch = ConfigWatch::new(file.clone().into(), None);
+            let first = Arc::new(static_snapshot(&file.read(None)?));
+            let (snapshots_in, snapshots) = watch::channel(first);
+            let balancer = balancer::start(&args.balancing, snapshots)?;
+            tasks.spawn(follow_file(config_watch, snapshots_in));
+            Ok(balancer)
+        }
+    }
+}
+
+/// Serves what the file says as it changes; one that turns bad changes nothing. For ever.
+async fn follow_file(mut file: ConfigWatch, snapshots: watch::Sender<Arc<Snapshot>>) {
+    let mut version = snapshots.borrow().version;
+    loop {
+        sleep(FILE_INTERVAL).await;
+        match file.poll() {
+            Some(Ok(config)) => {
+                version += 1;
+                snapshots.send_replace(Arc::new(Snapshot {
+                    version,
+                    ..static_snapshot(&config)
+                }));
+                info!("the configuration file has changed and is in force");
+            }
+            Some(Err(faults)) => warn!(
+                faults,
+                "the changed configuration file is refused; the one before stays in force"
+            ),
+            None => {}
         }
     }
 }

@@ -11,6 +11,8 @@ pub(crate) mod status;
 pub(crate) mod sweep;
 pub(crate) mod targets;
 pub(crate) mod validate;
+pub(crate) mod which_rule;
+pub(crate) mod why;
 
 use std::time::Duration;
 

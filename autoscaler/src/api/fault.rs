@@ -45,6 +45,13 @@ impl Fault {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message)
     }
 
+    pub(super) fn no_snapshot() -> Self {
+        Self::unavailable(
+            "NotReady",
+            "there is no snapshot before the provider has been observed",
+        )
+    }
+
     pub(super) fn loop_gone() -> Self {
         Self::unavailable(
             "ServiceUnavailable",

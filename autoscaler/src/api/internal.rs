@@ -30,10 +30,7 @@ pub(super) async fn snapshot(
 ) -> Result<Response, Fault> {
     let mut snapshots = api.load_balancer.snapshots.clone();
     if snapshots.borrow().is_none() {
-        return Err(Fault::unavailable(
-            "NotReady",
-            "there is no snapshot before the provider has been observed",
-        ));
+        return Err(Fault::no_snapshot());
     }
     let is_news = |snapshot: &Option<Arc<Snapshot>>| {
         snapshot

@@ -9,6 +9,8 @@
 //! GET        /v1/groups/{name}/decision          the last decision with its inputs
 //! GET        /v1/target-groups                   {"target_groups": [..]}
 //! GET        /v1/target-groups/{name}/targets    {"target_health_descriptions": [..]}
+//! GET        /v1/listeners                       {"listeners": [..]}, with their rules
+//! GET        /v1/request-failures                {"request_failures": [..]}, newest first
 //! POST       /v1/instances/{id}/exec             runs a command, streams its output
 //! GET        /healthz  /readyz  /metrics
 //! GET        /internal/v1/snapshot?after=        for the balancer: long poll
@@ -26,6 +28,7 @@ mod exec;
 mod fault;
 mod groups;
 mod internal;
+mod load_balancer;
 mod probes;
 mod segment;
 mod serve;
@@ -54,7 +57,7 @@ pub use self::{
     serve::{Listener, serve},
     wire::{
         Activities, AutoScalingGroups, ExecFrame, ExecRequest, FaultBody, FaultDetail, Instances,
-        TargetGroups, TargetHealthDescriptions,
+        Listeners, RequestFailures, TargetGroups, TargetHealthDescriptions,
     },
 };
 use crate::{command::Command, describe::View, load_balancer_link::LoadBalancerLink};
@@ -97,6 +100,8 @@ pub fn router(api: Arc<Api>, access: Access) -> Router {
             "/v1/target-groups/{name}/targets",
             get(target_groups::targets),
         )
+        .route("/v1/listeners", get(load_balancer::listeners))
+        .route("/v1/request-failures", get(load_balancer::request_failures))
         .route("/metrics", get(probes::metrics))
         .route("/readyz", get(probes::readyz));
     let long = Router::new().route("/v1/instances/{id}/exec", post(exec::exec));

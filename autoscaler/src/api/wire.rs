@@ -1,7 +1,7 @@
 //! Bodies of the API that are not in [`describe`](crate::describe).
 
 use bytes::Bytes;
-use minicloud_lb_api::TargetHealthDescription;
+use minicloud_lb_api::{Listener, RequestFailure, TargetHealthDescription};
 use serde::{Deserialize, Serialize};
 
 use crate::describe::{Activity, AutoScalingGroup, Instance, TargetGroup};
@@ -29,6 +29,18 @@ pub struct TargetGroups {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TargetHealthDescriptions {
     pub target_health_descriptions: Vec<TargetHealthDescription>,
+}
+
+/// With all their rules, as the balancer is told them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Listeners {
+    pub listeners: Vec<Listener>,
+}
+
+/// Newest first; those that the balancer reported last.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RequestFailures {
+    pub request_failures: Vec<RequestFailure>,
 }
 
 /// Body of every answer that is not a success.

@@ -342,6 +342,7 @@ async fn balance(link: LoadBalancerLink, weather: Arc<Mutex<Weather>>) {
                 })
                 .collect(),
             faults: Vec::new(),
+            request_failures: Vec::new(),
         });
     }
 }

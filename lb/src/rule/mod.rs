@@ -30,12 +30,12 @@ use std::{fmt, net::IpAddr};
 use minicloud_lb_api::{Action, Compression, Listener, RateLimit, Rule, RuleFault};
 
 use condition::CompiledCondition;
-pub(crate) use explain::{Considered, Unmet, Verdict};
+pub(crate) use explain::{Considered, Verdict};
 pub(crate) use fixed_response::FixedResponse;
-pub(crate) use forward::{WeightedForward, WeightedGroup};
+pub(crate) use forward::WeightedForward;
 pub(crate) use query::{members, percent_decoded};
 pub(crate) use redirect::Redirect;
-pub(crate) use transform::{Rewritten, TransformFailed, Transforms};
+pub(crate) use transform::{Rewritten, Transforms};
 
 /// A request as rules see it.
 #[derive(Clone, Copy, Debug)]

@@ -6,7 +6,7 @@ use minicloud_lb_api::{
 };
 use proptest::prelude::*;
 
-use super::*;
+use super::{explain::Unmet, *};
 
 /// Fields with names in lower case.
 #[derive(Clone, Debug, Default)]

@@ -1,0 +1,28 @@
+//! What the balancer serves by, and what it says of requests that failed.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State};
+
+use super::{
+    Api,
+    fault::Fault,
+    wire::{Listeners, RequestFailures},
+};
+
+pub(super) async fn listeners(State(api): State<Arc<Api>>) -> Result<Json<Listeners>, Fault> {
+    let snapshot = api.load_balancer.snapshots.borrow().clone();
+    let snapshot = snapshot.ok_or_else(Fault::no_snapshot)?;
+    Ok(Json(Listeners {
+        listeners: snapshot.listeners.clone(),
+    }))
+}
+
+/// None where no balancer has reported yet.
+pub(super) async fn request_failures(State(api): State<Arc<Api>>) -> Json<RequestFailures> {
+    let received = api.load_balancer.reports.borrow().clone();
+    let failures = received.map(|received| received.report.request_failures.clone());
+    Json(RequestFailures {
+        request_failures: failures.unwrap_or_default(),
+    })
+}
