@@ -17,8 +17,8 @@ enum Step {
     Check(usize, bool),
     Pass(Duration),
     Judge,
-    /// Routing that was published lately reaches a worker only now.
-    Publish,
+    /// The worker takes up the routing that is published.
+    Load,
     /// A request, sticky to a target or not, on the routing that its worker has.
     Pick(Option<usize>),
     /// The oldest request ends, well or not.
@@ -32,7 +32,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (0..5_usize, prop::bool::weighted(0.7)).prop_map(|(id, is_pass)| Step::Check(id, is_pass)),
         1 => (0..20_u64).prop_map(|seconds| Step::Pass(Duration::from_secs(seconds))),
         1 => Just(Step::Judge),
-        3 => Just(Step::Publish),
+        3 => Just(Step::Load),
         6 => prop::option::of(0..5_usize).prop_map(Step::Pick),
         2 => any::<bool>().prop_map(Step::End),
     ];
@@ -44,7 +44,9 @@ struct World {
     registry: Registry,
     metrics: Metrics,
     now: Instant,
-    published: Routing,
+    published: Arc<Routing>,
+    /// What the worker has of it.
+    loaded: Arc<Routing>,
     claims: Vec<Claim>,
     limit: Option<u32>,
     rng: SmallRng,
@@ -57,7 +59,8 @@ impl World {
             registry: Registry::default(),
             metrics: Metrics::new().unwrap(),
             now,
-            published: Routing::default(),
+            published: Arc::default(),
+            loaded: Arc::default(),
             claims: Vec::new(),
             limit,
             rng: SmallRng::seed_from_u64(1),
@@ -74,8 +77,9 @@ impl World {
             }
             Step::Judge => {
                 self.registry.judge(self.now);
+                self.publish();
             }
-            Step::Publish => self.publish(),
+            Step::Load => self.loaded = Arc::clone(&self.published),
             Step::Pick(sticky) => self.pick(sticky),
             Step::End(is_good) => self.end(is_good),
         }
@@ -90,6 +94,7 @@ impl World {
         let mut snapshot = snapshot(&targets);
         snapshot.target_groups[0].attributes.max_requests_per_target = self.limit;
         self.registry.apply(&snapshot, self.now);
+        self.publish();
     }
 
     fn check(&mut self, id: &str, is_pass: bool) {
@@ -107,11 +112,12 @@ impl World {
         let check = snapshot(&[]).target_groups.remove(0).health_check;
         health.observe(outcome, &check, self.now);
         self.registry.note_health(uid, health, self.now);
+        self.publish();
     }
 
     /// As the control task does: routing first, then what drains refuses.
     fn publish(&mut self) {
-        self.published = self.registry.routing(&self.metrics);
+        self.published = Arc::new(self.registry.routing(&self.metrics));
         self.registry.close_draining();
     }
 
@@ -125,7 +131,7 @@ impl World {
     }
 
     fn pick(&mut self, sticky: Option<usize>) {
-        let Some(group) = self.published.groups.get("web") else {
+        let Some(group) = self.loaded.groups.get("web") else {
             return;
         };
         let serving = |id: &str| group.eligible.iter().find(|known| known.target.id == id);
@@ -222,10 +228,8 @@ proptest! {
         for step in steps {
             world.take(step);
         }
-        let stale = std::mem::take(&mut world.published);
-        world.apply(&[Some(true), Some(true), Some(true), Some(true), Some(true)]);
-        world.publish();
-        if let Some(group) = stale.groups.get("web") {
+        world.apply(&[Some(true); 5]);
+        if let Some(group) = world.loaded.groups.get("web") {
             let wish = Wish { sticky_to: StickyTo::None, key: None, tried: &[] };
             prop_assert!(group.pick(&wish, world.now, &mut world.rng).is_none());
         }
