@@ -4,31 +4,38 @@
 //! [`Report`](minicloud_lb_api::Report)s, each through a `watch` channel; it knows nobody else.
 //!
 //! ```text
-//! snapshots --> control ----------------- routing (arc-swap) ------> worker x N
-//!   (watch)      |  registry: merges         |                        |  listener, connection
-//!                |  snapshot and health      |                        |  forward, exchange: pick, send, retry
-//! reports  <-----+  probers: one a target    |                        |  upstream: pool, tunnel
-//!                                            +-- target: counts ------+
+//! snapshots --> control ---------------- routing (arc-swap) -----> worker x N, a thread each
+//!   (watch)      |  registry: merges        |                       |  listener, client: accept to close
+//!                |  snapshot, health,       |                       |  judge: rule, action, group
+//! reports  <-----+  verdicts on targets     |                       |  exchange: pick, queue, send,
+//!                |  probers: one a target   |                       |    retry, hedge, relay
+//!                                           +-- target, group: -----+  upstream: a pool a target
+//!                                               counts, places, queue
 //! ```
 //!
 //! - `control` is the only task that decides; `worker`s read what it publishes.
-//! - Pure: `balancer` (who may serve, whose turn it is), `health` (state machine), `headers`,
-//!   `request` (what may be forwarded), `respond` (fault to status), `registry`.
-//! - Shell: `control`, `worker`, `connection`, `forward`, `exchange`, `upstream`, `tunnel`, `health::prober`.
+//! - `http1` is the one parser and writer of HTTP/1.1 on the proxy path, strict by construction.
+//!   hyper serves the admin interface and asks health checks.
+//! - Pure: `http1`, `rule` (which takes a request), `balancer` (who may serve, whose turn it is,
+//!   who fails), `queue`, `retry`, `stickiness`, `health` (state machine), `heads` (what is
+//!   forwarded), `compression`, `respond` (fault to status), `registry`, `audit`.
+//! - Shell: `control`, `worker`, `client`, `exchange`, `upstream`, `tunnel`, `watch`, `health::prober`.
 //!
 //! Invariants:
-//! - A target gets a request only under a claim (`target`); after a target is draining
+//! - A target gets a request only under a claim (`target`, `gate`); after a target is draining
 //!   and its `in_flight` was read as 0, it gets none.
 //! - A change of snapshot touches no connection of a target that stays.
 //! - A request is sent twice only if the first sending cannot have been read, or if twice is
 //!   as good as once and not a byte of an answer had come.
 //! - A connection to a target carries one exchange at a time and is kept only if that
 //!   exchange ended cleanly on both sides.
+//! - What a target or a client reads was written anew from what was parsed, never passed on.
 //! - Nothing is buffered whole; every queue, buffer and wait is bounded by a name in
-//!   [`Limits`] or [`Timeouts`].
+//!   [`Limits`] or [`Timeouts`], or by an attribute.
+//! - An idle connection is its socket, its task's frame and its watch: no buffer, no timer.
 //!
-//! Absent on purpose: HTTP/2, TLS, rules, stickiness, queueing, a store. 1xx responses of
-//! targets other than 101 are dropped, as hyper's server cannot send them.
+//! Absent on purpose: HTTP/2 and TLS (they come beside `client`, with the same `exchange`), a
+//! store. A client that closes its sending side has left, as at nginx.
 
 mod access_log;
 mod admin;

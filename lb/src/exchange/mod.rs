@@ -22,7 +22,7 @@ pub(crate) use attempt::{Attempt, Failure, Shared};
 pub(crate) use lease::Lease;
 pub(crate) use outbound::Outbound;
 pub(crate) use relay::Relay;
-pub(crate) use splice::{Pipe, Pipes};
+pub(crate) use splice::Pipes;
 
 use hedge::Hedge;
 
