@@ -110,11 +110,14 @@ pub(crate) struct Watches(RefCell<Slab<Rc<Watch>>>);
 #[derive(Debug, Default)]
 pub(crate) struct Alarms {
     /// The number tells those of one time apart.
-    set: RefCell<BTreeMap<(Instant, u64), (u32, Rc<Watch>)>>,
+    set: RefCell<BTreeMap<(Instant, u64), Alarm>>,
     next: Cell<u64>,
     /// There is a new first one.
     is_sooner: Notify,
 }
+
+/// Of a watch, and of the phase that its number tells.
+type Alarm = (u32, Rc<Watch>);
 
 /// A watch's place in a set, until dropped.
 #[derive(Debug)]
