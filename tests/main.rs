@@ -13,6 +13,7 @@ mod crash;
 mod departure;
 mod docker;
 mod explained;
+mod memory;
 mod process;
 mod standalone;
 mod story;

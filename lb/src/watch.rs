@@ -6,7 +6,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::VecDeque,
+    collections::BTreeMap,
     rc::Rc,
     task::{Context, Poll, Waker},
     time::Duration,
@@ -105,12 +105,15 @@ pub(crate) struct Patience {
 #[derive(Debug, Default)]
 pub(crate) struct Watches(RefCell<Slab<Rc<Watch>>>);
 
-/// Alarms of a worker's connections, each later than the one before, or nearly so: what is
-/// late changes slowly. They ring a few milliseconds late.
+/// Alarms of a worker's connections, by when they are due: what is late in one target group
+/// may be soon in another. They ring a few milliseconds late.
 #[derive(Debug, Default)]
 pub(crate) struct Alarms {
-    set: RefCell<VecDeque<(Instant, u32, Rc<Watch>)>>,
-    is_set: Notify,
+    /// The number tells those of one time apart.
+    set: RefCell<BTreeMap<(Instant, u64), (u32, Rc<Watch>)>>,
+    next: Cell<u64>,
+    /// There is a new first one.
+    is_sooner: Notify,
 }
 
 /// A watch's place in a set, until dropped.
@@ -362,19 +365,24 @@ impl Alarms {
     /// Lets `watch` ring at `at`, if it is in the same phase then.
     pub(crate) fn set(&self, at: Instant, watch: &Rc<Watch>) {
         let mut set = self.set.borrow_mut();
-        if set.is_empty() {
-            self.is_set.notify_one();
+        let is_sooner = set.first_key_value().is_none_or(|(first, _)| at < first.0);
+        if is_sooner {
+            self.is_sooner.notify_one();
         }
-        set.push_back((at, watch.alarm.get().0, Rc::clone(watch)));
+        let number = self.next.replace(self.next.get().wrapping_add(1));
+        set.insert((at, number), (watch.alarm.get().0, Rc::clone(watch)));
     }
 
     /// Rings what is due, for ever.
     pub(crate) async fn run(&self) {
         loop {
-            let next = self.ring_due(Instant::now());
-            match next {
-                Some(next) => sleep_until(next + ALARM_SLACK).await,
-                None => self.is_set.notified().await,
+            let Some(next) = self.ring_due(Instant::now()) else {
+                self.is_sooner.notified().await;
+                continue;
+            };
+            tokio::select! {
+                () = sleep_until(next + ALARM_SLACK) => {}
+                () = self.is_sooner.notified() => {}
             }
         }
     }
@@ -382,12 +390,13 @@ impl Alarms {
     /// When the next is due.
     fn ring_due(&self, now: Instant) -> Option<Instant> {
         let mut set = self.set.borrow_mut();
-        while let Some((at, number, watch)) = set.front() {
-            if *at > now {
-                return Some(*at);
+        while let Some(first) = set.first_entry() {
+            let (at, _) = *first.key();
+            if at > now {
+                return Some(at);
             }
-            watch.ring(*number);
-            set.pop_front();
+            let (number, watch) = first.remove();
+            watch.ring(number);
         }
         None
     }

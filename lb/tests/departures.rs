@@ -6,7 +6,7 @@ use tokio::{sync::mpsc, time::Instant};
 
 use crate::harness::{Client, Conn, Lb, Target, get};
 
-const TRIES: usize = 15;
+const TRIES: usize = 9;
 const WITHIN: Duration = Duration::from_millis(100);
 
 enum News {

@@ -206,3 +206,5 @@ fn target_registered_anew_starts_anew() {
     registry.apply(&snapshot(&[("a", false)]), now);
     assert_eq!(states(&registry), [("a".to_owned(), TargetState::Initial)]);
 }
+
+mod properties;

@@ -113,3 +113,23 @@ fn an_idle_connection_goes_dormant_until_it_is_used() {
     run(&watch, now + Duration::from_secs(2), 5, |_| ());
     assert!(!watch.is_dormant(), "a request is no idleness");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_alarm_waits_for_no_later_one() {
+    let alarms = Alarms::default();
+    let now = Instant::now();
+    let [slow, fast] = [(); 2].map(|()| Rc::new(Watch::new(80, now)));
+    let story = async {
+        alarms.set(now + Duration::from_secs(1), &slow);
+        tokio::task::yield_now().await;
+        alarms.set(now + Duration::from_millis(20), &fast);
+        sleep_until(now + Duration::from_millis(50)).await;
+        assert!(fast.take_alarm() && !slow.take_alarm());
+        sleep_until(now + Duration::from_millis(1050)).await;
+        assert!(slow.take_alarm() && !fast.take_alarm());
+    };
+    tokio::select! {
+        () = alarms.run() => {}
+        () = story => {}
+    }
+}
