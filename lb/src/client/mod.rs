@@ -71,12 +71,15 @@ impl Client {
 /// connection waits: an idle connection is this frame, its socket and its watch.
 pub(crate) async fn serve(mut stream: Stream, client: Client) {
     let client = Rc::new(client);
+    let mut is_new = true;
     loop {
         if let Wait::Over = wait(&mut stream, &client).await {
             return;
         }
-        match Box::pin(session::run(&mut stream, &client)).await {
-            Next::Idle => {}
+        // Who comes back so soon will again: the session then waits itself.
+        let is_busy = !is_new && !client.watch.is_dormant();
+        match Box::pin(session::run(&mut stream, &client, is_busy)).await {
+            Next::Idle => is_new = false,
             Next::Close => return,
             Next::Linger => return Box::pin(linger(stream, &client)).await,
             Next::Tunnel(tunnel) => return Box::pin(tunnel::run(*tunnel, stream, &client)).await,

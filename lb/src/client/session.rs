@@ -25,13 +25,16 @@ use crate::{
 };
 
 /// Serves what has come on `stream`, and what comes while that is served.
-pub(super) async fn run(stream: &mut Stream, client: &Rc<Client>) -> Next {
+///
+/// A client that `is_busy` is waited for between its requests, for a moment.
+pub(super) async fn run(stream: &mut Stream, client: &Rc<Client>, is_busy: bool) -> Next {
     let worker = &client.worker;
     let mut session = Session {
         client,
         stream,
         input: worker.client_buffers.take(),
         head: worker.request_heads.take(),
+        is_busy,
     };
     let next = session.serve().await;
     worker.client_buffers.put(session.input);
@@ -45,6 +48,8 @@ pub(super) struct Session<'a> {
     /// Bytes from the client that are not used yet.
     pub(super) input: Buffer,
     head: RequestHead,
+    /// Another request is likely to come at once.
+    is_busy: bool,
 }
 
 /// What ends a wait for the next request.
@@ -71,6 +76,7 @@ impl Session<'_> {
         loop {
             let next = match self.read_head().await {
                 HeadRead::Whole(length) => self.serve_one(length).await,
+                HeadRead::Nothing if !self.is_busy => return Next::Idle,
                 HeadRead::Nothing => match self.rest().await {
                     Rest::Readable => continue,
                     Rest::Dormant => return Next::Idle,

@@ -23,6 +23,9 @@ use crate::{
 /// A body's bytes held for a client that does not take them: what a slow reader costs.
 const MOST_BUFFERED: usize = 32 * 1024;
 
+/// A body as short as this is written with its head.
+const COPIED: usize = 2 * 1024;
+
 /// A response on its way to the client: its head, then the body, each piece as soon as it is
 /// there and as fast as the client takes it.
 pub(crate) struct Relay {
@@ -183,6 +186,10 @@ impl Relay {
         client: &Client,
         stream: &mut Stream,
     ) -> Poll<Result<(), Fault>> {
+        let plain = match plain <= COPIED && self.written < self.out.len() {
+            true => self.copy(plain),
+            false => plain,
+        };
         let head = &self.out[self.written..];
         let body = &self.bytes.filled()[..plain];
         let polled = match (head.is_empty(), body.is_empty()) {
@@ -202,14 +209,27 @@ impl Relay {
         let of_head = count.min(self.out.len() - self.written);
         self.written += of_head;
         let of_body = count - of_head;
-        self.bytes.consume(of_body);
+        self.take(of_body);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Lets `count` bytes of the body follow the head: one slice costs the kernel less than two.
+    /// Returns how many are left, which is none.
+    fn copy(&mut self, count: usize) -> usize {
+        self.out.extend_from_slice(&self.bytes.filled()[..count]);
+        self.take(count);
+        0
+    }
+
+    /// `count` bytes of the body are on their way.
+    fn take(&mut self, count: usize) {
+        self.bytes.consume(count);
         if let Source::Length(remaining) = &mut self.source {
-            *remaining -= of_body as u64;
+            *remaining -= count as u64;
             if *remaining == 0 {
                 self.source = Source::Done;
             }
         }
-        Poll::Ready(Ok(()))
     }
 
     /// Whether what is still to come goes through a pipe: it is much, and nothing is done to it.
