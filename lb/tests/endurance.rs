@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use minicloud_lb_api::{HashKey, LoadBalancingAlgorithm as Algorithm};
+use minicloud_lb_api::{HashKey, LoadBalancingAlgorithm as Algorithm, TargetState};
 use rand::{RngExt, rngs::SmallRng};
 use tokio::{
     task::JoinSet,
@@ -67,10 +67,7 @@ impl Talk {
             tasks.spawn(async move {
                 let mut failures = Vec::new();
                 while !stop.load(Ordering::SeqCst) {
-                    match talk(port, &words).await {
-                        Some(()) => {}
-                        None => failures.push("a tunnel broke".to_owned()),
-                    }
+                    failures.extend(talk(port, &words).await.err());
                 }
                 failures
             });
@@ -84,24 +81,25 @@ impl Talk {
     }
 }
 
-async fn talk(port: u16, words: &AtomicUsize) -> Option<()> {
+async fn talk(port: u16, words: &AtomicUsize) -> Result<(), String> {
     let mut client = Client::connect(port).await;
     client
         .send("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
         .await;
-    let head = client.head().await?;
-    if head.status != 101 {
-        return None;
+    let reply = client.try_reply(true).await.ok_or("no answer")?;
+    if reply.status != 101 {
+        return Err(format!("no tunnel: {reply:?} {}", reply.text()));
     }
-    for _ in 0..10 {
+    for word in 0..10 {
         client.send("word").await;
-        if client.take(4).await? != b"word" {
-            return None;
+        let echo = client.take(4).await;
+        if echo.as_deref() != Some(b"word") {
+            return Err(format!("a tunnel broke after {word} words: {echo:?}"));
         }
         words.fetch_add(1, Ordering::SeqCst);
         sleep(Duration::from_millis(50)).await;
     }
-    Some(())
+    Ok(())
 }
 
 /// Registers, drains, kills what has drained, and changes what else there is to change.
@@ -157,7 +155,10 @@ impl Operator<'_> {
         let is_done = |target: &Target| {
             let id = target.id();
             let mut known = report.targets.iter().filter(|known| known.target.id == id);
-            target.registration().draining && known.all(|known| known.in_flight == 0)
+            // As the balancer says, which has yet to hear of the latest.
+            known.any(|known| {
+                known.target_health.state == TargetState::Draining && known.in_flight == 0
+            })
         };
         while let Some(index) = self.targets.iter().position(is_done) {
             let mut drained = self.targets.remove(index).unwrap();
