@@ -90,11 +90,12 @@ async fn talk(port: u16, words: &AtomicUsize) -> Result<(), String> {
     if reply.status != 101 {
         return Err(format!("no tunnel: {reply:?} {}", reply.text()));
     }
+    let opened = Instant::now();
     for word in 0..10 {
-        client.send("word").await;
-        let echo = client.take(4).await;
-        if echo.as_deref() != Some(b"word") {
-            return Err(format!("a tunnel broke after {word} words: {echo:?}"));
+        let is_sent = client.try_send("word").await;
+        if !is_sent || client.take(4).await.as_deref() != Some(b"word") {
+            let age = opened.elapsed();
+            return Err(format!("a tunnel broke after {word} words and {age:?}"));
         }
         words.fetch_add(1, Ordering::SeqCst);
         sleep(Duration::from_millis(50)).await;
