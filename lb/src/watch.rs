@@ -6,7 +6,6 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
     rc::Rc,
     task::{Context, Poll, Waker},
     time::Duration,
@@ -24,7 +23,9 @@ use crate::config::Timeouts;
 /// How often a sweep is due; deadlines are met up to two of these late.
 pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
 /// By which alarms are gathered, so that a thousand a second cost a hundred wake-ups.
-const ALARM_SLACK: Duration = Duration::from_millis(10);
+const SLOT_MILLIS: u64 = 10;
+/// Of a ring of alarms: longer than anything is waited for before it is late.
+const SLOTS: usize = 128;
 /// Before the pace of a body is judged.
 const PACE_GRACE: Duration = Duration::from_secs(10);
 /// Of which bytes that came sooner than they had to are remembered: a burst buys no more time
@@ -105,18 +106,25 @@ pub(crate) struct Patience {
 #[derive(Debug, Default)]
 pub(crate) struct Watches(RefCell<Slab<Rc<Watch>>>);
 
-/// Alarms of a worker's connections, by when they are due: what is late in one target group
-/// may be soon in another. They ring a few milliseconds late.
-#[derive(Debug, Default)]
+/// Alarms of a worker's connections, in slots of time: to set one is to push it, whenever
+/// the others are due. They ring up to a slot late.
+#[derive(Debug)]
 pub(crate) struct Alarms {
-    /// The number tells those of one time apart.
-    set: RefCell<BTreeMap<(Instant, u64), Alarm>>,
-    next: Cell<u64>,
-    /// There is a new first one.
-    is_sooner: Notify,
+    slots: RefCell<Slots>,
+    is_set: Notify,
 }
 
-/// Of a watch, and of the phase that its number tells.
+#[derive(Debug)]
+struct Slots {
+    /// A ring; the slot of a time is its number of slots since `epoch`.
+    ring: Vec<Vec<Alarm>>,
+    epoch: Instant,
+    /// The first slot that has not rung.
+    next: usize,
+    pending: usize,
+}
+
+/// An alarm of one watch, and the number that the watch knows it by.
 type Alarm = (u32, Rc<Watch>);
 
 /// A watch's place in a set, until dropped.
@@ -365,43 +373,68 @@ impl Watches {
 }
 
 impl Alarms {
-    /// Lets `watch` ring at `at`, if it is in the same phase then.
-    pub(crate) fn set(&self, at: Instant, watch: &Rc<Watch>) {
-        let mut set = self.set.borrow_mut();
-        let is_sooner = set.first_key_value().is_none_or(|(first, _)| at < first.0);
-        if is_sooner {
-            self.is_sooner.notify_one();
+    pub(crate) fn new(epoch: Instant) -> Self {
+        Self {
+            slots: RefCell::new(Slots {
+                ring: vec![Vec::new(); SLOTS],
+                epoch,
+                next: 0,
+                pending: 0,
+            }),
+            is_set: Notify::new(),
         }
-        let number = self.next.replace(self.next.get().wrapping_add(1));
-        set.insert((at, number), (watch.alarm.get().0, Rc::clone(watch)));
+    }
+
+    /// Lets `watch` ring at `at`, if it is in the same phase then. `now` is not long ago, and
+    /// `at` at most a turn of the ring after it: what is later rings then.
+    pub(crate) fn set(&self, at: Instant, now: Instant, watch: &Rc<Watch>) {
+        let mut slots = self.slots.borrow_mut();
+        if slots.pending == 0 {
+            slots.next = slots.slot(now);
+            self.is_set.notify_one();
+        }
+        let last = slots.next + SLOTS - 1;
+        let slot = (slots.slot(at) + 1).clamp(slots.next, last);
+        slots.ring[slot % SLOTS].push((watch.alarm.get().0, Rc::clone(watch)));
+        slots.pending += 1;
     }
 
     /// Rings what is due, for ever.
     pub(crate) async fn run(&self) {
         loop {
-            let Some(next) = self.ring_due(Instant::now()) else {
-                self.is_sooner.notified().await;
-                continue;
-            };
-            tokio::select! {
-                () = sleep_until(next + ALARM_SLACK) => {}
-                () = self.is_sooner.notified() => {}
+            match self.ring_due(Instant::now()) {
+                Some(next) => sleep_until(next).await,
+                None => self.is_set.notified().await,
             }
         }
     }
 
-    /// When the next is due.
+    /// When the next slot is due, if there is an alarm in any.
     fn ring_due(&self, now: Instant) -> Option<Instant> {
-        let mut set = self.set.borrow_mut();
-        while let Some(first) = set.first_entry() {
-            let (at, _) = *first.key();
-            if at > now {
-                return Some(at);
+        let mut slots = self.slots.borrow_mut();
+        let due = slots.slot(now);
+        while slots.pending > 0 {
+            if slots.next > due {
+                return Some(slots.epoch + Duration::from_millis(SLOT_MILLIS * slots.next as u64));
             }
-            let (number, watch) = first.remove();
-            watch.ring(number);
+            let slot = slots.next % SLOTS;
+            let mut rung = std::mem::take(&mut slots.ring[slot]);
+            slots.pending -= rung.len();
+            slots.next += 1;
+            for (number, watch) in rung.drain(..) {
+                watch.ring(number);
+            }
+            // For its memory.
+            slots.ring[slot] = rung;
         }
         None
+    }
+}
+
+impl Slots {
+    fn slot(&self, at: Instant) -> usize {
+        let millis = at.saturating_duration_since(self.epoch).as_millis() as u64;
+        (millis / SLOT_MILLIS) as usize
     }
 }
 

@@ -127,7 +127,7 @@ impl Worker {
             pools: Rc::new(pools),
             log,
             watches: Rc::default(),
-            alarms: Alarms::default(),
+            alarms: Alarms::new(Instant::now()),
             pipes: Pipes::default(),
             client_buffers: Buffers::new(CLIENT_BUFFER),
             target_buffers: Buffers::new(TARGET_BUFFER),

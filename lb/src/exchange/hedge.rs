@@ -39,7 +39,10 @@ impl Hedge {
         match late.filter(|_| is_safe) {
             Some(late) => {
                 let client = exchange.shared.client;
-                client.worker.alarms.set(exchange.now + late, &client.watch);
+                client
+                    .worker
+                    .alarms
+                    .set(exchange.now + late, exchange.now, &client.watch);
                 Self::Waiting
             }
             None => Self::Off,

@@ -48,15 +48,19 @@ const MILDER: &[(&str, Classification, &str)] = &[
     ),
 ];
 
-/// Whether the guardian takes the line's name for a look-alike for its first letters alone.
-fn is_truncated(line: &[u8]) -> bool {
+/// Whether the guardian takes the line's name for a look-alike that has other letters: it takes
+/// signs for any letters at the end, and forgives one too many.
+fn is_guessed(line: &[u8]) -> bool {
     let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
-    let letters = name.iter().filter(|byte| byte.is_ascii_alphanumeric());
-    let letters = letters.count();
     [TE, CL].iter().any(|important| {
-        letters < important.len() - 1
-            && determine_similarity(important, name) == TokenSimilarity::SameLetters
+        let is_same = letters(name).eq(letters(important));
+        !is_same && determine_similarity(important, name) == TokenSimilarity::SameLetters
     })
+}
+
+fn letters(name: &[u8]) -> impl Iterator<Item = u8> {
+    let letters = name.iter().filter(|byte| byte.is_ascii_alphanumeric());
+    letters.map(u8::to_ascii_lowercase)
 }
 
 #[test]
@@ -79,8 +83,8 @@ proptest! {
         let text = &text[..len];
         let starts_empty = text.starts_with(b"\r") || text.starts_with(b"\n");
         let has_look_alike = head.reason() == Some(Reason::SuspiciousHeader);
-        let has_truncated = text.split(|&byte| byte == b'\n').any(is_truncated);
-        if !starts_empty && !has_look_alike && !has_truncated {
+        let has_guessed = text.split(|&byte| byte == b'\n').any(is_guessed);
+        if !starts_empty && !has_look_alike && !has_guessed {
             let class = head.classification();
             prop_assert!(class >= theirs(text), "{:?}", String::from_utf8_lossy(text));
         }

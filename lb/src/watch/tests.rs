@@ -116,13 +116,13 @@ fn an_idle_connection_goes_dormant_until_it_is_used() {
 
 #[tokio::test(start_paused = true)]
 async fn an_alarm_waits_for_no_later_one() {
-    let alarms = Alarms::default();
+    let alarms = Alarms::new(Instant::now());
     let now = Instant::now();
     let [slow, fast] = [(); 2].map(|()| Rc::new(Watch::new(80, now)));
     let story = async {
-        alarms.set(now + Duration::from_secs(1), &slow);
+        alarms.set(now + Duration::from_secs(1), now, &slow);
         tokio::task::yield_now().await;
-        alarms.set(now + Duration::from_millis(20), &fast);
+        alarms.set(now + Duration::from_millis(20), now, &fast);
         sleep_until(now + Duration::from_millis(50)).await;
         assert!(fast.take_alarm() && !slow.take_alarm());
         sleep_until(now + Duration::from_millis(1050)).await;
