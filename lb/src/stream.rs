@@ -88,36 +88,23 @@ impl Stream {
         }
     }
 
-    /// Reads by `operation`, which says `WouldBlock` where there is nothing.
-    pub(crate) fn poll_read_with<T>(
+    /// Reads or writes, as `interest` says, by `operation`, which says `WouldBlock` where it
+    /// has to wait.
+    pub(crate) fn poll_with<T>(
         &self,
         cx: &mut Context<'_>,
-        mut operation: impl FnMut() -> io::Result<T>,
+        interest: Interest,
+        mut operation: impl FnMut(&TcpStream) -> io::Result<T>,
     ) -> Poll<io::Result<T>> {
         let Some(stream) = self.tcp() else {
-            return Poll::Ready(operation());
+            return Poll::Ready(Err(io::ErrorKind::Unsupported.into()));
         };
         loop {
-            ready!(stream.poll_read_ready(cx))?;
-            match stream.try_io(Interest::READABLE, &mut operation) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                done => return Poll::Ready(done),
+            match interest.is_writable() {
+                true => ready!(stream.poll_write_ready(cx))?,
+                false => ready!(stream.poll_read_ready(cx))?,
             }
-        }
-    }
-
-    /// Writes by `operation`, which says `WouldBlock` where there is no room.
-    pub(crate) fn poll_write_with<T>(
-        &self,
-        cx: &mut Context<'_>,
-        mut operation: impl FnMut() -> io::Result<T>,
-    ) -> Poll<io::Result<T>> {
-        let Some(stream) = self.tcp() else {
-            return Poll::Ready(operation());
-        };
-        loop {
-            ready!(stream.poll_write_ready(cx))?;
-            match stream.try_io(Interest::WRITABLE, &mut operation) {
+            match stream.try_io(interest, || operation(stream)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 done => return Poll::Ready(done),
             }

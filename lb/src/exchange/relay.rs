@@ -1,5 +1,5 @@
 use std::{
-    io::IoSlice,
+    io::{self, IoSlice},
     task::{Context, Poll, ready},
 };
 
@@ -197,18 +197,11 @@ impl Relay {
             (_, true) => stream.poll_write(cx, head),
             _ => stream.poll_write_vectored(cx, &[IoSlice::new(head), IoSlice::new(body)]),
         };
-        if polled.is_pending() {
-            client.watch.awaits(Side::Client);
-        }
-        let count = match ready!(polled) {
-            Ok(count) if count > 0 => count,
-            _ => return Poll::Ready(Err(Fault::ClientGone)),
-        };
-        client.watch.progress(count);
-        self.sent += count as u64;
+        let count = ready!(self.note_written(polled, client))?;
         let of_head = count.min(self.out.len() - self.written);
         self.written += of_head;
         let of_body = count - of_head;
+        self.bytes.consume(of_body);
         self.take(of_body);
         Poll::Ready(Ok(()))
     }
@@ -217,13 +210,13 @@ impl Relay {
     /// Returns how many are left, which is none.
     fn copy(&mut self, count: usize) -> usize {
         self.out.extend_from_slice(&self.bytes.filled()[..count]);
+        self.bytes.consume(count);
         self.take(count);
         0
     }
 
     /// `count` bytes of the body are on their way.
     fn take(&mut self, count: usize) {
-        self.bytes.consume(count);
         if let Source::Length(remaining) = &mut self.source {
             *remaining -= count as u64;
             if *remaining == 0 {
@@ -270,20 +263,28 @@ impl Relay {
             return Poll::Ready(Ok(()));
         }
         let polled = pipe.poll_drain(cx, stream);
+        let count = ready!(self.note_written(polled, client))?;
+        self.take(count);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Takes note of what the client took, or that it is its turn.
+    fn note_written(
+        &mut self,
+        polled: Poll<io::Result<usize>>,
+        client: &Client,
+    ) -> Poll<Result<usize, Fault>> {
         if polled.is_pending() {
             client.watch.awaits(Side::Client);
         }
-        let count = match ready!(polled) {
-            Ok(count) if count > 0 => count,
-            _ => return Poll::Ready(Err(Fault::ClientGone)),
-        };
-        client.watch.progress(count);
-        self.sent += count as u64;
-        *remaining -= count as u64;
-        if *remaining == 0 {
-            self.source = Source::Done;
+        match ready!(polled) {
+            Ok(count) if count > 0 => {
+                client.watch.progress(count);
+                self.sent += count as u64;
+                Poll::Ready(Ok(count))
+            }
+            _ => Poll::Ready(Err(Fault::ClientGone)),
         }
-        Poll::Ready(Ok(()))
     }
 
     /// Gives the connection back as soon as the last byte is here, before the client has it.

@@ -10,6 +10,7 @@ use std::{
 };
 
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
+use tokio::io::Interest;
 
 use crate::stream::Stream;
 
@@ -91,14 +92,12 @@ impl Pipe {
     ) -> Poll<io::Result<usize>> {
         debug_assert_eq!(self.held, 0, "a full pipe looks like an empty socket");
         let most = usize::try_from(most).unwrap_or(CAPACITY).min(CAPACITY);
-        let Some(socket) = source.tcp() else {
-            return Poll::Ready(Err(io::ErrorKind::Unsupported.into()));
-        };
-        let moved = ready!(source.poll_read_with(cx, || {
+        let filled = source.poll_with(cx, Interest::READABLE, |socket| {
             Ok(splice(socket, None, &self.ends.write, None, most, FLAGS)?)
-        }))?;
-        self.held = moved;
-        Poll::Ready(Ok(moved))
+        });
+        let count = ready!(filled)?;
+        self.held = count;
+        Poll::Ready(Ok(count))
     }
 
     /// Gives what it holds to `sink`, as far as that takes it.
@@ -107,21 +106,13 @@ impl Pipe {
         cx: &mut Context<'_>,
         sink: &Stream,
     ) -> Poll<io::Result<usize>> {
-        let Some(socket) = sink.tcp() else {
-            return Poll::Ready(Err(io::ErrorKind::Unsupported.into()));
-        };
-        let moved = ready!(sink.poll_write_with(cx, || {
-            Ok(splice(
-                &self.ends.read,
-                None,
-                socket,
-                None,
-                self.held,
-                FLAGS,
-            )?)
-        }))?;
-        self.held -= moved;
-        Poll::Ready(Ok(moved))
+        let drained = sink.poll_with(cx, Interest::WRITABLE, |socket| {
+            let read = &self.ends.read;
+            Ok(splice(read, None, socket, None, self.held, FLAGS)?)
+        });
+        let count = ready!(drained)?;
+        self.held -= count;
+        Poll::Ready(Ok(count))
     }
 }
 
