@@ -66,6 +66,8 @@ pub(crate) enum Phase {
     Idle,
     /// Part of a request's head has come.
     Head,
+    /// A request awaits its turn, which is nobody's stall: the queue has a deadline of its own.
+    Queued,
     /// A request awaits its response's head.
     Waiting,
     /// A response is on its way.
@@ -232,11 +234,6 @@ impl Watch {
         }
     }
 
-    /// Waiting for a turn is nobody's stall.
-    pub(crate) fn awaits_turn(&self) {
-        self.has_moved.set(true);
-    }
-
     /// Whether the connection is to end with its current response, or now if it is idle.
     pub(crate) fn is_retiring(&self) -> bool {
         self.is_retiring.get()
@@ -263,14 +260,15 @@ impl Watch {
         }
     }
 
-    fn deadline(&self, timeouts: &Timeouts, patience: &Patience) -> Instant {
+    fn deadline(&self, timeouts: &Timeouts, patience: &Patience) -> Option<Instant> {
         let limit = match self.phase.get() {
             Phase::Idle | Phase::Waiting | Phase::Responding => patience.idle,
             Phase::Head => timeouts.header_read,
             Phase::Tunnel => timeouts.tunnel_idle,
             Phase::Linger => timeouts.linger,
+            Phase::Queued => return None,
         };
-        self.since.get() + limit
+        Some(self.since.get() + limit)
     }
 
     /// Looks at the cells once, `since_last` after the last time.
@@ -286,7 +284,8 @@ impl Watch {
             self.since.set(now);
         }
         let is_slow = self.is_too_slow(since_last, patience.min_body_rate);
-        if is_slow || now >= self.deadline(timeouts, patience) {
+        let deadline = self.deadline(timeouts, patience);
+        if is_slow || deadline.is_some_and(|deadline| now >= deadline) {
             self.expire(Expiry::Stalled(self.awaited.get()));
         }
         let is_idle = self.phase.get() == Phase::Idle;

@@ -36,6 +36,7 @@ use crate::{
     stickiness::StickyTo,
     target::{Claim, Target},
     upstream::{ConnectError, Reuse},
+    watch::Phase,
 };
 
 /// The tries to get one answer.
@@ -167,6 +168,8 @@ impl Exchange<'_> {
             Ok(waiting) => waiting,
             Err(Full(())) => return Err(full()),
         };
+        let watch = &self.shared.client.watch;
+        watch.enter(Phase::Queued);
         let worker = &self.shared.client.worker;
         group.serve_waiting(now, &mut *worker.rng.borrow_mut());
         let shared = &mut self.shared;
@@ -181,7 +184,6 @@ impl Exchange<'_> {
                 let wait = state.retry_after(has_targets, Instant::now());
                 return Poll::Ready(Err(Fault::QueueTimeout(wait)));
             }
-            shared.client.watch.awaits_turn();
             if let Poll::Ready(expiry) = shared.client.watch.poll_expired(cx) {
                 return Poll::Ready(Err(expiry.into()));
             }
@@ -193,6 +195,7 @@ impl Exchange<'_> {
         });
         let claimed = claimed.await;
         self.now = Instant::now();
+        watch.enter(Phase::Waiting);
         self.record.queued(now.elapsed());
         claimed
     }

@@ -133,3 +133,11 @@ async fn an_alarm_waits_for_no_later_one() {
         () = story => {}
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_for_a_turn_is_nobodys_stall() {
+    let now = Instant::now();
+    let watch = Watch::new(80, now);
+    watch.enter(Phase::Queued);
+    assert_eq!(run(&watch, now, 3000, |_| ()), None);
+}
