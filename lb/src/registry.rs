@@ -1,6 +1,8 @@
 //! What is registered: the last snapshot merged with what each target has become. No tasks,
 //! no I/O; time is told.
 
+mod registered;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -8,24 +10,25 @@ use std::{
 };
 
 use minicloud_lb_api::{
-    AnomalyDetection, AnomalyResult, HealthCheck, Report, Snapshot, TargetDescription,
-    TargetGroupAttributes, TargetGroupReport, TargetHealth, TargetHealthDescription, TargetState,
+    HealthCheck, Report, Snapshot, TargetDescription, TargetHealthDescription, TargetState,
 };
 use tokio::{sync::Notify, time::Instant};
 
 use crate::{
     balancer::{
         Member, Preference,
-        anomaly::{self, Change, Observed, Standing, Verdict},
+        anomaly::{self, Observed, Standing, Verdict},
         eligible, slow_start,
     },
     group::GroupState,
-    health::{self, Health},
+    health::Health,
     metrics::{GroupSample, Metrics, TargetSample},
     routing::{Group, Listener, Route, Routing, Serving},
     rule::{CompiledAction, RuleSet},
     target::{Endpoint, Target},
 };
+
+use registered::{Farewell, Registered, RegisteredGroup};
 
 /// Group, target id, address: what makes a target the same one in the next snapshot.
 type Key = (String, String, String);
@@ -43,42 +46,6 @@ pub(crate) struct Registry {
     drained: Arc<Notify>,
     /// The balancer's own; none where zones do not matter.
     availability_zone: Option<String>,
-}
-
-#[derive(Debug)]
-struct RegisteredGroup {
-    check: HealthCheck,
-    deregistration_delay: Duration,
-    attributes: TargetGroupAttributes,
-    is_scaled: bool,
-    /// A listener forwards to it.
-    is_used: bool,
-    state: Arc<GroupState>,
-}
-
-#[derive(Debug)]
-struct Registered {
-    target: Arc<Target>,
-    availability_zone: Option<String>,
-    is_used: bool,
-    /// Still in the snapshot.
-    is_listed: bool,
-    health: Option<Health>,
-    since: Instant,
-    /// Since when, and over which time, its share grows to full.
-    slow_start: Option<(Instant, Duration)>,
-    standing: Standing,
-    verdict: Verdict,
-    farewell: Option<Farewell>,
-}
-
-/// When a draining target's connections end that have not ended by themselves.
-#[derive(Clone, Copy, Debug)]
-struct Farewell {
-    /// Upgraded ones: nobody knows how long they would go on.
-    tunnels: Instant,
-    /// All others.
-    requests: Instant,
 }
 
 /// A target that should be checked, and how.
@@ -536,107 +503,6 @@ impl Registry {
             faults: self.faults.iter().cloned().chain(faults).collect(),
             request_failures: Vec::new(),
         }
-    }
-}
-
-impl RegisteredGroup {
-    /// That of a target which begins to drain now.
-    fn farewell(&self, now: Instant) -> Farewell {
-        let delay = self.deregistration_delay;
-        Farewell {
-            tunnels: now + self.attributes.upgrade_grace.min(delay),
-            requests: now + delay,
-        }
-    }
-
-    fn sample(&self, name: &str, now: Instant) -> GroupSample {
-        GroupSample {
-            group: name.to_owned(),
-            queue_length: self.state.queue_length() as u64,
-            queue_age_seconds: self.state.oldest_wait(now).as_secs_f64(),
-            queue_rejected: self.state.rejected(),
-            ejections: self.state.ejections(),
-        }
-    }
-
-    fn report(&self, name: &str, now: Instant) -> TargetGroupReport {
-        TargetGroupReport {
-            target_group: name.to_owned(),
-            queue_length: self.state.queue_length() as u64,
-            queue_wait_seconds: self.state.oldest_wait(now).as_secs_f64(),
-            queue_rejected: self.state.rejected(),
-        }
-    }
-}
-
-impl Registered {
-    /// Takes note of what the requests say; true if that changes who may serve.
-    fn take_verdict(
-        &mut self,
-        group_name: &str,
-        verdict: Verdict,
-        group: &RegisteredGroup,
-        now: Instant,
-    ) -> bool {
-        match verdict.change {
-            Some(Change::Ejected { cause, duration }) => {
-                group.state.count_ejection();
-                tracing::warn!(
-                    target_group.name = group_name,
-                    target.id = self.target.id,
-                    ?cause,
-                    duration_ms = duration.as_millis(),
-                    "target is ejected"
-                );
-            }
-            Some(Change::Readmitted) => {
-                let duration = slow_start::after_ejection(group.attributes.slow_start);
-                self.slow_start = Some((now, duration));
-                tracing::info!(
-                    target_group.name = group_name,
-                    target.id = self.target.id,
-                    "target gets requests again"
-                );
-            }
-            None => {}
-        }
-        let has_changed = self.verdict.is_ejected != verdict.is_ejected;
-        self.verdict = verdict;
-        has_changed
-    }
-
-    fn anomaly_detection(&self) -> Option<AnomalyDetection> {
-        self.may_serve().then_some(AnomalyDetection {
-            result: match self.verdict.is_anomalous {
-                true => AnomalyResult::Anomalous,
-                false => AnomalyResult::Normal,
-            },
-            mitigation_in_effect: self.verdict.is_ejected,
-        })
-    }
-
-    fn may_serve(&self) -> bool {
-        self.is_used && !self.is_draining()
-    }
-
-    fn describe(&self) -> TargetHealth {
-        if self.is_draining() {
-            return health::draining();
-        }
-        match &self.health {
-            _ if !self.is_used => health::unused(),
-            Some(health) => health.describe(),
-            None => health::registering(),
-        }
-    }
-
-    fn is_draining(&self) -> bool {
-        self.farewell.is_some()
-    }
-
-    /// The delay counts from the first word of it.
-    fn drain(&mut self, farewell: Farewell) {
-        self.farewell.get_or_insert(farewell);
     }
 }
 
