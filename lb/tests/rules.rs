@@ -267,3 +267,15 @@ async fn too_many_forwarding_hops_are_refused() {
     }
     assert_eq!(record.take().1.len(), 1);
 }
+
+#[tokio::test]
+async fn weight_of_zero_gets_nothing_even_alone() {
+    let mut action = Action::forward("web");
+    if let Action::Forward(forward) = &mut action {
+        forward.target_groups[0].weight = 0;
+    }
+    let (lb, _, target) = start(vec![on_path(1, "/none", action)]).await;
+    assert_eq!(lb.get("/none").await.status, 503);
+    assert_eq!(lb.get("/").await.status, 200);
+    assert_eq!(target.requests(), 1);
+}

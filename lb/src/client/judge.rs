@@ -211,7 +211,8 @@ impl Request<'_> {
         }
         let index = match (index, groups) {
             (Some(index), _) => Some(index),
-            (None, [_]) => Some(0),
+            // The usual case needs no chance; a weight of 0 gets nothing here either.
+            (None, [_]) => (forward.groups[0].weight > 0).then_some(0),
             (None, _) => forward.choose(self.random()),
         };
         let group = index.and_then(|index| groups.get(index)?.clone());
