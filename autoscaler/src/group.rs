@@ -138,6 +138,37 @@ pub struct Instance {
 }
 
 impl Instance {
+    /// An instance that is about to be: the record of it is all there is yet.
+    pub fn pending(
+        id: InstanceId,
+        availability_zone: String,
+        index: u32,
+        launch_template: (String, u64),
+        launch_time: Timestamp,
+        launched_at: Instant,
+    ) -> Self {
+        Self {
+            id,
+            availability_zone,
+            index,
+            launch_template_name: launch_template.0,
+            launch_template_version: launch_template.1,
+            lifecycle_state: LifecycleState::Pending,
+            launch_time,
+            launched_at,
+            in_service_since: None,
+            terminating_since: None,
+            seen: false,
+            stopped_since: None,
+            address: None,
+            metric_ids: Vec::new(),
+            cpu: CpuHistory::default(),
+            conduct: Conduct::default(),
+            unhealthy: None,
+            activity_id: None,
+        }
+    }
+
     pub fn is_live(&self) -> bool {
         matches!(
             self.lifecycle_state,

@@ -9,7 +9,6 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
-    conduct::Conduct,
     group::{Group, Instance},
     instance::{InstanceId, LifecycleState},
     now::{Now, wall_since},
@@ -204,25 +203,18 @@ impl Instance {
     /// An instance found by its mark, as far as the mark tells.
     fn adopted(observed: &ObservedInstance, now: Now) -> Self {
         let age = wall_since(now.wall, observed.launch_time);
-        Self {
-            id: observed.instance_id.clone(),
-            availability_zone: observed.availability_zone.clone(),
-            index: observed.index,
-            launch_template_name: observed.launch_template_name.clone(),
-            launch_template_version: observed.launch_template_version,
-            lifecycle_state: LifecycleState::Pending,
-            launch_time: observed.launch_time,
-            launched_at: now.mono.checked_sub(age).unwrap_or(now.mono),
-            in_service_since: None,
-            terminating_since: None,
-            stopped_since: None,
-            seen: true,
-            address: None,
-            metric_ids: Vec::new(),
-            cpu: crate::metric::CpuHistory::default(),
-            unhealthy: None,
-            conduct: Conduct::default(),
-            activity_id: None,
-        }
+        let mut instance = Self::pending(
+            observed.instance_id.clone(),
+            observed.availability_zone.clone(),
+            observed.index,
+            (
+                observed.launch_template_name.clone(),
+                observed.launch_template_version,
+            ),
+            observed.launch_time,
+            now.mono.checked_sub(age).unwrap_or(now.mono),
+        );
+        instance.seen = true;
+        instance
     }
 }

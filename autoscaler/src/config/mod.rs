@@ -108,7 +108,7 @@ pub enum Pace {
     Aws,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct AutoScalingGroup {
     pub name: String,
     pub launch_template: String,
@@ -126,9 +126,10 @@ pub struct AutoScalingGroup {
     pub scaling_policies: Vec<ScalingPolicy>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HealthCheckType {
     /// Replace an instance that no longer runs.
+    #[default]
     #[serde(rename = "EC2")]
     Ec2,
     /// The same, and one that its target group finds unhealthy.

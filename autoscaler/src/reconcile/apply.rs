@@ -8,14 +8,12 @@ use super::Reconciler;
 use crate::{
     capacity::{self, Capacity, CapacityRecord},
     command::{CapacityUpdate, Command, CommandError},
-    conduct::Conduct,
-    config::{AutoScalingGroup, Config, HealthCheckType},
+    config::{AutoScalingGroup, Config},
     describe::ConditionKind,
     group::{Group, Instance},
     instance::LifecycleState,
     launch_backoff::LaunchBackoff,
     launch_template::LaunchTemplate,
-    metric::CpuHistory,
     now::{Clock, Now, wall_since},
     provider::InstanceProvider,
     store::{InstanceRecord, StoreError},
@@ -272,16 +270,7 @@ impl Group {
         let mut group = Self {
             spec: AutoScalingGroup {
                 name: name.to_owned(),
-                launch_template: String::new(),
-                min_size: 0,
-                max_size: 0,
-                desired_capacity: 0,
-                availability_zones: Vec::new(),
-                target_groups: Vec::new(),
-                health_check_type: HealthCheckType::Ec2,
-                health_check_grace_period: Duration::ZERO,
-                default_instance_warmup: Duration::ZERO,
-                scaling_policies: Vec::new(),
+                ..AutoScalingGroup::default()
             },
             capacity: Capacity {
                 min_size: 0,
@@ -320,26 +309,19 @@ impl Instance {
         let age = wall_since(now.wall, record.launch_time);
         let launched_at = now.mono.checked_sub(age).unwrap_or(now.mono);
         let state = record.lifecycle_state;
-        Self {
-            id: record.id,
-            availability_zone: record.availability_zone,
-            index: record.index,
-            launch_template_name: record.launch_template_name,
-            launch_template_version: record.launch_template_version,
-            lifecycle_state: state,
-            launch_time: record.launch_time,
+        let mut instance = Self::pending(
+            record.id,
+            record.availability_zone,
+            record.index,
+            (record.launch_template_name, record.launch_template_version),
+            record.launch_time,
             launched_at,
-            in_service_since: (state == LifecycleState::InService).then_some(launched_at),
-            // The drain begins anew: nobody knows how much of it the balancer saw.
-            terminating_since: (state == LifecycleState::Terminating).then_some(now.mono),
-            stopped_since: None,
-            seen: false,
-            address: None,
-            metric_ids: Vec::new(),
-            cpu: CpuHistory::default(),
-            unhealthy: None,
-            conduct: Conduct::default(),
-            activity_id: record.activity_id,
-        }
+        );
+        instance.lifecycle_state = state;
+        instance.in_service_since = (state == LifecycleState::InService).then_some(launched_at);
+        // The drain begins anew: nobody knows how much of it the balancer saw.
+        instance.terminating_since = (state == LifecycleState::Terminating).then_some(now.mono);
+        instance.activity_id = record.activity_id;
+        instance
     }
 }

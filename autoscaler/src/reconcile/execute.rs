@@ -6,13 +6,11 @@ use tracing::{info, warn};
 
 use super::Reconciler;
 use crate::{
-    conduct::Conduct,
     crash_point::CrashPoint,
     describe::{Activity, ActivityStatus, ConditionKind},
     group::Instance,
     instance::{InstanceId, LifecycleState},
     launch_backoff::Allowance,
-    metric::CpuHistory,
     now::{Clock, Now, wall_since},
     observe::Change,
     operations::Outcome,
@@ -46,26 +44,16 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             group.because()
         );
         let activity = Activity::launch(name, &id, cause, now.wall, &mut self.rng);
-        let instance = Instance {
-            id: id.clone(),
+        let template = &group.launch_template;
+        let mut instance = Instance::pending(
+            id.clone(),
             availability_zone,
-            index: group.next_index(),
-            launch_template_name: group.launch_template.name.clone(),
-            launch_template_version: group.launch_template.version,
-            lifecycle_state: LifecycleState::Pending,
-            launch_time: now.wall,
-            launched_at: now.mono,
-            in_service_since: None,
-            terminating_since: None,
-            stopped_since: None,
-            seen: false,
-            address: None,
-            metric_ids: Vec::new(),
-            cpu: CpuHistory::default(),
-            unhealthy: None,
-            conduct: Conduct::default(),
-            activity_id: Some(self.ledger.begin(activity)),
-        };
+            group.next_index(),
+            (template.name.clone(), template.version),
+            now.wall,
+            now.mono,
+        );
+        instance.activity_id = Some(self.ledger.begin(activity));
         self.ledger.record_instance(name, &instance);
         group.instances.insert(id.clone(), instance);
         CrashPoint::LaunchRecorded.reached(self.crash_at);
