@@ -13,6 +13,15 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// The one group that it concerns; `None` where that may be several.
+    pub(crate) fn auto_scaling_group(&self) -> Option<&str> {
+        match self {
+            Self::UpdateAutoScalingGroup { name, .. } => Some(name),
+        }
+    }
+}
+
 /// `UpdateAutoScalingGroup`'s capacity members; absent ones keep their value. Where
 /// `desired_capacity` is absent, it moves into the new bounds as AWS moves it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

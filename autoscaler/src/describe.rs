@@ -1,6 +1,8 @@
 //! What the control API answers: botocore's `autoscaling` and `elbv2` shapes in snake_case,
 //! with what a minicloud knows besides. Types and their wire form only.
 
+use std::{collections::VecDeque, sync::Arc};
+
 use jiff::Timestamp;
 use minicloud_lb_api::TargetHealthDescription;
 use serde::{Deserialize, Serialize};
@@ -17,8 +19,8 @@ pub struct View {
     /// False until the provider has been observed once: nothing may be concluded before.
     pub ready: bool,
     pub pace: Pace,
-    pub auto_scaling_groups: Vec<AutoScalingGroup>,
-    pub target_groups: Vec<TargetGroup>,
+    pub auto_scaling_groups: Vec<Arc<AutoScalingGroup>>,
+    pub target_groups: Vec<Arc<TargetGroup>>,
     pub load_balancers: Vec<LoadBalancer>,
     /// What is wrong with the whole rather than with a group.
     pub conditions: Vec<Condition>,
@@ -62,7 +64,7 @@ pub struct AutoScalingGroup {
     pub decision: Option<Decision>,
     /// Newest first.
     #[serde(skip)]
-    pub activities: Vec<Activity>,
+    pub activities: Arc<VecDeque<Arc<Activity>>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

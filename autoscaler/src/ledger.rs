@@ -1,6 +1,9 @@
 //! The record: every step goes to the store before the side effect it announces.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use tracing::error;
@@ -17,7 +20,7 @@ const AT_HAND: usize = 100;
 #[derive(Debug)]
 pub(crate) struct Ledger {
     pub(crate) store: Store,
-    activities: BTreeMap<String, VecDeque<Activity>>,
+    activities: BTreeMap<String, Arc<VecDeque<Arc<Activity>>>>,
 }
 
 impl Ledger {
@@ -32,16 +35,14 @@ impl Ledger {
     pub(crate) fn load(&mut self, group: &str) {
         if !self.activities.contains_key(group) {
             let loaded = self.store.activities(group, AT_HAND).unwrap_or_default();
-            self.activities.insert(group.to_owned(), loaded.into());
+            let loaded = loaded.into_iter().map(Arc::new).collect();
+            self.activities.insert(group.to_owned(), Arc::new(loaded));
         }
     }
 
     /// Newest first.
-    pub(crate) fn activities(&self, group: &str) -> Vec<Activity> {
-        self.activities
-            .get(group)
-            .map(|kept| kept.iter().cloned().collect())
-            .unwrap_or_default()
+    pub(crate) fn activities(&self, group: &str) -> Arc<VecDeque<Arc<Activity>>> {
+        self.activities.get(group).cloned().unwrap_or_default()
     }
 
     pub(crate) fn record_instance(&self, group: &str, instance: &Instance) {
@@ -79,7 +80,8 @@ impl Ledger {
             .activities
             .entry(activity.auto_scaling_group_name.clone())
             .or_default();
-        kept.push_front(activity);
+        let kept = Arc::make_mut(kept);
+        kept.push_front(Arc::new(activity));
         kept.truncate(AT_HAND);
         id
     }
@@ -91,14 +93,16 @@ impl Ledger {
         id: Option<&str>,
         change: impl FnOnce(&mut Activity),
     ) {
-        let kept = self.activities.get_mut(group).into_iter().flatten();
-        let open = kept.filter(|activity| activity.end_time.is_none());
-        let Some(activity) = open
-            .into_iter()
-            .find(|activity| Some(activity.activity_id.as_str()) == id)
-        else {
+        let Some(kept) = self.activities.get_mut(group) else {
             return;
         };
+        let is_it = |activity: &Activity| {
+            activity.end_time.is_none() && Some(activity.activity_id.as_str()) == id
+        };
+        let Some(index) = kept.iter().position(|activity| is_it(activity)) else {
+            return;
+        };
+        let activity = Arc::make_mut(&mut Arc::make_mut(kept)[index]);
         change(activity);
         let changed = activity.clone();
         self.put(&changed);

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use minicloud_lb_api::{Report, Snapshot};
+use minicloud_lb_api::{Report, Snapshot, TargetHealthDescription};
 use tokio::{sync::watch, time::Instant};
 
 /// The carrier's ends; the loop holds a [`LoadBalancerDesk`].
@@ -23,10 +23,28 @@ pub struct LoadBalancerDesk {
 }
 
 /// A report and when it came, so that its age is measured on our clock and not the sender's.
+/// Its targets are in the order of their target groups and ids.
 #[derive(Clone, Debug)]
 pub struct ReceivedReport {
     pub report: Arc<Report>,
     pub at: Instant,
+}
+
+impl ReceivedReport {
+    pub fn new(mut report: Report, at: Instant) -> Self {
+        let key = |one: &TargetHealthDescription, other: &TargetHealthDescription| {
+            let by_group = one.target_group.cmp(&other.target_group);
+            by_group.then_with(|| one.target.id.cmp(&other.target.id))
+        };
+        report.targets.sort_by(key);
+        report
+            .target_groups
+            .sort_by(|one, other| one.target_group.cmp(&other.target_group));
+        Self {
+            report: Arc::new(report),
+            at,
+        }
+    }
 }
 
 /// A link with no snapshot and no report yet.
@@ -42,9 +60,7 @@ pub fn load_balancer_link() -> (LoadBalancerDesk, LoadBalancerLink) {
 
 impl LoadBalancerLink {
     pub fn receive(&self, report: Report) {
-        self.reports.send_replace(Some(ReceivedReport {
-            report: Arc::new(report),
-            at: Instant::now(),
-        }));
+        let received = ReceivedReport::new(report, Instant::now());
+        self.reports.send_replace(Some(received));
     }
 }

@@ -117,16 +117,16 @@ pub struct Mean {
 impl CpuHistory {
     /// Takes in what `scrape` says of the instance called `metric_ids` (its own first).
     /// `quota_cores` serves where the agent sees none. A scrape that repeats the reading
-    /// before it adds nothing, so a hung agent goes stale.
+    /// before it adds nothing, so a hung agent goes stale. True where it added something.
     pub fn record(
         &mut self,
         scrape: &Scrape,
         metric_ids: &[String],
         quota_cores: f64,
         now: Instant,
-    ) {
+    ) -> bool {
         let Some(own) = metric_ids.first().and_then(|id| scrape.readings.get(id)) else {
-            return;
+            return false;
         };
         if own.cpu_seconds.is_none()
             || self
@@ -134,7 +134,7 @@ impl CpuHistory {
                 .back()
                 .is_some_and(|last| last.read_at_ms == own.read_at_ms)
         {
-            return;
+            return false;
         }
         for id in metric_ids {
             let Some(reading) = scrape.readings.get(id) else {
@@ -155,6 +155,7 @@ impl CpuHistory {
             total_seconds: self.total_seconds,
             cores,
         });
+        true
     }
 
     fn push(&mut self, point: Point) {

@@ -21,7 +21,7 @@ pub(crate) struct Metrics {
     launch_duration: HistogramVec,
     launch_failures: IntCounterVec,
     config_last_reload_successful: IntGauge,
-    passes: prometheus::IntCounter,
+    passes: prometheus::Histogram,
 }
 
 impl Metrics {
@@ -77,9 +77,12 @@ impl Metrics {
                 "minicloud_config_last_reload_successful",
                 "1 where the configuration file as it stands is in force, 0 where it was refused.",
             )?,
-            passes: prometheus::IntCounter::new(
-                "minicloud_reconcile_passes_total",
-                "Passes of the reconcile loop.",
+            passes: prometheus::Histogram::with_opts(
+                HistogramOpts::new(
+                    "minicloud_reconcile_pass_duration_seconds",
+                    "Passes of the reconcile loop, without the wait for the provider's answer.",
+                )
+                .buckets(vec![0.000_1, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0]),
             )?,
         };
         metrics.register()?;
@@ -165,7 +168,7 @@ impl Metrics {
         self.config_last_reload_successful.set(successful.into());
     }
 
-    pub(crate) fn count_pass(&self) {
-        self.passes.inc();
+    pub(crate) fn observe_pass(&self, took: Duration) {
+        self.passes.observe(took.as_secs_f64());
     }
 }

@@ -4,9 +4,11 @@
 //! one: what failed is left to the next, after a delay.
 
 mod apply;
+mod attention;
 mod decide;
 mod execute;
 mod publish;
+mod published;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -17,6 +19,7 @@ use tokio::{
 };
 use tracing::{info, warn};
 
+use self::{attention::Attention, published::Published};
 use crate::{
     autoscaler::Shutdown,
     command::Command,
@@ -27,7 +30,7 @@ use crate::{
     group::Group,
     instance::InstanceId,
     ledger::Ledger,
-    load_balancer_link::LoadBalancerDesk,
+    load_balancer_link::{LoadBalancerDesk, ReceivedReport},
     metric::Scrape,
     metrics::Metrics,
     now::{Clock, Now},
@@ -36,7 +39,6 @@ use crate::{
     plan::plan,
     provider::{InstanceProvider, ObservedInstance, ProviderError},
     reload::ConfigWatch,
-    snapshot::LoadPace,
     state_dir::StateDir,
     target_health::TargetHealthIndex,
 };
@@ -65,9 +67,12 @@ pub(crate) struct Reconciler<P, C> {
     pub(crate) groups: BTreeMap<String, Group>,
     pub(crate) conditions: Conditions,
     pub(crate) rng: SmallRng,
-    load_pace: LoadPace,
+    attention: Attention,
+    published: Published,
     operations: Operations,
     observation: ProviderObservation,
+    /// The balancer's report that the passes so far have seen.
+    report: Option<ReceivedReport>,
     /// Locked as long as the loop lives.
     _state_dir: StateDir,
 }
@@ -94,10 +99,10 @@ pub(crate) struct Inbox {
     pub(crate) shutdown: oneshot::Receiver<Shutdown>,
 }
 
-/// The provider's last answer, and when to ask again.
+/// The provider's last answer, by group, and when to ask again.
 #[derive(Debug, Default)]
 struct ProviderObservation {
-    instances: BTreeMap<InstanceId, ObservedInstance>,
+    instances: BTreeMap<String, BTreeMap<InstanceId, ObservedInstance>>,
     at: Option<Instant>,
     /// Something hints at a change.
     due: bool,
@@ -135,9 +140,11 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             groups: BTreeMap::new(),
             conditions: Conditions::default(),
             rng: SmallRng::seed_from_u64(seed),
-            load_pace: LoadPace::default(),
+            attention: Attention::default(),
+            published: Published::default(),
             operations: Operations::default(),
             observation: ProviderObservation::default(),
+            report: None,
             _state_dir: state_dir,
         }
     }
@@ -178,21 +185,48 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         while let Ok(scrape) = inbox.scrapes.try_recv() {
             self.take_in(&scrape);
         }
-        self.desk.reports.mark_unchanged();
         self.reload();
     }
 
-    async fn pass(&mut self) {
-        self.metrics.count_pass();
-        let now = self.clock.now();
-        let seen = self.look(now).await;
-        if seen {
-            let names: Vec<String> = self.groups.keys().cloned().collect();
-            for name in names {
-                self.reconcile_group(&name, now);
+    /// Takes in the balancer's report, or that there is none any more.
+    fn hear(&mut self, now: Now) {
+        let heard = self.desk.reports.borrow_and_update().clone();
+        let fresh = TargetHealthIndex::new(heard.as_ref(), now.mono);
+        let known = TargetHealthIndex::as_was(self.report.as_ref());
+        if fresh.is_reported() != known.is_reported() {
+            self.attention.call_all(self.groups.keys());
+        }
+        let changed = fresh.changed(&known);
+        for (name, group) in &self.groups {
+            let target_groups = &group.spec.target_groups;
+            if target_groups.iter().any(|of| changed.contains(of.as_str())) {
+                self.attention.call(name);
             }
         }
-        self.publish(now);
+        for name in changed {
+            self.published.describe_target_group(name, &fresh);
+        }
+        let is_fresh = fresh.is_reported();
+        self.report = heard.filter(|_| is_fresh);
+    }
+
+    async fn pass(&mut self) {
+        let now = self.clock.now();
+        self.hear(now);
+        let seen = self.look(now).await;
+        let started = Instant::now();
+        let taken = self.attention.take(now.mono);
+        for name in &taken {
+            if seen {
+                self.reconcile_group(name, now);
+            }
+            if let Some(group) = self.groups.get(name) {
+                let is_calm = group.has_desired_capacity();
+                self.attention.put(name, is_calm, now.mono);
+            }
+        }
+        self.publish(&taken, now);
+        self.metrics.observe_pass(started.elapsed());
     }
 
     /// Asks the provider where that is due. False: it cannot be relied on now, so nothing is
@@ -234,15 +268,25 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     fn see(&mut self, instances: Vec<ObservedInstance>, now: Now) {
         self.observation.at = Some(now.mono);
         self.observation.due = false;
-        for instance in &instances {
+        let mut by_group = BTreeMap::<String, BTreeMap<_, _>>::new();
+        for instance in instances {
             if !self.groups.contains_key(&instance.auto_scaling_group) {
                 self.retire_unknown(&instance.auto_scaling_group);
             }
+            let of_group = match by_group.get_mut(&instance.auto_scaling_group) {
+                Some(of_group) => of_group,
+                None => by_group
+                    .entry(instance.auto_scaling_group.clone())
+                    .or_default(),
+            };
+            of_group.insert(instance.instance_id.clone(), instance);
         }
-        self.observation.instances = instances
-            .into_iter()
-            .map(|instance| (instance.instance_id.clone(), instance))
-            .collect();
+        let before = std::mem::replace(&mut self.observation.instances, by_group);
+        for name in self.groups.keys() {
+            if before.get(name) != self.observation.instances.get(name) {
+                self.attention.call(name);
+            }
+        }
     }
 
     async fn look_for_strangers(&mut self, now: Now) {
@@ -263,10 +307,14 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                 let list = strangers.join(", ");
                 format!("{list}: not launched by minicloud, though of this group's service; it takes no part in the group, and Compose may remove instances along with it: docker rm -f {}", strangers.join(" "))
             });
+            if message.is_some() {
+                self.attention.call(&name);
+            }
             if self
                 .conditions
                 .set(&name, ConditionKind::Stranger, message, now.wall)
             {
+                self.attention.call(&name);
                 warn!(
                     asg.name = name,
                     strangers = strangers.len(),
@@ -284,6 +332,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             .set("", ConditionKind::ProviderUnavailable, None, now.wall)
         {
             info!("the provider answers again");
+            self.attention.call_all(self.groups.keys());
         }
     }
 
@@ -307,19 +356,14 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     }
 
     fn reconcile_group(&mut self, name: &str, now: Now) {
-        let report = self.desk.reports.borrow().clone();
-        let targets = TargetHealthIndex::new(report.as_ref(), now.mono);
+        let report = self.report.clone();
+        let targets = TargetHealthIndex::as_was(report.as_ref());
         let Some(group) = self.groups.get_mut(name) else {
             return;
         };
-        let of_group =
-            |(_, instance): &(&InstanceId, &ObservedInstance)| instance.auto_scaling_group == name;
-        let observed = self.observation.instances.iter().filter(of_group);
-        let observed = observed
-            .map(|(id, instance)| (id.clone(), instance.clone()))
-            .collect();
+        let none = BTreeMap::new();
         let sight = Sight {
-            observed: &observed,
+            observed: self.observation.instances.get(name).unwrap_or(&none),
             targets: &targets,
             busy: self.operations.busy(),
         };
@@ -348,6 +392,8 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             self.groups.remove(name);
             self.conditions.forget(name);
             self.metrics.forget_group(name);
+            self.attention.forget(name);
+            self.groups_changed();
         }
     }
 }

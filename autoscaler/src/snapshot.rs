@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use minicloud_lb_api::{LoadBalancingAlgorithm, Snapshot, Target, TargetGroup, TargetLoad};
+use minicloud_lb_api::{
+    Listener, LoadBalancingAlgorithm, Snapshot, Target, TargetGroup, TargetLoad,
+};
 use tokio::time::Instant;
 
 use crate::{
@@ -20,57 +22,53 @@ const LOAD_INTERVAL: Duration = Duration::from_secs(5);
 /// What a balancer can serve of a configuration before, or without, an autoscaler: every
 /// listener, and the targets that are registered by hand.
 pub fn static_snapshot(config: &Config) -> Snapshot {
-    of_groups(config, std::iter::empty(), 0, |_| None)
-}
-
-/// The snapshot of this moment, under `version`.
-pub(crate) fn at<'a>(
-    now: Instant,
-    config: &Config,
-    groups: impl Iterator<Item = &'a Group> + Clone,
-    version: u64,
-) -> Snapshot {
-    of_groups(config, groups, version, |instance| load(instance, now))
-}
-
-fn of_groups<'a>(
-    config: &Config,
-    groups: impl Iterator<Item = &'a Group> + Clone,
-    version: u64,
-    load: impl Fn(&Instance) -> Option<TargetLoad> + Copy,
-) -> Snapshot {
-    let listeners = config
-        .load_balancers
-        .values()
-        .flat_map(|balancer| balancer.listeners.clone());
-    let target_groups = config.target_groups.values().map(|group| {
-        let by_hand = group.targets.iter().map(|address| Target {
-            id: address.clone(),
-            address: address.clone(),
-            availability_zone: None,
-            draining: false,
-            load: None,
-        });
-        let members = groups
-            .clone()
-            .filter(|members| members.spec.target_groups.contains(&group.name));
-        let load = |instance: &Instance| wants_loads(group).then(|| load(instance)).flatten();
-        let instances = members.flat_map(|members| targets(members, load));
-        TargetGroup {
-            name: group.name.clone(),
-            health_check: group.health_check.clone(),
-            deregistration_delay: group.deregistration_delay,
-            attributes: group.attributes.clone(),
-            is_scaled: groups.clone().any(|members| {
-                members.capacity.max_size > 0 && members.spec.target_groups.contains(&group.name)
-            }),
-            targets: by_hand.chain(instances).collect(),
-        }
-    });
+    let groups = config.target_groups.values();
     Snapshot {
-        version,
-        listeners: listeners.collect(),
-        target_groups: target_groups.collect(),
+        version: 0,
+        listeners: listeners(config),
+        target_groups: groups
+            .map(|group| target_group_of(group, std::iter::empty(), |_| None))
+            .collect(),
+    }
+}
+
+pub(crate) fn listeners(config: &Config) -> Vec<Listener> {
+    let balancers = config.load_balancers.values();
+    balancers
+        .flat_map(|balancer| balancer.listeners.clone())
+        .collect()
+}
+
+/// A target group as it is at this moment, with what `members` have in it.
+pub(crate) fn target_group<'a>(
+    group: &config::TargetGroup,
+    members: impl Iterator<Item = &'a Group> + Clone,
+    now: Instant,
+) -> TargetGroup {
+    target_group_of(group, members, |instance| load(instance, now))
+}
+
+fn target_group_of<'a>(
+    group: &config::TargetGroup,
+    members: impl Iterator<Item = &'a Group> + Clone,
+    load: impl Fn(&Instance) -> Option<TargetLoad> + Copy,
+) -> TargetGroup {
+    let by_hand = group.targets.iter().map(|address| Target {
+        id: address.clone(),
+        address: address.clone(),
+        availability_zone: None,
+        draining: false,
+        load: None,
+    });
+    let load = |instance: &Instance| wants_loads(group).then(|| load(instance)).flatten();
+    let instances = members.clone().flat_map(|members| targets(members, load));
+    TargetGroup {
+        name: group.name.clone(),
+        health_check: group.health_check.clone(),
+        deregistration_delay: group.deregistration_delay,
+        attributes: group.attributes.clone(),
+        is_scaled: members.clone().any(|group| group.capacity.max_size > 0),
+        targets: by_hand.chain(instances).collect(),
     }
 }
 
@@ -108,31 +106,59 @@ fn load(instance: &Instance, now: Instant) -> Option<TargetLoad> {
     })
 }
 
-/// Holds back snapshots that differ from the one before in loads alone.
+/// What sets a snapshot apart from the one before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Change {
+    #[default]
+    Nothing,
+    Loads,
+    Routing,
+}
+
+impl Change {
+    /// From one state of a target group to another.
+    pub(crate) fn between(before: &TargetGroup, after: &TargetGroup) -> Self {
+        if before == after {
+            return Self::Nothing;
+        }
+        match without_loads(before) == without_loads(after) {
+            true => Self::Loads,
+            false => Self::Routing,
+        }
+    }
+}
+
+/// Holds back changes of loads alone.
 #[derive(Debug, Default)]
 pub(crate) struct LoadPace {
+    unsent: Change,
     sent_at: Option<Instant>,
 }
 
 impl LoadPace {
-    /// Whether `next` is to be sent now, after `last`; the caller then sends it.
-    pub(crate) fn lets(&mut self, last: Option<&Snapshot>, next: &Snapshot, now: Instant) -> bool {
-        if last == Some(next) {
-            return false;
+    /// Whether a snapshot is to be sent now that there is this `change`; the caller then
+    /// sends it.
+    pub(crate) fn lets(&mut self, change: Change, now: Instant) -> bool {
+        self.unsent = self.unsent.max(change);
+        let is_early = self.sent_at.is_some_and(|at| now - at < LOAD_INTERVAL);
+        let lets = match self.unsent {
+            Change::Nothing => false,
+            Change::Loads => !is_early,
+            Change::Routing => true,
+        };
+        if lets {
+            *self = Self {
+                unsent: Change::Nothing,
+                sent_at: Some(now),
+            };
         }
-        let only_loads = last.is_some_and(|last| without_loads(last) == without_loads(next));
-        if only_loads && self.sent_at.is_some_and(|at| now - at < LOAD_INTERVAL) {
-            return false;
-        }
-        self.sent_at = Some(now);
-        true
+        lets
     }
 }
 
-fn without_loads(snapshot: &Snapshot) -> Snapshot {
-    let mut bare = snapshot.clone();
-    let groups = bare.target_groups.iter_mut();
-    for target in groups.flat_map(|group| group.targets.iter_mut()) {
+fn without_loads(group: &TargetGroup) -> TargetGroup {
+    let mut bare = group.clone();
+    for target in &mut bare.targets {
         target.load = None;
     }
     bare
@@ -142,9 +168,8 @@ fn without_loads(snapshot: &Snapshot) -> Snapshot {
 mod tests {
     use super::*;
 
-    fn snapshot(targets: &[(&str, Option<u8>)]) -> Snapshot {
+    fn group(targets: &[(&str, Option<u8>)]) -> TargetGroup {
         let config = Config::parse(b"version: 1\ntarget_groups: { web: {} }\n").unwrap();
-        let mut snapshot = static_snapshot(&config);
         let target = |(id, percent): &(&str, Option<u8>)| Target {
             id: (*id).to_owned(),
             address: "127.0.0.1:1".to_owned(),
@@ -155,32 +180,36 @@ mod tests {
                 sample: 0,
             }),
         };
-        snapshot.target_groups[0].targets = targets.iter().map(target).collect();
-        snapshot
+        TargetGroup {
+            targets: targets.iter().map(target).collect(),
+            ..static_snapshot(&config).target_groups.remove(0)
+        }
     }
 
     #[test]
     fn loads_alone_wait_and_all_else_does_not() {
         let start = Instant::now();
         let mut pace = LoadPace::default();
-        let mut last = None;
+        let mut last = group(&[]);
         let mut sent = Vec::new();
         for (second, targets) in [
             (0, vec![("a", None)]),
             (1, vec![("a", Some(10))]),
-            (4, vec![("a", Some(20))]),
-            (5, vec![("a", Some(30))]),
+            // Held back, and sent by and by though nothing more has changed.
+            (4, vec![("a", Some(10))]),
+            (5, vec![("a", Some(10))]),
             // A new target goes out at once, and everybody's loads with it.
             (6, vec![("a", Some(40)), ("b", None)]),
             (10, vec![("a", Some(50)), ("b", None)]),
             (11, vec![("a", Some(50)), ("b", Some(1))]),
             (17, vec![("a", Some(50)), ("b", Some(1))]),
         ] {
-            let next = snapshot(&targets);
-            if pace.lets(last.as_ref(), &next, start + Duration::from_secs(second)) {
+            let next = group(&targets);
+            let change = Change::between(&last, &next);
+            if pace.lets(change, start + Duration::from_secs(second)) {
                 sent.push(second);
-                last = Some(next);
             }
+            last = next;
         }
         assert_eq!(sent, [0, 5, 6, 11]);
     }

@@ -1,8 +1,10 @@
 //! What the balancer reported, as the loop asks for it.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
-use minicloud_lb_api::{AnomalyResult, TargetGroupReport, TargetHealthDescription, TargetState};
+use minicloud_lb_api::{
+    AnomalyResult, Report, TargetGroupReport, TargetHealthDescription, TargetState,
+};
 use tokio::time::Instant;
 
 use crate::{instance::InstanceId, load_balancer_link::ReceivedReport};
@@ -11,43 +13,76 @@ use crate::{instance::InstanceId, load_balancer_link::ReceivedReport};
 pub const REPORT_STALE_AFTER: Duration = Duration::from_secs(5);
 
 /// Target health by target group and instance; empty where the balancer is silent.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct TargetHealthIndex<'a> {
-    by_target: BTreeMap<(&'a str, &'a str), &'a TargetHealthDescription>,
-    by_group: BTreeMap<&'a str, &'a TargetGroupReport>,
-    reported: bool,
+    report: Option<&'a Report>,
 }
 
 impl<'a> TargetHealthIndex<'a> {
     pub fn new(received: Option<&'a ReceivedReport>, now: Instant) -> Self {
-        let Some(received) = received.filter(|received| now - received.at <= REPORT_STALE_AFTER)
-        else {
-            return Self::default();
-        };
-        let targets = received.report.targets.iter();
-        let by_target = targets
-            .map(|t| ((t.target_group.as_str(), t.target.id.as_str()), t))
-            .collect();
-        let groups = received.report.target_groups.iter();
+        let fresh = received.filter(|received| now - received.at <= REPORT_STALE_AFTER);
         Self {
-            by_target,
-            by_group: groups.map(|g| (g.target_group.as_str(), g)).collect(),
-            reported: true,
+            report: fresh.map(|received| received.report.as_ref()),
+        }
+    }
+
+    /// Of a report that was fresh when it was looked at.
+    pub fn as_was(received: Option<&'a ReceivedReport>) -> Self {
+        Self {
+            report: received.map(|received| received.report.as_ref()),
         }
     }
 
     /// False: the balancer is silent, and nothing may be concluded about any target.
     pub fn is_reported(&self) -> bool {
-        self.reported
+        self.report.is_some()
+    }
+
+    /// Every target of the group, by id.
+    pub fn of_group(&self, target_group: &str) -> &'a [TargetHealthDescription] {
+        let Some(report) = self.report else {
+            return &[];
+        };
+        let targets = report.targets.as_slice();
+        let start = targets.partition_point(|t| t.target_group.as_str() < target_group);
+        let rest = &targets[start..];
+        &rest[..rest.partition_point(|t| t.target_group == target_group)]
     }
 
     pub fn get(&self, target_group: &str, id: &InstanceId) -> Option<&'a TargetHealthDescription> {
-        self.by_target.get(&(target_group, id.as_str())).copied()
+        let targets = self.of_group(target_group);
+        let found = targets.binary_search_by(|t| t.target.id.as_str().cmp(id.as_str()));
+        found.ok().map(|index| &targets[index])
     }
 
     /// What waits for a target of the group.
     pub fn queue(&self, target_group: &str) -> Option<&'a TargetGroupReport> {
-        self.by_group.get(target_group).copied()
+        let groups = self.report?.target_groups.as_slice();
+        let found = groups.binary_search_by(|g| g.target_group.as_str().cmp(target_group));
+        found.ok().map(|index| &groups[index])
+    }
+
+    /// Names of the target groups of which the other report says something else.
+    pub fn changed(&self, other: &Self) -> BTreeSet<&'a str> {
+        let names = self.target_groups().chain(other.target_groups());
+        let differs = |name: &&str| {
+            self.of_group(name) != other.of_group(name) || self.queue(name) != other.queue(name)
+        };
+        names.filter(differs).collect()
+    }
+
+    fn target_groups(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let report = self.report.into_iter();
+        report.flat_map(|report| {
+            let by_group = |one: &TargetHealthDescription, next: &TargetHealthDescription| {
+                one.target_group == next.target_group
+            };
+            let targets = report.targets.chunk_by(by_group);
+            let groups = report.target_groups.iter();
+            targets
+                .map(|targets| targets[0].target_group.as_str())
+                .chain(groups.map(|group| group.target_group.as_str()))
+        })
     }
 
     /// Whether one of `target_groups` finds that the instance fails more requests than others

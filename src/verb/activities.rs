@@ -1,4 +1,4 @@
-use std::cmp::Reverse;
+use std::{cmp::Reverse, sync::Arc};
 
 use minicloud_autoscaler::{
     api::{Activities, AutoScalingGroups},
@@ -46,9 +46,9 @@ async fn of_all_groups(api: &ControlApi, max_records: u8) -> Result<Activities, 
     Ok(Activities { activities })
 }
 
-fn rows(activities: &[Activity]) -> String {
+fn rows(activities: &[Arc<Activity>]) -> String {
     let header = ["STARTED", "GROUP", "STATUS", "ACTIVITY", "CAUSE"];
-    table(header, activities.iter().map(row))
+    table(header, activities.iter().map(|activity| row(activity)))
 }
 
 fn row(activity: &Activity) -> [String; 5] {

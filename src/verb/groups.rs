@@ -1,3 +1,5 @@
+use std::borrow::Borrow;
+
 use minicloud_autoscaler::{
     api::AutoScalingGroups, describe::AutoScalingGroup, instance::LifecycleState,
 };
@@ -16,7 +18,7 @@ pub(crate) async fn run(args: Reading) -> Result<(), Failure> {
     })
 }
 
-pub(super) fn rows(groups: &[AutoScalingGroup]) -> String {
+pub(super) fn rows<G: Borrow<AutoScalingGroup>>(groups: &[G]) -> String {
     let header = [
         "GROUP",
         "MIN",
@@ -26,7 +28,7 @@ pub(super) fn rows(groups: &[AutoScalingGroup]) -> String {
         "CPU",
         "TARGET",
     ];
-    table(header, groups.iter().map(row))
+    table(header, groups.iter().map(|group| row(group.borrow())))
 }
 
 fn row(group: &AutoScalingGroup) -> [String; 7] {

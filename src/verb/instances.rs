@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use minicloud_autoscaler::{
     api::{AutoScalingGroups, Instances},
     describe::{HealthStatus, Instance},
@@ -30,7 +32,9 @@ async fn of_all_groups(api: &ControlApi) -> Result<Instances, Failure> {
     let groups: AutoScalingGroups = api.read("/v1/groups").await?;
     let groups = groups.auto_scaling_groups.into_iter();
     Ok(Instances {
-        instances: groups.flat_map(|group| group.instances).collect(),
+        instances: groups
+            .flat_map(|group| Arc::unwrap_or_clone(group).instances)
+            .collect(),
     })
 }
 

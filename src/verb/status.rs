@@ -23,7 +23,10 @@ fn screen(view: &View) -> String {
     screen.push_str(&groups::rows(&view.auto_scaling_groups));
     screen.push('\n');
     let header = ["TARGET GROUP", "TARGETS", "WAITING", "REJECTED"];
-    screen.push_str(&table(header, view.target_groups.iter().map(health)));
+    screen.push_str(&table(
+        header,
+        view.target_groups.iter().map(|group| health(group)),
+    ));
     if !view.ready {
         screen.push_str("\nnot ready: the provider has not been observed yet\n");
     }

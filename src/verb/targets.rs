@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use minicloud_autoscaler::api::{TargetGroups, TargetHealthDescriptions};
 use minicloud_lb_api::{AnomalyDetection, AnomalyResult, TargetHealthDescription, TargetState};
 use serde_json::Value;
@@ -30,7 +32,7 @@ async fn of_all_groups(api: &ControlApi) -> Result<TargetHealthDescriptions, Fai
     let groups = groups.target_groups.into_iter();
     Ok(TargetHealthDescriptions {
         target_health_descriptions: groups
-            .flat_map(|group| group.target_health_descriptions)
+            .flat_map(|group| Arc::unwrap_or_clone(group).target_health_descriptions)
             .collect(),
     })
 }

@@ -121,9 +121,10 @@ fn shows(group: &AutoScalingGroup, update: CapacityUpdate) -> bool {
 }
 
 fn find<'a>(view: &'a View, name: &str) -> Option<&'a AutoScalingGroup> {
-    view.auto_scaling_groups
-        .iter()
+    let mut groups = view.auto_scaling_groups.iter();
+    groups
         .find(|group| group.auto_scaling_group_name == name)
+        .map(Arc::as_ref)
 }
 
 fn group<T>(api: &Api, name: &str, answer: impl FnOnce(&AutoScalingGroup) -> T) -> Answer<T> {

@@ -349,7 +349,7 @@ async fn update_answers_what_the_loop_recorded() {
         reply.send(Ok(())).unwrap();
         tokio::time::sleep(Duration::from_secs(1)).await;
         let mut view = view();
-        view.auto_scaling_groups[0].max_size = 4;
+        Arc::make_mut(&mut view.auto_scaling_groups[0]).max_size = 4;
         core.view.send_replace(Arc::new(view));
     };
     let request = json_request("PATCH", "/v1/groups/web", "{\"max_size\": 4}");

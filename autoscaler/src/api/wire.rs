@@ -1,5 +1,7 @@
 //! Bodies of the API that are not in [`describe`](crate::describe).
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use minicloud_lb_api::{Listener, RequestFailure, TargetHealthDescription};
 use serde::{Deserialize, Serialize};
@@ -8,7 +10,7 @@ use crate::describe::{Activity, AutoScalingGroup, Instance, TargetGroup};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AutoScalingGroups {
-    pub auto_scaling_groups: Vec<AutoScalingGroup>,
+    pub auto_scaling_groups: Vec<Arc<AutoScalingGroup>>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -18,12 +20,12 @@ pub struct Instances {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Activities {
-    pub activities: Vec<Activity>,
+    pub activities: Vec<Arc<Activity>>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TargetGroups {
-    pub target_groups: Vec<TargetGroup>,
+    pub target_groups: Vec<Arc<TargetGroup>>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

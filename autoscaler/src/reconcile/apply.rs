@@ -17,6 +17,7 @@ use crate::{
     now::{Clock, Now, wall_since},
     provider::InstanceProvider,
     store::{InstanceRecord, StoreError},
+    target_health::TargetHealthIndex,
 };
 
 impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
@@ -79,7 +80,15 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         {
             group.retire();
         }
+        self.groups_changed();
         Ok(())
+    }
+
+    /// Other groups are there than before, or the same ones with other settings.
+    pub(super) fn groups_changed(&mut self) {
+        self.attention.call_all(self.groups.keys());
+        let targets = TargetHealthIndex::as_was(self.report.as_ref());
+        self.published.reset(&self.config, &self.groups, &targets);
     }
 
     fn apply_group(
@@ -137,10 +146,15 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         if !self.groups.contains_key(name) {
             self.ledger.load(name);
             self.groups.insert(name.to_owned(), Group::retired(name));
+            self.groups_changed();
         }
     }
 
     pub(super) fn obey(&mut self, command: Command) {
+        match command.auto_scaling_group() {
+            Some(name) => self.attention.call(name),
+            None => self.attention.call_all(self.groups.keys()),
+        }
         let Command::UpdateAutoScalingGroup {
             name,
             update,
@@ -226,6 +240,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         };
         group.capacity = after;
         group.capacity_cause = cause;
+        self.attention.call(name);
         for state in group.tracking.values_mut() {
             state.record_scaling(before.desired_capacity, desired_capacity, now.mono);
         }

@@ -116,13 +116,16 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
 
     pub(super) fn take_in(&mut self, scrape: &Scrape) {
         let now = self.clock.now().mono;
-        for group in self.groups.values_mut() {
+        for (name, group) in &mut self.groups {
             // Without a quota an instance is measured against one core.
             let cores = group.launch_template.cpus.unwrap_or(1.0);
             for instance in group.instances.values_mut() {
-                instance
+                if instance
                     .cpu
-                    .record(scrape, &instance.metric_ids, cores, now);
+                    .record(scrape, &instance.metric_ids, cores, now)
+                {
+                    self.attention.call(name);
+                }
             }
         }
     }

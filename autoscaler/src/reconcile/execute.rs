@@ -8,7 +8,7 @@ use super::Reconciler;
 use crate::{
     crash_point::CrashPoint,
     describe::{Activity, ActivityStatus, ConditionKind},
-    group::Instance,
+    group::{Group, Instance},
     instance::{InstanceId, LifecycleState},
     launch_backoff::Allowance,
     now::{Clock, Now, wall_since},
@@ -139,19 +139,21 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     pub(super) fn conclude(&mut self, outcome: Outcome) {
         let now = self.clock.now();
         self.observation.due = true;
+        let (Outcome::Launched(id, _) | Outcome::Terminated(id, _)) = &outcome;
+        let of_instance = |group: &Group| group.instances.contains_key(id);
+        let name = self.groups.iter().find(|(_, group)| of_instance(group));
+        let Some(name) = name.map(|(name, _)| name.clone()) else {
+            return;
+        };
+        self.attention.call(&name);
         match outcome {
             Outcome::Launched(_, Ok(())) => CrashPoint::Launched.reached(self.crash_at),
             Outcome::Launched(_, Err(LaunchError::Unreachable(error))) => {
                 self.provider_failed(&error, now)
             }
             Outcome::Launched(id, Err(error)) => {
-                let group = self
-                    .groups
-                    .iter_mut()
-                    .find(|(_, group)| group.instances.contains_key(&id));
-                let Some((name, group)) = group else { return };
-                let name = name.clone();
-                if let Some(instance) = group.instances.get_mut(&id) {
+                let group = self.groups.get_mut(&name);
+                if let Some(instance) = group.and_then(|group| group.instances.get_mut(&id)) {
                     instance.lifecycle_state = LifecycleState::Terminating;
                 }
                 self.record_change(&name, Change::LaunchFailed(id, error.to_string()), now);

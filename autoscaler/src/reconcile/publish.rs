@@ -1,8 +1,7 @@
 //! What leaves the loop: the snapshot for the balancer and the view for the API.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use minicloud_lb_api::TargetGroupReport;
 use tokio::{
     task::JoinSet,
     time::{Instant, timeout, timeout_at},
@@ -18,7 +17,6 @@ use crate::{
     instance::LifecycleState,
     now::{Clock, Now},
     provider::{InstanceProvider, STOP_GRACE},
-    snapshot,
     target_health::TargetHealthIndex,
 };
 
@@ -27,35 +25,54 @@ const FINISH_TIMEOUT: Duration = Duration::from_secs(15);
 const CPU_WINDOW: Duration = Duration::from_secs(5);
 
 impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
-    pub(super) fn publish(&mut self, now: Now) {
+    /// Publishes what became of the groups called `taken`.
+    pub(super) fn publish(&mut self, taken: &BTreeSet<String>, now: Now) {
         // Before the provider has been seen, a snapshot would name no instance at all.
         if self.observation.at.is_some() {
-            self.publish_snapshot(now);
+            self.publish_snapshot(taken, now);
         }
         self.report_balancer(now);
-        let view = Arc::new(self.describe(now));
-        self.view.send_replace(view);
+        let report = self.report.clone();
+        let targets = TargetHealthIndex::as_was(report.as_ref());
+        for name in taken {
+            if let Some(group) = self.groups.get(name) {
+                let described = self.describe_group(name, group, &targets, now);
+                self.published.put_group(described);
+            }
+        }
+        self.view.send_replace(Arc::new(View {
+            time: now.wall,
+            ready: self.observation.at.is_some(),
+            pace: self.config.pace,
+            auto_scaling_groups: self.published.groups(),
+            target_groups: self.published.target_groups(),
+            load_balancers: self.published.load_balancers(),
+            conditions: self.conditions.of(""),
+        }));
     }
 
-    fn publish_snapshot(&mut self, now: Now) {
-        let last = self.desk.snapshots.borrow().clone();
-        let version = last.as_ref().map_or(0, |last| last.version);
-        let next = snapshot::at(now.mono, &self.config, self.groups.values(), version);
-        if !self.load_pace.lets(last.as_deref(), &next, now.mono) {
-            return;
-        }
+    fn publish_snapshot(&mut self, taken: &BTreeSet<String>, now: Now) {
+        let last = self
+            .desk
+            .snapshots
+            .borrow()
+            .as_ref()
+            .map(|last| last.version);
         // From the wall clock, so that a restarted loop does not repeat a version.
         let version = u64::try_from(now.wall.as_microsecond())
             .unwrap_or_default()
-            .max(version + 1);
-        let next = minicloud_lb_api::Snapshot { version, ..next };
+            .max(last.unwrap_or_default() + 1);
+        let (config, groups) = (&self.config, &self.groups);
+        let next = self
+            .published
+            .next_snapshot(config, groups, taken, now.mono, version);
+        let Some(next) = next else { return };
         self.desk.snapshots.send_replace(Some(Arc::new(next)));
         let terminating = |instance: &Instance| {
             instance.lifecycle_state == LifecycleState::Terminating && instance.address.is_some()
         };
-        if self
-            .groups
-            .values()
+        let taken = taken.iter().filter_map(|name| self.groups.get(name));
+        if taken
             .flat_map(|group| group.instances.values())
             .any(terminating)
         {
@@ -64,8 +81,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     }
 
     fn report_balancer(&mut self, now: Now) {
-        let received = self.desk.reports.borrow().clone();
-        let reported = TargetHealthIndex::new(received.as_ref(), now.mono).is_reported();
+        let reported = self.report.is_some();
         let served = !self.config.load_balancers.is_empty();
         let silent = (served && !reported && self.observation.at.is_some()).then(|| {
             "the load balancer does not report: it may still serve, but instances come into service and drain blindly; check that it runs".to_owned()
@@ -76,58 +92,15 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         {
             info!(reported, "the load balancer's reports changed");
         }
-        let faults = received
-            .map(|received| received.report.faults.join("; "))
-            .filter(|faults| !faults.is_empty());
+        let faults = self
+            .desk
+            .reports
+            .borrow()
+            .as_ref()
+            .map_or_else(String::new, |received| received.report.faults.join("; "));
+        let faults = Some(faults).filter(|faults| !faults.is_empty());
         self.conditions
             .set("", ConditionKind::LoadBalancerFault, faults, now.wall);
-    }
-
-    fn describe(&self, now: Now) -> View {
-        let received = self.desk.reports.borrow().clone();
-        let targets = TargetHealthIndex::new(received.as_ref(), now.mono);
-        let groups = self
-            .groups
-            .iter()
-            .map(|(name, group)| self.describe_group(name, group, &targets, now));
-        let reported = received
-            .iter()
-            .flat_map(|received| received.report.targets.iter());
-        let target_groups = self
-            .config
-            .target_groups
-            .keys()
-            .map(|name| describe::TargetGroup {
-                target_group_name: name.clone(),
-                queue: targets.queue(name).map(describe_queue),
-                target_health_descriptions: reported
-                    .clone()
-                    .filter(|t| t.target_group == *name)
-                    .cloned()
-                    .collect(),
-            });
-        let load_balancers =
-            self.config
-                .load_balancers
-                .values()
-                .map(|balancer| describe::LoadBalancer {
-                    load_balancer_name: balancer.name.clone(),
-                    dns_name: format!("{}.localhost", balancer.name),
-                    ports: balancer
-                        .listeners
-                        .iter()
-                        .map(|listener| listener.port)
-                        .collect(),
-                });
-        View {
-            time: now.wall,
-            ready: self.observation.at.is_some(),
-            pace: self.config.pace,
-            auto_scaling_groups: groups.collect(),
-            target_groups: target_groups.collect(),
-            load_balancers: load_balancers.collect(),
-            conditions: self.conditions.of(""),
-        }
     }
 
     fn describe_group(
@@ -207,14 +180,6 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         if !calls.is_empty() {
             warn!("instances did not end in time, see minicloud sweep");
         }
-    }
-}
-
-fn describe_queue(report: &TargetGroupReport) -> describe::Queue {
-    describe::Queue {
-        length: report.queue_length,
-        wait_seconds: report.queue_wait_seconds,
-        rejected: report.queue_rejected,
     }
 }
 

@@ -41,8 +41,8 @@ async fn anomalous_instance_serves_until_its_replacement_does() {
     let causes: Vec<_> = cloud
         .group()
         .activities
-        .into_iter()
-        .map(|a| a.cause)
+        .iter()
+        .map(|a| a.cause.clone())
         .collect();
     assert!(
         causes

@@ -181,7 +181,7 @@ impl Cloud {
         view.auto_scaling_groups
             .iter()
             .find(|group| group.auto_scaling_group_name == "web")
-            .cloned()
+            .map(|group| AutoScalingGroup::clone(group))
             .unwrap()
     }
 

@@ -32,8 +32,8 @@ async fn lost_instances_are_replaced() {
     let causes: Vec<String> = cloud
         .group()
         .activities
-        .into_iter()
-        .map(|activity| activity.cause)
+        .iter()
+        .map(|activity| activity.cause.clone())
         .collect();
     assert!(
         causes.iter().any(|cause| cause.contains("exit code 137")),
@@ -115,7 +115,7 @@ async fn bad_image_backs_off_and_spares_what_serves() {
     let failed = cloud
         .group()
         .activities
-        .into_iter()
+        .iter()
         .filter(|a| a.status_code == ActivityStatus::Failed)
         .count();
     assert_eq!(failed, 5);

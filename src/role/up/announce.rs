@@ -82,7 +82,7 @@ fn is_up(view: &View) -> bool {
         .any(|target| target.target_health.state == TargetState::Healthy);
     let groups = &view.auto_scaling_groups;
     let idle = groups.iter().all(|group| group.desired_capacity == 0);
-    view.ready && (idle || healthy || groups.iter().any(in_service))
+    view.ready && (idle || healthy || groups.iter().any(|group| in_service(group)))
 }
 
 /// What is known to be wrong, the most telling first.
@@ -117,7 +117,7 @@ fn unhealthy_target(view: &View) -> Option<String> {
 fn failed_activity(view: &View) -> Option<String> {
     let groups = view.auto_scaling_groups.iter();
     groups
-        .filter_map(|group| group.activities.first())
+        .filter_map(|group| group.activities.front())
         .find(|activity| activity.status_code == ActivityStatus::Failed)
         .map(|failed| match &failed.status_message {
             Some(message) => format!("{}: {message}", failed.description),

@@ -6,7 +6,7 @@ mod scene;
 mod screen;
 mod story;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use minicloud_autoscaler::{
     config::Pace,
@@ -100,10 +100,10 @@ async fn scene(api: &ControlApi, name: &str, story: &Story) -> Result<Scene, Fai
                     .target_group_names
                     .contains(&target_group.target_group_name)
             })
-            .flat_map(|target_group| target_group.target_health_descriptions)
+            .flat_map(|group| Arc::unwrap_or_clone(group).target_health_descriptions)
             .collect(),
         group,
-        last_activity: latest.activities.pop(),
+        last_activity: latest.activities.pop().map(Arc::unwrap_or_clone),
     })
 }
 
