@@ -79,6 +79,14 @@ impl Group {
                 .all(|instance| instance.in_service_since.is_some_and(proven))
     }
 
+    /// It is where it should be, and no clock is running that would change that.
+    pub fn is_calm(&self, now: Instant) -> bool {
+        let is_normal = |instance: &Instance| instance.conduct == Conduct::Normal;
+        self.has_desired_capacity()
+            && self.has_proven_itself(now)
+            && self.instances.values().all(is_normal)
+    }
+
     pub fn replaces_on_target_health(&self) -> bool {
         self.spec.health_check_type == HealthCheckType::Elb
     }

@@ -221,8 +221,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                 self.reconcile_group(name, now);
             }
             if let Some(group) = self.groups.get(name) {
-                let is_calm = group.has_desired_capacity();
-                self.attention.put(name, is_calm, now.mono);
+                self.attention.put(name, group.is_calm(now.mono), now.mono);
             }
         }
         self.publish(&taken, now);
