@@ -167,9 +167,24 @@ impl Watch {
         }
     }
 
+    /// Of a connection that was accepted at `born`, has been idle since `idle_since` and was
+    /// dormant until now.
+    pub(crate) fn resumed(port: u16, born: Instant, idle_since: Instant) -> Self {
+        Self {
+            has_moved: Cell::new(false),
+            since: Cell::new(idle_since),
+            ..Self::new(port, born)
+        }
+    }
+
     /// When the connection was accepted.
     pub(crate) fn born(&self) -> Instant {
         self.born
+    }
+
+    /// When the phase began or bytes that count last moved, as the last sweep knew it.
+    pub(crate) fn since(&self) -> Instant {
+        self.since.get()
     }
 
     pub(crate) fn phase(&self) -> Phase {

@@ -23,17 +23,18 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     access_log::{self, LogSender},
     buffer::Buffers,
-    client::{self, Client},
+    client::{self, Arrival, Client},
     crowd::Counted,
     exchange::Pipes,
     gzip::Gzips,
     http1::{HeadLimits, RequestHead, ResponseHead},
     metrics::TooMany,
+    parking::{Parked, ParkingLot},
     shared::Shared,
     spare::Spare,
     stream::Stream,
     upstream::Pools,
-    watch::{self, Alarms, Patience, Watches},
+    watch::{self, Alarms, Watch, Watches},
 };
 
 /// How often idle upstream connections are looked through.
@@ -61,6 +62,7 @@ pub(crate) struct Worker {
     pub(crate) log: Option<LogSender>,
     pub(crate) watches: Rc<Watches>,
     pub(crate) alarms: Alarms,
+    parking_lot: ParkingLot,
     pub(crate) pipes: Pipes,
     pub(crate) head_limits: HeadLimits,
     pub(crate) client_buffers: Buffers,
@@ -88,7 +90,7 @@ struct Place(IntGauge);
 /// A port that is being listened on.
 struct Listening {
     port: u16,
-    watches: Rc<Watches>,
+    worker: Rc<Worker>,
     _accepts: JoinSet<()>,
 }
 
@@ -102,27 +104,37 @@ pub(crate) fn run(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let worker = Rc::new(Worker::new(shared, log));
+    let worker = {
+        let _inside = runtime.enter();
+        Rc::new(Worker::new(shared, log)?)
+    };
     LocalSet::new().block_on(&runtime, async {
         tokio::select! {
             () = Rc::clone(&worker).serve(commands, shutdown) => {}
             () = worker.alarms.run() => {}
+            () = worker.parking_lot.run(|parked| worker.resume(parked)) => {}
         }
     });
     Ok(())
 }
 
 impl Worker {
-    pub(crate) fn new(shared: Arc<Shared>, log: Option<LogSender>) -> Self {
+    /// # Errors
+    /// Descriptors or memory that cannot be had.
+    ///
+    /// # Panics
+    /// Outside of a runtime.
+    pub(crate) fn new(shared: Arc<Shared>, log: Option<LogSender>) -> io::Result<Self> {
         let limits = &shared.config.limits;
         let pools = Pools::new(&shared.config.timeouts, limits);
-        Self {
+        Ok(Self {
             head_limits: HeadLimits {
                 head: limits.head,
                 fields: limits.headers,
                 request_line: limits.request_line,
                 field: limits.field,
             },
+            parking_lot: ParkingLot::new(&shared.metrics.connections_parked)?,
             shared,
             pools: Rc::new(pools),
             log,
@@ -147,7 +159,7 @@ impl Worker {
             rng: RefCell::new(rand::make_rng()),
             epoch_seconds: Cell::new(epoch_seconds()),
             connections: TaskTracker::new(),
-        }
+        })
     }
 
     async fn serve(
@@ -194,10 +206,9 @@ impl Worker {
         self.epoch_seconds.set(epoch_seconds());
         let timeouts = &self.shared.config.timeouts;
         let routing = self.shared.routing.load();
-        self.watches.sweep(now, since_last, timeouts, |port| {
-            let listener = routing.route(port).map(|route| &route.listener);
-            Patience::new(listener.map(|listener| &listener.attributes))
-        });
+        let patience = |port| routing.patience(port);
+        self.watches.sweep(now, since_last, timeouts, patience);
+        self.parking_lot.sweep(now, patience);
     }
 
     /// The time of day, at most a sweep old.
@@ -268,7 +279,7 @@ impl Worker {
         }
         Listening {
             port,
-            watches: Rc::clone(&self.watches),
+            worker: Rc::clone(self),
             _accepts: accepts,
         }
     }
@@ -293,10 +304,56 @@ impl Worker {
         };
         // Fails only on a socket that is dead already.
         if stream.set_nodelay(true).is_ok() {
-            let client = Client::new(self, peer, port, permit);
-            self.connections
-                .spawn_local(client::serve(Stream::Tcp(stream), client));
+            let arrival = Arrival::new(peer, port, Instant::now(), permit);
+            let watch = Watch::new(port, arrival.born);
+            self.serve_client(Stream::Tcp(stream), arrival, watch);
         }
+    }
+
+    fn serve_client(self: &Rc<Self>, stream: Stream, arrival: Arrival, watch: Watch) {
+        let client = Rc::new(Client::new(self, &arrival, watch));
+        self.connections
+            .spawn_local(client::serve(stream, client, arrival));
+    }
+
+    /// Leaves a connection that has been idle since `idle_since` to the parking lot.
+    pub(crate) fn park(self: &Rc<Self>, stream: Stream, arrival: Arrival, idle_since: Instant) {
+        let port = arrival.port;
+        let parked = match stream.detach() {
+            Ok(socket) => Parked {
+                socket,
+                arrival,
+                idle_since,
+            },
+            Err(error) => return arrival.lost(&error),
+        };
+        let patience = self.shared.routing.load().patience(port);
+        if let Err((error, parked)) = self.parking_lot.park(parked, patience) {
+            tracing::debug!(port, %error, "an idle connection cannot be parked");
+            self.resume(parked);
+        }
+    }
+
+    /// Serves a connection that was parked.
+    fn resume(self: &Rc<Self>, parked: Parked) {
+        let Parked {
+            socket,
+            arrival,
+            idle_since,
+        } = parked;
+        match socket.attach() {
+            Ok(stream) => {
+                let watch = Watch::resumed(arrival.port, arrival.born, idle_since);
+                self.serve_client(stream, arrival, watch);
+            }
+            Err(error) => arrival.lost(&error),
+        }
+    }
+
+    /// Tells all connections of a port to finish; ends those that are parked.
+    fn retire(&self, port: u16) {
+        self.watches.retire(port);
+        self.parking_lot.retire(port);
     }
 
     /// # Errors
@@ -327,7 +384,7 @@ impl Worker {
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        self.watches.retire(self.port);
+        self.worker.retire(self.port);
     }
 }
 
@@ -341,6 +398,21 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.0.dec();
+    }
+}
+
+#[cfg(test)]
+impl Worker {
+    /// One that has no listener and no target.
+    pub(crate) fn for_nothing() -> Self {
+        let shared = Shared {
+            config: crate::config::Config::default(),
+            routing: Default::default(),
+            metrics: crate::metrics::Metrics::new().unwrap(),
+            crowd: Arc::default(),
+            failures: Default::default(),
+        };
+        Self::new(Arc::new(shared), None).unwrap()
     }
 }
 
