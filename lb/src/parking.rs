@@ -21,6 +21,9 @@ use tokio::{
 
 use crate::{client::Arrival, stream::Detached, watch::Patience};
 
+/// Connections with a task, of one worker, above which those that have asked once are parked
+/// without waiting for more: what a thousand tasks take at a time stays with the process.
+pub(crate) const CROWD: usize = 512;
 /// Woken at a time, before others have their turn.
 const BATCH: usize = 64;
 

@@ -29,7 +29,7 @@ use crate::{
     gzip::Gzips,
     http1::{HeadLimits, RequestHead, ResponseHead},
     metrics::TooMany,
-    parking::{Parked, ParkingLot},
+    parking::{CROWD, Parked, ParkingLot},
     shared::Shared,
     spare::Spare,
     stream::Stream,
@@ -62,7 +62,7 @@ pub(crate) struct Worker {
     pub(crate) log: Option<LogSender>,
     pub(crate) watches: Rc<Watches>,
     pub(crate) alarms: Alarms,
-    parking_lot: ParkingLot,
+    pub(crate) parking_lot: ParkingLot,
     pub(crate) pipes: Pipes,
     pub(crate) head_limits: HeadLimits,
     pub(crate) client_buffers: Buffers,
@@ -297,7 +297,7 @@ impl Worker {
         }
     }
 
-    fn admit(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr, port: u16) {
+    pub(crate) fn admit(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr, port: u16) {
         let permit = match self.permit(peer.ip(), port) {
             Ok(permit) => permit,
             Err(reason) => return self.shared.metrics.count_rejected_connection(reason),
@@ -317,8 +317,9 @@ impl Worker {
     }
 
     /// Leaves a connection that has been idle since `idle_since` to the parking lot.
-    pub(crate) fn park(self: &Rc<Self>, stream: Stream, arrival: Arrival, idle_since: Instant) {
+    pub(crate) fn park(self: &Rc<Self>, stream: Stream, mut arrival: Arrival, idle_since: Instant) {
         let port = arrival.port;
+        arrival.was_parked = true;
         let parked = match stream.detach() {
             Ok(socket) => Parked {
                 socket,
@@ -334,8 +335,13 @@ impl Worker {
         }
     }
 
+    /// Whether there are so many tasks that connections should be parked early.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.watches.len() > CROWD
+    }
+
     /// Serves a connection that was parked.
-    fn resume(self: &Rc<Self>, parked: Parked) {
+    pub(crate) fn resume(self: &Rc<Self>, parked: Parked) {
         let Parked {
             socket,
             arrival,

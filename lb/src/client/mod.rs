@@ -28,6 +28,7 @@ pub(crate) struct Arrival {
     /// The listener's.
     pub(crate) port: u16,
     pub(crate) born: Instant,
+    pub(crate) was_parked: bool,
     _permit: Permit,
 }
 
@@ -56,8 +57,8 @@ pub(crate) enum Next {
 
 enum Wait {
     Readable,
-    /// It takes long.
-    Dormant,
+    /// It takes long, or is likely to.
+    Parks,
     Over,
 }
 
@@ -67,6 +68,7 @@ impl Arrival {
             peer,
             port,
             born,
+            was_parked: false,
             _permit: permit,
         }
     }
@@ -98,17 +100,26 @@ impl Client {
 /// What serving a request needs lives in a future of its own, which is gone while the
 /// connection waits. Once it is dormant nothing is left here: it is in the parking lot.
 pub(crate) async fn serve(mut stream: Stream, client: Rc<Client>, arrival: Arrival) {
-    let mut is_new = true;
+    let mut parks_at_once = false;
     loop {
-        match wait(&mut stream, &client).await {
+        match wait(&mut stream, &client, parks_at_once).await {
             Wait::Readable => {}
-            Wait::Dormant => return client.worker.park(stream, arrival, client.watch.since()),
+            Wait::Parks => {
+                return client
+                    .worker
+                    .park(stream, arrival, client.watch.idle_since());
+            }
             Wait::Over => return,
         }
         // Who comes back so soon will again: the session then waits itself.
+        let is_new = !client.watch.is_used();
         let is_busy = !is_new && !client.watch.is_dormant();
         match Box::pin(session::run(&mut stream, &client, is_busy)).await {
-            Next::Idle => is_new = false,
+            Next::Idle => {
+                // Of many that come at a time most stay silent; who has come back does not.
+                let asked_first = is_new && client.watch.is_used() && !arrival.was_parked;
+                parks_at_once = asked_first && client.worker.is_crowded();
+            }
             Next::Close => return,
             Next::Linger => return Box::pin(linger(stream, &client)).await,
             Next::Tunnel(tunnel) => return Box::pin(tunnel::run(*tunnel, stream, &client)).await,
@@ -117,15 +128,20 @@ pub(crate) async fn serve(mut stream: Stream, client: Rc<Client>, arrival: Arriv
 }
 
 /// Waits for bytes without a buffer to put them into, for a while.
-fn wait<'a>(stream: &'a mut Stream, client: &'a Client) -> impl Future<Output = Wait> + 'a {
-    poll_fn(|cx: &mut Context<'_>| {
+fn wait<'a>(
+    stream: &'a mut Stream,
+    client: &'a Client,
+    parks_at_once: bool,
+) -> impl Future<Output = Wait> + 'a {
+    let can_park = stream.can_detach();
+    poll_fn(move |cx: &mut Context<'_>| {
         if client.watch.is_retiring() || client.watch.poll_expired(cx).is_ready() {
             return Poll::Ready(Wait::Over);
         }
         match stream.poll_readable(cx) {
             Poll::Ready(()) => Poll::Ready(Wait::Readable),
-            Poll::Pending if client.watch.is_dormant() && stream.can_detach() => {
-                Poll::Ready(Wait::Dormant)
+            Poll::Pending if can_park && (parks_at_once || client.watch.is_dormant()) => {
+                Poll::Ready(Wait::Parks)
             }
             Poll::Pending => Poll::Pending,
         }

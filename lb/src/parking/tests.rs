@@ -2,11 +2,16 @@ use std::{
     cell::Cell,
     io::{Read, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
+    rc::Rc,
     time::Duration,
 };
 
 use socket2::SockRef;
-use tokio::{io::AsyncReadExt, time::timeout};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    task::{LocalSet, spawn_local},
+    time::timeout,
+};
 
 use super::*;
 use crate::{stream::Stream, worker::Worker};
@@ -293,4 +298,52 @@ async fn only_the_ports_own_connections_retire() {
     }
     clients[1].write_all(b"x").unwrap();
     assert_eq!(site.resumed().await.arrival.port, 81);
+}
+
+/// Sends requests that are answered 503, there being no target.
+async fn ask(clients: &mut [tokio::net::TcpStream]) {
+    for client in clients {
+        let request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        client.write_all(request).await.unwrap();
+        let mut reply = [0; 1024];
+        assert!(client.read(&mut reply).await.unwrap() > 0);
+    }
+}
+
+#[tokio::test]
+async fn newcomers_in_a_crowd_are_parked_once_at_once() {
+    const NEWCOMERS: usize = 50;
+    let worker = Rc::new(Worker::for_nothing());
+    let running = Rc::clone(&worker);
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .unwrap();
+    let story = async {
+        spawn_local(async move {
+            running
+                .parking_lot
+                .run(|parked| running.resume(parked))
+                .await
+        });
+        let mut clients = Vec::new();
+        for _ in 0..CROWD + NEWCOMERS {
+            let address = listener.local_addr().unwrap();
+            let connecting = tokio::net::TcpStream::connect(address);
+            let (client, accepted) = tokio::join!(connecting, listener.accept());
+            let (accepted, peer) = accepted.unwrap();
+            worker.admit(accepted, peer, 80);
+            clients.push(client.unwrap());
+        }
+        // Nobody sweeps here, so that nobody goes dormant; what is parked at all is so before
+        // its client has the reply.
+        let parked = || worker.shared.metrics.connections_parked.get();
+        ask(&mut clients[..NEWCOMERS]).await;
+        assert_eq!(parked(), NEWCOMERS as i64);
+        ask(&mut clients[..NEWCOMERS]).await;
+        assert_eq!(parked(), 0, "who comes back is given time");
+        ask(&mut clients[NEWCOMERS..]).await;
+        assert_eq!(parked(), NEWCOMERS as i64, "until they are no crowd");
+    };
+    let told = timeout(SOON, LocalSet::new().run_until(story)).await;
+    told.expect("newcomers are parked");
 }
