@@ -109,9 +109,9 @@ impl ParkingLot {
                 return pending().await;
             };
             self.next_events(&mut events);
-            if events.is_empty() {
+            // Those are all, and none of them stays watched: what comes next is told anew.
+            if events.len() < BATCH {
                 readiness.clear_ready();
-                continue;
             }
             for event in events.drain(..) {
                 if let Some(parked) = self.take(event)

@@ -310,6 +310,11 @@ async fn ask(clients: &mut [tokio::net::TcpStream]) {
     }
 }
 
+#[test]
+fn parked_connections_are_small() {
+    assert_eq!(size_of::<Parked>(), 128, "as docs/load-balancer.md has it");
+}
+
 #[tokio::test]
 async fn newcomers_in_a_crowd_are_parked_once_at_once() {
     const NEWCOMERS: usize = 50;
@@ -346,4 +351,31 @@ async fn newcomers_in_a_crowd_are_parked_once_at_once() {
     };
     let told = timeout(SOON, LocalSet::new().run_until(story)).await;
     told.expect("newcomers are parked");
+}
+
+#[tokio::test]
+async fn connection_that_cannot_be_parked_is_served_on() {
+    let worker = Rc::new(Worker::for_nothing());
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .unwrap();
+    let story = async {
+        let connecting = tokio::net::TcpStream::connect(listener.local_addr().unwrap());
+        let (client, accepted) = tokio::join!(connecting, listener.accept());
+        let (accepted, peer) = accepted.unwrap();
+        // The kernel refuses to watch a socket twice.
+        let (name, wanted) = (epoll::EventData::new_u64(9), epoll::EventFlags::ET);
+        epoll::add(&worker.parking_lot.epoll, &accepted, name, wanted).unwrap();
+        let permit = worker.permit(peer.ip(), 80).unwrap();
+        let now = Instant::now();
+        let arrival = Arrival::new(peer, 80, now, permit);
+        worker.park(Stream::Tcp(accepted), arrival, now);
+        let metrics = &worker.shared.metrics;
+        assert_eq!(metrics.connections_parked.get(), 0);
+        let mut clients = [client.unwrap()];
+        ask(&mut clients).await;
+        assert_eq!(metrics.connections.get(), 1);
+    };
+    let told = timeout(SOON, LocalSet::new().run_until(story)).await;
+    told.expect("it is served");
 }
