@@ -85,13 +85,13 @@ impl ParkingLot {
         &self,
         parked: Parked,
         patience: Patience,
-    ) -> Result<(), (io::Error, Parked)> {
+    ) -> Result<(), Box<(io::Error, Parked)>> {
         let mut all = self.parked.borrow_mut();
         let place = all.vacant_entry();
         let name = epoll::EventData::new_u64(place.key() as u64);
         let wanted = epoll::EventFlags::IN | epoll::EventFlags::RDHUP;
         if let Err(error) = epoll::add(&self.epoll, &parked.socket, name, wanted) {
-            return Err((error.into(), parked));
+            return Err(Box::new((error.into(), parked)));
         }
         self.outlook.borrow_mut().note(&parked, patience);
         place.insert(parked);

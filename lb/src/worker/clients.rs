@@ -61,7 +61,8 @@ impl Worker {
             Err(error) => return arrival.lost(&error),
         };
         let patience = self.shared.routing.load().patience(port);
-        if let Err((error, parked)) = self.parking_lot.park(parked, patience) {
+        if let Err(refused) = self.parking_lot.park(parked, patience) {
+            let (error, parked) = *refused;
             tracing::debug!(port, %error, "an idle connection cannot be parked");
             self.resume(parked);
         }
