@@ -6,7 +6,7 @@ use minicloud_lb_api::TargetHealthDescription;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{HealthCheckType, Pace, ScalingPolicy},
+    config::{HealthCheckType, Pace, ScalingPolicy, TerminationPolicy},
     instance::{InstanceId, LifecycleState},
 };
 
@@ -54,6 +54,8 @@ pub struct AutoScalingGroup {
     /// Seconds.
     pub default_instance_warmup: u64,
     pub scaling_policies: Vec<ScalingPolicy>,
+    #[serde(default)]
+    pub termination_policies: Vec<TerminationPolicy>,
     pub instances: Vec<Instance>,
     pub conditions: Vec<Condition>,
     /// Average over warmed instances of the last scale-out window, percent; absent without data.

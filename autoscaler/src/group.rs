@@ -1,5 +1,8 @@
 //! A group and its instances as the loop holds them between passes.
 
+#[cfg(test)]
+pub(crate) mod sample;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;

@@ -6,7 +6,7 @@
 //!  agents ──scrape──> metric ──┘  (policy)  └─> snapshot ─> balancer
 //! ```
 //!
-//! [`policy`], [`wake`], [`plan`], [`observe`], [`conduct`], [`termination`], [`metric`] and
+//! [`policy`], [`wake`], [`plan`], [`observe`], [`conduct`], [`termination`], [`zones`], [`metric`] and
 //! [`launch_backoff`] decide with functions of values: no I/O, no clock, no randomness of their
 //! own. `reconcile` is the loop around them, `operations` its calls to the provider, `ledger`
 //! its record; the API only reads the published [`describe::View`] and sends
@@ -55,6 +55,7 @@ mod store;
 pub mod target_health;
 pub mod termination;
 pub mod wake;
+pub mod zones;
 
 pub use autoscaler::{Autoscaler, ConfigSource, Settings, Shutdown, StartError};
 pub use crash_point::CrashPoint;

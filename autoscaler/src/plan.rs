@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeSet, fmt, time::Duration};
 
+use rand::Rng;
 use tokio::time::Instant;
 
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
     instance::{InstanceId, LifecycleState},
     launch_backoff::Allowance,
     target_health::TargetHealthIndex,
-    termination::choose_victims,
+    termination::{Scene, choose_victims},
 };
 
 /// A target that was just deregistered may have been picked by a request that is not
@@ -49,6 +50,7 @@ pub fn plan(
     targets: &TargetHealthIndex<'_>,
     busy: &BTreeSet<InstanceId>,
     now: Instant,
+    rng: &mut impl Rng,
 ) -> Vec<Action> {
     let mut actions = finish_what_was_begun(group, targets, busy, now);
     let healthy: Vec<&Instance> = group
@@ -87,7 +89,12 @@ pub fn plan(
         actions.extend(unhealthy.iter().map(|instance| replace(instance)));
     }
     let surplus = healthy.len() - desired;
-    for victim in choose_victims(group, &healthy, surplus, targets, now) {
+    let scene = Scene {
+        group,
+        targets,
+        now,
+    };
+    for victim in choose_victims(scene, &healthy, surplus, rng) {
         actions.push(Action::Deregister {
             id: victim.id.clone(),
             cause: format!(

@@ -331,7 +331,13 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         let Some(group) = self.groups.get_mut(name) else {
             return;
         };
-        let actions = plan(group, &targets, self.operations.busy(), now.mono);
+        let actions = plan(
+            group,
+            &targets,
+            self.operations.busy(),
+            now.mono,
+            &mut self.rng,
+        );
         if actions.is_empty() && group.has_desired_capacity() {
             // What comes from now on has another cause.
             group.capacity_cause.clear();

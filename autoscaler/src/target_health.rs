@@ -11,7 +11,7 @@ use crate::{instance::InstanceId, load_balancer_link::ReceivedReport};
 pub const REPORT_STALE_AFTER: Duration = Duration::from_secs(5);
 
 /// Target health by target group and instance; empty where the balancer is silent.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct TargetHealthIndex<'a> {
     by_target: BTreeMap<(&'a str, &'a str), &'a TargetHealthDescription>,
     by_group: BTreeMap<&'a str, &'a TargetGroupReport>,
@@ -19,10 +19,19 @@ pub struct TargetHealthIndex<'a> {
 }
 
 impl<'a> TargetHealthIndex<'a> {
+    /// Where the balancer says nothing.
+    pub const fn silent() -> Self {
+        Self {
+            by_target: BTreeMap::new(),
+            by_group: BTreeMap::new(),
+            reported: false,
+        }
+    }
+
     pub fn new(received: Option<&'a ReceivedReport>, now: Instant) -> Self {
         let Some(received) = received.filter(|received| now - received.at <= REPORT_STALE_AFTER)
         else {
-            return Self::default();
+            return Self::silent();
         };
         let targets = received.report.targets.iter();
         let by_target = targets

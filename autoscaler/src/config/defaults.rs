@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Pace;
+use super::{Pace, TerminationPolicy};
 
 /// Timing that follows the pace.
 #[derive(Debug)]
@@ -14,6 +14,7 @@ pub(super) struct Defaults {
     pub(super) deregistration_delay: Duration,
     pub(super) health_check_grace_period: Duration,
     pub(super) default_instance_warmup: Duration,
+    pub(super) termination_policy: TerminationPolicy,
 }
 
 /// For a laptop: containers start in two seconds and requests last less than a few.
@@ -28,6 +29,8 @@ const FAST: Defaults = Defaults {
     health_check_grace_period: Duration::from_secs(30),
     // A start-up spike is over by then and does not enter the average.
     default_instance_warmup: Duration::from_secs(15),
+    // Zones are labels on one machine here; work under way is real.
+    termination_policy: TerminationPolicy::LeastBusy,
 };
 
 /// What the AWS console fills in, so that the tutorial's timing holds.
@@ -40,6 +43,7 @@ const AWS: Defaults = Defaults {
     health_check_grace_period: Duration::from_secs(300),
     // `DefaultInstanceWarmup` is unset in AWS until someone sets it.
     default_instance_warmup: Duration::ZERO,
+    termination_policy: TerminationPolicy::Default,
 };
 
 /// ELB's `HealthCheckPath`.

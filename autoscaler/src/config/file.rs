@@ -7,6 +7,7 @@ mod load_balancer;
 mod rule;
 mod scaling_policy;
 mod target_group;
+mod termination_policies;
 
 use std::collections::BTreeMap;
 

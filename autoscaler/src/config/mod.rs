@@ -14,6 +14,7 @@ mod scalar;
 mod schema;
 mod suggest;
 mod syntax;
+mod termination_policy;
 mod units;
 mod yaml;
 
@@ -25,7 +26,10 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use minicloud_lb_api::{HealthCheck, Listener, TargetGroupAttributes};
 use serde::{Deserialize, Serialize};
 
-pub use self::fault::{Fault, Faults};
+pub use self::{
+    fault::{Fault, Faults},
+    termination_policy::TerminationPolicy,
+};
 use crate::launch_template::LaunchTemplate;
 
 /// The file that is built in, and that docker-compose.yml mounts.
@@ -124,6 +128,8 @@ pub struct AutoScalingGroup {
     /// From `InService`; until then the instance stays out of the group's average.
     pub default_instance_warmup: Duration,
     pub scaling_policies: Vec<ScalingPolicy>,
+    /// In the order in which they are asked; never empty.
+    pub termination_policies: Vec<TerminationPolicy>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

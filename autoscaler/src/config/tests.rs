@@ -1,6 +1,7 @@
 //! The file as a whole; each class of mistake alone is in `classes`, hostile input in `hostile`.
 
 mod balancer;
+mod choosing;
 mod classes;
 mod hostile;
 
@@ -61,6 +62,7 @@ fn example_is_what_it_says() {
                 disable_scale_in: false,
             },
         }],
+        termination_policies: vec![TerminationPolicy::LeastBusy],
     };
     let target_group = TargetGroup {
         name: "web".to_owned(),
@@ -153,6 +155,11 @@ target_groups: {{ g: {{}} }}
         assert_eq!(group.health_check_type, HealthCheckType::Elb);
         let alone = &config.auto_scaling_groups["h"];
         assert_eq!(alone.health_check_type, HealthCheckType::Ec2);
+        let policies = match pace {
+            "" => [TerminationPolicy::LeastBusy],
+            _ => [TerminationPolicy::Default],
+        };
+        assert_eq!(alone.termination_policies, policies);
     }
 }
 

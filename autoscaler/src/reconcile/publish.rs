@@ -158,6 +158,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             health_check_grace_period: spec.health_check_grace_period.as_secs(),
             default_instance_warmup: spec.default_instance_warmup.as_secs(),
             scaling_policies: spec.scaling_policies.clone(),
+            termination_policies: spec.termination_policies.clone(),
             instances: group
                 .instances
                 .values()

@@ -3,7 +3,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Names, scaling_policy};
+use super::{Names, scaling_policy, termination_policies};
 use crate::{
     config::{
         AutoScalingGroup, HealthCheckType, MAX_SIZE, ProviderKind, ScalingPolicy,
@@ -81,6 +81,12 @@ pub(in crate::config) const SECTION: Section = Section {
             Absent::Default("none"),
             "What changes `desired_capacity`.",
         ),
+        Key::new(
+            "termination_policies",
+            Form::Text(termination_policies::VALUE),
+            Absent::ByPace(|defaults| format!("[{}]", defaults.termination_policy)),
+            "Which instance goes when the group scales in: asked in this order until one is left. See [choosing-instances.md](choosing-instances.md).",
+        ),
     ],
     renamed: &[
         ("template", "launch_template"),
@@ -106,6 +112,8 @@ pub(in crate::config) const SECTION: Section = Section {
         ("warmup", "default_instance_warmup"),
         ("warm_up", "default_instance_warmup"),
         ("instance_warmup", "default_instance_warmup"),
+        ("termination_policy", "termination_policies"),
+        ("scale_in_policy", "termination_policies"),
         ("scaling", "scaling_policies"),
         ("policies", "scaling_policies"),
         ("image", "it belongs in launch_templates.NAME"),
@@ -178,6 +186,11 @@ pub(super) fn read(
         period,
     );
     let policies = fields.or("scaling_policies", Vec::new(), policies);
+    let termination_policies = fields.or(
+        "termination_policies",
+        termination_policies::or_default(defaults),
+        termination_policies::read,
+    );
     let Sizes { min, max, desired } = sizes?;
     Some(AutoScalingGroup {
         name: name.to_owned(),
@@ -191,6 +204,7 @@ pub(super) fn read(
         health_check_grace_period: grace?,
         default_instance_warmup: warmup?,
         scaling_policies: policies?,
+        termination_policies: termination_policies?,
     })
 }
 
