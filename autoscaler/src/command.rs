@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
+use crate::{describe::Activity, instance::InstanceId};
+
 /// A request to the loop; it is answered once recorded, not once carried out.
 #[derive(Debug)]
 pub enum Command {
@@ -11,6 +13,25 @@ pub enum Command {
         update: CapacityUpdate,
         reply: oneshot::Sender<Result<(), CommandError>>,
     },
+    SetInstanceProtection {
+        name: String,
+        protection: InstanceProtection,
+        reply: oneshot::Sender<Result<(), CommandError>>,
+    },
+    TerminateInstanceInAutoScalingGroup {
+        instance_id: InstanceId,
+        should_decrement_desired_capacity: bool,
+        reply: oneshot::Sender<Result<Activity, CommandError>>,
+    },
+}
+
+/// `SetInstanceProtection`'s members.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InstanceProtection {
+    /// From 1 to 50, all in service in the group.
+    pub instance_ids: Vec<InstanceId>,
+    pub protected_from_scale_in: bool,
 }
 
 /// `UpdateAutoScalingGroup`'s capacity members; absent ones keep their value. Where

@@ -6,7 +6,7 @@
 //!  agents ──scrape──> metric ──┘  (policy)  └─> snapshot ─> balancer
 //! ```
 //!
-//! [`policy`], [`wake`], [`plan`], [`observe`], [`conduct`], [`termination`], [`zones`], [`metric`] and
+//! [`policy`], [`wake`], [`plan`], [`observe`], [`conduct`], [`termination`], [`zones`], [`busy`], [`metric`] and
 //! [`launch_backoff`] decide with functions of values: no I/O, no clock, no randomness of their
 //! own. `reconcile` is the loop around them, `operations` its calls to the provider, `ledger`
 //! its record; the API only reads the published [`describe::View`] and sends
@@ -25,6 +25,8 @@
 mod activity;
 pub mod api;
 mod autoscaler;
+pub mod busy;
+mod busy_probe;
 pub mod capacity;
 pub mod command;
 mod conditions;
@@ -58,6 +60,7 @@ pub mod wake;
 pub mod zones;
 
 pub use autoscaler::{Autoscaler, ConfigSource, Settings, Shutdown, StartError};
+pub use busy_probe::BusyProbe;
 pub use crash_point::CrashPoint;
 pub use metric_source::{MetricSource, ScrapeError};
 pub use reload::ConfigWatch;

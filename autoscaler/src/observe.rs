@@ -76,7 +76,11 @@ fn adopt(group: &mut Group, sight: &Sight<'_>, now: Now) -> Vec<Change> {
         !known.contains_key(&observed.instance_id) && !sight.busy.contains(&observed.instance_id)
     });
     let adopted: Vec<Instance> = strangers
-        .map(|observed| Instance::adopted(observed, now))
+        .map(|observed| {
+            let mut instance = Instance::adopted(observed, now);
+            instance.protected_from_scale_in = group.spec.new_instances_protected_from_scale_in;
+            instance
+        })
         .collect();
     let changes = adopted
         .iter()

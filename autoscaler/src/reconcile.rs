@@ -4,9 +4,14 @@
 //! one: what failed is left to the next, after a delay.
 
 mod apply;
+mod ask_busy;
 mod decide;
 mod execute;
+mod hold_back;
+mod protection;
 mod publish;
+mod recall;
+mod zone_refusal;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -19,6 +24,7 @@ use tracing::{info, warn};
 
 use crate::{
     autoscaler::Shutdown,
+    busy_probe::BusyProbe,
     command::Command,
     conditions::Conditions,
     config::Config,
@@ -33,7 +39,7 @@ use crate::{
     now::{Clock, Now},
     observe::{Sight, observe},
     operations::Operations,
-    plan::plan,
+    plan::{Circumstances, Plan, plan},
     provider::{InstanceProvider, ObservedInstance, ProviderError},
     reload::ConfigWatch,
     snapshot::LoadPace,
@@ -65,6 +71,7 @@ pub(crate) struct Reconciler<P, C> {
     pub(crate) groups: BTreeMap<String, Group>,
     pub(crate) conditions: Conditions,
     pub(crate) rng: SmallRng,
+    pub(crate) busy_probe: Arc<dyn BusyProbe>,
     load_pace: LoadPace,
     operations: Operations,
     observation: ProviderObservation,
@@ -83,6 +90,7 @@ pub(crate) struct Parts<P, C> {
     pub(crate) view: watch::Sender<Arc<View>>,
     pub(crate) metrics: Metrics,
     pub(crate) seed: u64,
+    pub(crate) busy_probe: Arc<dyn BusyProbe>,
     pub(crate) crash_at: Option<CrashPoint>,
     pub(crate) state_dir: StateDir,
 }
@@ -119,6 +127,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             view,
             metrics,
             seed,
+            busy_probe,
             crash_at,
             state_dir,
         } = parts;
@@ -135,6 +144,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             groups: BTreeMap::new(),
             conditions: Conditions::default(),
             rng: SmallRng::seed_from_u64(seed),
+            busy_probe,
             load_pace: LoadPace::default(),
             operations: Operations::default(),
             observation: ProviderObservation::default(),
@@ -331,17 +341,18 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         let Some(group) = self.groups.get_mut(name) else {
             return;
         };
-        let actions = plan(
-            group,
-            &targets,
-            self.operations.busy(),
-            now.mono,
-            &mut self.rng,
-        );
+        let around = Circumstances {
+            targets: &targets,
+            calls: self.operations.busy(),
+            host_saturated: None,
+            now: now.mono,
+        };
+        let Plan { actions, held_back } = plan(group, around, &mut self.rng);
         if actions.is_empty() && group.has_desired_capacity() {
             // What comes from now on has another cause.
             group.capacity_cause.clear();
         }
+        self.report_held_back(name, &held_back, now);
         for action in actions {
             self.execute(name, action, now);
         }

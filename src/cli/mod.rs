@@ -14,8 +14,8 @@ pub(crate) use self::{
     role::{AgentArgs, AutoscalerArgs, BalancingArgs, LbArgs, LogFormat, ProviderName, UpArgs},
     verb::{
         ActivitiesArgs, Connection, DemoArgs, DemoVerb, ExecArgs, HealthcheckArgs, InstancesArgs,
-        Output, Reading, ScaleArgs, StressArgs, SweepArgs, TargetsArgs, ValidateArgs,
-        WhichRuleArgs, WhyArgs,
+        Output, ProtectArgs, Reading, ScaleArgs, StressArgs, SweepArgs, TargetsArgs, TerminateArgs,
+        ValidateArgs, WhichRuleArgs, WhyArgs,
     },
 };
 
@@ -50,6 +50,10 @@ pub(crate) enum Verb {
     Activities(ActivitiesArgs),
     /// Change a group's capacity.
     Scale(ScaleArgs),
+    /// Protect instances from scale-in, or no longer.
+    Protect(ProtectArgs),
+    /// End an instance; its group replaces it unless told to do without.
+    Terminate(TerminateArgs),
     /// Run a command in an instance; its exit code becomes this one's.
     Exec(ExecArgs),
     /// Watch a group grow and shrink.
@@ -110,6 +114,8 @@ mod tests {
             "which-rule http://localhost:8080/cart -X POST -H Host:shop --source-ip ::1",
             "activities web --max-records 5",
             "scale web --min 0 --max 0 --desired 0 --wait",
+            "protect i-0123abcd i-0123abce --off",
+            "terminate i-0123abcd --decrement -o json",
             "demo stress web --for 90s",
             "validate",
             "sweep",

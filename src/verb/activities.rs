@@ -46,7 +46,7 @@ async fn of_all_groups(api: &ControlApi, max_records: u8) -> Result<Activities, 
     Ok(Activities { activities })
 }
 
-fn rows(activities: &[Activity]) -> String {
+pub(super) fn rows(activities: &[Activity]) -> String {
     let header = ["STARTED", "GROUP", "STATUS", "ACTIVITY", "CAUSE"];
     table(header, activities.iter().map(row))
 }

@@ -62,6 +62,14 @@ pub struct ExecRequest {
     pub command: Vec<String>,
 }
 
+/// `TerminateInstanceInAutoScalingGroup`'s members, the instance apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TerminateInstance {
+    /// Whether the group does without it, or replaces it.
+    pub should_decrement_desired_capacity: bool,
+}
+
 /// One line of an exec stream; the last is an exit code, or the error that kept one from us.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -2,6 +2,7 @@
 
 mod action;
 mod auto_scaling_group;
+mod busy_check;
 mod launch_template;
 mod load_balancer;
 mod rule;

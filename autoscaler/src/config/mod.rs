@@ -3,6 +3,7 @@
 //!
 //! Deliberately absent: I/O, the environment, and anything that needs a running system to judge.
 
+mod busy_check;
 mod defaults;
 mod fault;
 mod file;
@@ -27,6 +28,7 @@ use minicloud_lb_api::{HealthCheck, Listener, TargetGroupAttributes};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    busy_check::{BusyCheck, BusyQuestion},
     fault::{Fault, Faults},
     termination_policy::TerminationPolicy,
 };
@@ -130,6 +132,22 @@ pub struct AutoScalingGroup {
     pub scaling_policies: Vec<ScalingPolicy>,
     /// In the order in which they are asked; never empty.
     pub termination_policies: Vec<TerminationPolicy>,
+    pub new_instances_protected_from_scale_in: bool,
+    /// None: nobody is asked.
+    pub busy_check: Option<BusyCheck>,
+    pub capacity_distribution: CapacityDistributionStrategy,
+}
+
+/// What becomes of a launch that its zone refuses: `CapacityDistributionStrategy` of botocore's
+/// `autoscaling` model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CapacityDistributionStrategy {
+    /// Another zone takes it.
+    #[default]
+    BalancedBestEffort,
+    /// It is tried again where it belongs.
+    BalancedOnly,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

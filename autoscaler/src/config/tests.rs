@@ -63,6 +63,9 @@ fn example_is_what_it_says() {
             },
         }],
         termination_policies: vec![TerminationPolicy::LeastBusy],
+        new_instances_protected_from_scale_in: false,
+        busy_check: None,
+        capacity_distribution: CapacityDistributionStrategy::BalancedBestEffort,
     };
     let target_group = TargetGroup {
         name: "web".to_owned(),

@@ -38,6 +38,7 @@ pub(crate) fn group(policies: &[TerminationPolicy], desired_capacity: u32) -> Gr
         instances: BTreeMap::new(),
         tracking: BTreeMap::new(),
         launches: LaunchBackoff::default(),
+        zone_refusals: BTreeMap::new(),
         decision: None,
         capacity_cause: String::new(),
         retired: false,

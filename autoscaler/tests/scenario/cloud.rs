@@ -9,10 +9,11 @@ use std::{
 };
 
 use minicloud_autoscaler::{
-    Autoscaler, ConfigSource, MetricSource, ScrapeError, Settings, Shutdown, StateDir,
-    command::{CapacityUpdate, Command, CommandError},
+    Autoscaler, BusyProbe, ConfigSource, MetricSource, ScrapeError, Settings, Shutdown, StateDir,
+    busy::BusyAnswer,
+    command::{CapacityUpdate, Command, CommandError, InstanceProtection},
     config::ProviderKind,
-    describe::{AutoScalingGroup, ConditionKind, View},
+    describe::{Activity, AutoScalingGroup, ConditionKind, View},
     instance::{InstanceId, LifecycleState},
     load_balancer_link::LoadBalancerLink,
     now::VirtualClock,
@@ -54,6 +55,10 @@ pub(super) struct Weather {
     pub(super) never_healthy: bool,
     /// Requests that a draining instance holds on to.
     pub(super) in_flight: u64,
+    /// What instances say when they are asked whether they may go; the others are idle.
+    pub(super) busy: BTreeMap<InstanceId, BusyAnswer>,
+    /// Who was asked, each time.
+    pub(super) asked: Vec<InstanceId>,
 }
 
 pub(super) struct Cloud {
@@ -112,6 +117,10 @@ impl Cloud {
             provider: Arc::new(self.provider.clone()),
             provider_kind: ProviderKind::Process,
             metric_sources: vec![agent],
+            busy_probe: Arc::new(FakeBusyProbe {
+                provider: self.provider.clone(),
+                weather: Arc::clone(&self.weather),
+            }),
             clock: self.clock,
             seed: self.seed,
             crash_at: None,
@@ -227,20 +236,50 @@ impl Cloud {
     }
 
     pub(super) async fn update(&self, update: CapacityUpdate) -> Result<(), CommandError> {
-        let (reply, answer) = oneshot::channel();
-        let command = Command::UpdateAutoScalingGroup {
+        self.ask(|reply| Command::UpdateAutoScalingGroup {
             name: "web".to_owned(),
             update,
             reply,
-        };
-        self.running
-            .as_ref()
-            .unwrap()
-            .autoscaler
-            .commands()
-            .send(command)
-            .await
-            .unwrap();
+        })
+        .await
+    }
+
+    pub(super) async fn protect(
+        &self,
+        ids: &[InstanceId],
+        protected_from_scale_in: bool,
+    ) -> Result<(), CommandError> {
+        self.ask(|reply| Command::SetInstanceProtection {
+            name: "web".to_owned(),
+            protection: InstanceProtection {
+                instance_ids: ids.to_vec(),
+                protected_from_scale_in,
+            },
+            reply,
+        })
+        .await
+    }
+
+    pub(super) async fn terminate(
+        &self,
+        id: &InstanceId,
+        should_decrement_desired_capacity: bool,
+    ) -> Result<Activity, CommandError> {
+        self.ask(|reply| Command::TerminateInstanceInAutoScalingGroup {
+            instance_id: id.clone(),
+            should_decrement_desired_capacity,
+            reply,
+        })
+        .await
+    }
+
+    pub(super) async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<T, CommandError>>) -> Command,
+    ) -> Result<T, CommandError> {
+        let (reply, answer) = oneshot::channel();
+        let commands = self.running.as_ref().unwrap().autoscaler.commands();
+        commands.send(command(reply)).await.unwrap();
         answer.await.unwrap()
     }
 
@@ -374,6 +413,34 @@ fn describe(
         },
         request_count: 0,
         anomaly_detection: None,
+    }
+}
+
+struct FakeBusyProbe {
+    provider: FakeProvider,
+    weather: Arc<Mutex<Weather>>,
+}
+
+impl BusyProbe for FakeBusyProbe {
+    fn ask(
+        &self,
+        address: String,
+        path: String,
+        _: Duration,
+    ) -> futures_util::future::BoxFuture<'static, BusyAnswer> {
+        let (provider, weather) = (self.provider.clone(), Arc::clone(&self.weather));
+        Box::pin(async move {
+            assert_eq!(path, "/busy");
+            let listed = provider.list().await.unwrap_or_default();
+            let running = ObservedState::Running { address };
+            let found = listed.into_iter().find(|one| one.state == running);
+            let Some(id) = found.map(|one| one.instance_id) else {
+                return BusyAnswer::Idle;
+            };
+            let mut weather = weather.lock().unwrap();
+            weather.asked.push(id.clone());
+            weather.busy.get(&id).copied().unwrap_or(BusyAnswer::Idle)
+        })
     }
 }
 

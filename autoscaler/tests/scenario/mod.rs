@@ -1,6 +1,7 @@
 //! Stories of a group, on hours of virtual time.
 
 mod balancer;
+mod choosing;
 mod cloud;
 mod crash;
 mod failure;
