@@ -6,7 +6,7 @@
 //!  agents ──scrape──> metric ──┘  (policy)  └─> snapshot ─> balancer
 //! ```
 //!
-//! [`policy`], [`wake`], [`plan`], [`observe`], [`conduct`], [`termination`], [`zones`], [`busy`], [`metric`] and
+//! [`policy`], [`wake`], [`plan`], [`observe`], [`conduct`], [`termination`], [`zones`], [`busy`], [`headroom`], [`metric`] and
 //! [`launch_backoff`] decide with functions of values: no I/O, no clock, no randomness of their
 //! own. `reconcile` is the loop around them, `operations` its calls to the provider, `ledger`
 //! its record; the API only reads the published [`describe::View`] and sends
@@ -35,6 +35,7 @@ pub mod config;
 mod crash_point;
 pub mod describe;
 pub mod group;
+pub mod headroom;
 pub mod instance;
 pub mod launch_backoff;
 pub mod launch_template;

@@ -31,6 +31,7 @@ use crate::{
     crash_point::CrashPoint,
     describe::{ConditionKind, View},
     group::Group,
+    headroom::Hosts,
     instance::InstanceId,
     ledger::Ledger,
     load_balancer_link::LoadBalancerDesk,
@@ -71,6 +72,7 @@ pub(crate) struct Reconciler<P, C> {
     pub(crate) groups: BTreeMap<String, Group>,
     pub(crate) conditions: Conditions,
     pub(crate) rng: SmallRng,
+    pub(crate) hosts: Hosts,
     pub(crate) busy_probe: Arc<dyn BusyProbe>,
     load_pace: LoadPace,
     operations: Operations,
@@ -144,6 +146,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             groups: BTreeMap::new(),
             conditions: Conditions::default(),
             rng: SmallRng::seed_from_u64(seed),
+            hosts: Hosts::default(),
             busy_probe,
             load_pace: LoadPace::default(),
             operations: Operations::default(),
@@ -341,10 +344,12 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         let Some(group) = self.groups.get_mut(name) else {
             return;
         };
+        let reserve = &self.config.host_headroom;
+        let host = self.hosts.gate(&group.launch_template, reserve, now.mono);
         let around = Circumstances {
             targets: &targets,
             calls: self.operations.busy(),
-            host_saturated: None,
+            host_saturated: host.as_ref().err().map(String::as_str),
             now: now.mono,
         };
         let Plan { actions, held_back } = plan(group, around, &mut self.rng);

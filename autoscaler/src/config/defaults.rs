@@ -15,6 +15,8 @@ pub(super) struct Defaults {
     pub(super) health_check_grace_period: Duration,
     pub(super) default_instance_warmup: Duration,
     pub(super) termination_policy: TerminationPolicy,
+    /// Whether the host is looked at before a launch.
+    pub(super) host_headroom: bool,
 }
 
 /// For a laptop: containers start in two seconds and requests last less than a few.
@@ -31,6 +33,7 @@ const FAST: Defaults = Defaults {
     default_instance_warmup: Duration::from_secs(15),
     // Zones are labels on one machine here; work under way is real.
     termination_policy: TerminationPolicy::LeastBusy,
+    host_headroom: true,
 };
 
 /// What the AWS console fills in, so that the tutorial's timing holds.
@@ -44,7 +47,13 @@ const AWS: Defaults = Defaults {
     // `DefaultInstanceWarmup` is unset in AWS until someone sets it.
     default_instance_warmup: Duration::ZERO,
     termination_policy: TerminationPolicy::Default,
+    // AWS's hosts are never full.
+    host_headroom: false,
 };
+
+/// For who works at the machine: below it a desktop stutters.
+pub(super) const HOST_CPU_PERCENT: f64 = 10.0;
+pub(super) const HOST_MEMORY_BYTES: u64 = 512 << 20;
 
 /// ELB's `HealthCheckPath`.
 pub(super) const HEALTH_CHECK_PATH: &str = "/";

@@ -7,6 +7,7 @@ mod busy_check;
 mod defaults;
 mod fault;
 mod file;
+mod host_headroom;
 mod limits;
 mod node;
 mod reader;
@@ -30,6 +31,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     busy_check::{BusyCheck, BusyQuestion},
     fault::{Fault, Faults},
+    host_headroom::HostHeadroom,
     termination_policy::TerminationPolicy,
 };
 use crate::launch_template::LaunchTemplate;
@@ -54,6 +56,7 @@ pub struct Config {
     pub auto_scaling_groups: BTreeMap<String, AutoScalingGroup>,
     pub target_groups: BTreeMap<String, TargetGroup>,
     pub load_balancers: BTreeMap<String, LoadBalancer>,
+    pub host_headroom: HostHeadroom,
 }
 
 impl Config {

@@ -98,6 +98,11 @@ fn example_is_what_it_says() {
         auto_scaling_groups: BTreeMap::from([("web".to_owned(), group)]),
         target_groups: BTreeMap::from([("web".to_owned(), target_group)]),
         load_balancers: BTreeMap::from([("exercise-lb".to_owned(), load_balancer)]),
+        host_headroom: HostHeadroom {
+            enabled: true,
+            cpu_percent: 10.0,
+            memory_bytes: 512 << 20,
+        },
     };
     assert_eq!(Config::example(), expected);
     for provider in [ProviderKind::Process, ProviderKind::Docker] {
@@ -163,6 +168,7 @@ target_groups: {{ g: {{}} }}
             _ => [TerminationPolicy::Default],
         };
         assert_eq!(alone.termination_policies, policies);
+        assert_eq!(config.host_headroom.enabled, pace.is_empty());
     }
 }
 

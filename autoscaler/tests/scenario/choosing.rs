@@ -405,3 +405,56 @@ async fn group_moves_out_of_a_zone_that_it_lost() {
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(cloud.provider.launched().len(), 3);
 }
+
+#[tokio::test(start_paused = true)]
+async fn full_host_stops_growth_and_says_so_once() {
+    for (host, word) in [
+        ((0.05, 8 << 30), "saturated"),
+        ((2.0, 100 << 20), "short of memory"),
+    ] {
+        let cloud = cloud_of(1, "").await;
+        cloud.weather(|weather| weather.host = Some(host));
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        cloud.scale(2, 8, 4).await.unwrap();
+        cloud.until_in_service(2, SOON).await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(cloud.in_service().len(), 2, "min_size and no more");
+        let condition = cloud.condition(ConditionKind::HostSaturated).unwrap();
+        assert!(condition.contains(word), "{condition}");
+        let refused = cloud.group().activities.into_iter();
+        let refused: Vec<_> = refused
+            .filter(|activity| activity.status_code == ActivityStatus::Failed)
+            .collect();
+        assert_eq!(refused.len(), 1, "{refused:#?}");
+        assert!(
+            refused[0].cause.contains("desired (4)"),
+            "{}",
+            refused[0].cause
+        );
+
+        // One that is lost is replaced up to min_size.
+        let lost = cloud.in_service()[0].clone();
+        cloud.provider.exit(&lost, "exit code 1");
+        cloud
+            .until("a replacement", Duration::from_secs(30), |cloud| {
+                cloud.in_service().len() == 2 && !cloud.in_service().contains(&lost)
+            })
+            .await;
+        cloud.weather(|weather| weather.host = None);
+        cloud.until_in_service(4, Duration::from_secs(60)).await;
+        assert_eq!(cloud.condition(ConditionKind::HostSaturated), None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn full_host_is_filled_where_the_file_says_so() {
+    let file = config("").replace(
+        "version: 1",
+        "version: 1\nhost_headroom: { enabled: false }",
+    );
+    let cloud = Cloud::with_config(&file).await;
+    cloud.weather(|weather| weather.host = Some((0.0, 0)));
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    cloud.scale(0, 8, 4).await.unwrap();
+    cloud.until_in_service(4, SOON).await;
+}

@@ -57,6 +57,9 @@ pub(super) struct Weather {
     pub(super) in_flight: u64,
     /// What instances say when they are asked whether they may go; the others are idle.
     pub(super) busy: BTreeMap<InstanceId, BusyAnswer>,
+    /// Idle cores of the host's two, and what it has of memory; it has plenty where nothing
+    /// is said.
+    pub(super) host: Option<(f64, u64)>,
     /// Who was asked, each time.
     pub(super) asked: Vec<InstanceId>,
 }
@@ -108,6 +111,7 @@ impl Cloud {
             provider: self.provider.clone(),
             weather: Arc::clone(&self.weather),
             counters: Mutex::default(),
+            host: Mutex::default(),
         };
         self.seed += 1;
         let mut rng = SmallRng::seed_from_u64(self.seed);
@@ -448,6 +452,24 @@ struct FakeAgent {
     provider: FakeProvider,
     weather: Arc<Mutex<Weather>>,
     counters: Mutex<BTreeMap<InstanceId, (Instant, f64)>>,
+    /// When the host was last read, its CPUs' time and how much of it was idle.
+    host: Mutex<Option<(Instant, f64, f64)>>,
+}
+
+impl FakeAgent {
+    fn host(&self, told: Option<(f64, u64)>, now: Instant) -> String {
+        let (idle_cores, memory) = told.unwrap_or((2.0, 8 << 30));
+        let mut host = self.host.lock().unwrap();
+        let (at, total, idle) = host.get_or_insert((now, 0.0, 0.0));
+        let passed = (now - *at).as_secs_f64();
+        (*at, *total, *idle) = (now, *total + 2.0 * passed, *idle + idle_cores * passed);
+        let cpu = |cpu: u32, mode: &str, seconds: f64| {
+            format!("node_cpu_seconds_total{{cpu=\"{cpu}\",mode=\"{mode}\"}} {seconds}\n")
+        };
+        cpu(0, "idle", *idle)
+            + &cpu(1, "user", *total - *idle)
+            + &format!("node_memory_MemAvailable_bytes {memory}\n")
+    }
 }
 
 impl MetricSource for FakeAgent {
@@ -466,7 +488,7 @@ impl MetricSource for FakeAgent {
             .map_err(|error| ScrapeError(error.to_string()))?;
         let (now, weather) = (Instant::now(), self.weather.lock().unwrap());
         let mut counters = self.counters.lock().unwrap();
-        let mut text = String::new();
+        let mut text = self.host(weather.host, now);
         for instance in listed {
             let percent = weather
                 .cpu

@@ -90,3 +90,106 @@ fn mistaken_choices_say_what_to_do() {
         assert_eq!(mistakes(&format!("    {line}\n")), [expected]);
     }
 }
+
+#[test]
+fn busy_check_is_a_path_or_a_command() {
+    let check = |lines: &str| {
+        group(&format!("    busy_check: {lines}\n"))
+            .busy_check
+            .unwrap()
+    };
+    assert_eq!(
+        check("{ path: /busy }"),
+        BusyCheck {
+            question: BusyQuestion::Path("/busy".to_owned()),
+            timeout: Duration::from_secs(2),
+            interval: Duration::from_secs(5),
+        }
+    );
+    let asked = check("{ command: [test, -e, /run/busy], timeout: 500ms, interval: 1m }");
+    let command = ["test", "-e", "/run/busy"].map(str::to_owned).to_vec();
+    assert_eq!(asked.question, BusyQuestion::Command(command));
+    assert_eq!(asked.interval, Duration::from_secs(60));
+    for (value, expected) in [
+        (
+            "{}",
+            "busy_check: nothing to ask; add path: /busy, or command: [...]",
+        ),
+        (
+            "{ path: /busy, command: [busy] }",
+            "busy_check.command: command stands beside path; keep one of the two",
+        ),
+        (
+            "{ path: busy }",
+            "busy_check.path: `busy` is not a path; begin with /, such as /health",
+        ),
+        (
+            "{ path: /busy, interval: 1s }",
+            "busy_check.interval: `1s` is out of range; write 2s to 5m",
+        ),
+        ("{ url: /busy }", "busy_check.url: unknown key; write path"),
+    ] {
+        assert_eq!(mistakes(&format!("    busy_check: {value}\n")), [expected]);
+    }
+}
+
+#[test]
+fn protection_and_distribution_are_read() {
+    let group = group(
+        "    new_instances_protected_from_scale_in: true\n    capacity_distribution: balanced-only\n",
+    );
+    assert!(group.new_instances_protected_from_scale_in);
+    assert_eq!(
+        group.capacity_distribution,
+        CapacityDistributionStrategy::BalancedOnly
+    );
+    assert_eq!(
+        mistakes("    capacity_distribution: balanced\n").len(),
+        1,
+        "{:?}",
+        mistakes("    capacity_distribution: balanced\n")
+    );
+}
+
+#[test]
+fn headroom_is_a_share_and_a_size() {
+    let read = |value: &str| parse(&format!("version: 1\nhost_headroom: {value}\n"));
+    let found = read("{ cpu: 2.5%, memory: 1GiB, enabled: false }")
+        .unwrap()
+        .host_headroom;
+    assert_eq!(
+        found,
+        HostHeadroom {
+            enabled: false,
+            cpu_percent: 2.5,
+            memory_bytes: 1 << 30,
+        }
+    );
+    for (value, expected) in [
+        ("{ cpu: 10 }", "cpu: `10` has no unit; write 10%"),
+        (
+            "{ cpu: 101% }",
+            "cpu: `101%` is out of range; write 0% to 100%",
+        ),
+        (
+            "{ cpu: -1% }",
+            "cpu: `-1%` is out of range; write 0% to 100%",
+        ),
+        (
+            "{ cpu: NaN% }",
+            "cpu: `NaN%` is out of range; write 0% to 100%",
+        ),
+        (
+            "{ cpu: ten% }",
+            "cpu: `ten%` is not a share; write a number and %, such as 10%",
+        ),
+        ("{ ram: 1GiB }", "ram: unknown key; write memory"),
+    ] {
+        let refused = read(value).unwrap_err();
+        let faults: Vec<_> = refused.into_iter().map(Fault::to_string).collect();
+        assert!(
+            faults.len() == 1 && faults[0].ends_with(&format!("host_headroom.{expected}")),
+            "{faults:?}"
+        );
+    }
+}
