@@ -5,9 +5,10 @@ use std::{fs, path::Path, time::Duration};
 use bytes::Bytes;
 use hyper::{Method, StatusCode};
 use minicloud_autoscaler::{
-    api::{ExecRequest, FaultBody, Instances, TerminateInstance},
+    api::{ExecRequest, FaultBody, Instances, ResolveForeignChanges, TerminateInstance},
     command::{CapacityUpdate, InstanceProtection},
     describe::{Activity, AutoScalingGroup, View},
+    foreign_change::Resolution,
     instance::InstanceId,
 };
 use serde::de::DeserializeOwned;
@@ -78,6 +79,16 @@ impl ControlApi {
         let body = to_json(&TerminateInstance {
             should_decrement_desired_capacity,
         });
+        parse(&self.call(Method::POST, &path, Some(body)).await?)
+    }
+
+    pub(crate) async fn resolve(
+        &self,
+        group: &str,
+        resolution: Resolution,
+    ) -> Result<AutoScalingGroup, Failure> {
+        let path = format!("/v1/groups/{}/foreign-changes", segment(group));
+        let body = to_json(&ResolveForeignChanges { resolution });
         parse(&self.call(Method::POST, &path, Some(body)).await?)
     }
 

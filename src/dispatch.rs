@@ -33,6 +33,7 @@ async fn dispatch(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Activities(args) => verb::activities::run(args).await,
         Verb::Protect(args) => verb::protect::run(args).await,
         Verb::Terminate(args) => verb::terminate::run(args).await,
+        Verb::Resolve(args) => verb::resolve::run(args).await,
         Verb::Scale(args) => verb::scale::run(args).await,
         Verb::Healthcheck(args) => verb::healthcheck::run(args).await,
         Verb::Validate(args) => verb::validate::run(args),

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use crate::{describe::Activity, instance::InstanceId};
+use crate::{describe::Activity, foreign_change::Resolution, instance::InstanceId};
 
 /// A request to the loop; it is answered once recorded, not once carried out.
 #[derive(Debug)]
@@ -16,6 +16,12 @@ pub enum Command {
     SetInstanceProtection {
         name: String,
         protection: InstanceProtection,
+        reply: oneshot::Sender<Result<(), CommandError>>,
+    },
+    /// What becomes of what somebody else did, where it was only reported.
+    ResolveForeignChanges {
+        name: String,
+        resolution: Resolution,
         reply: oneshot::Sender<Result<(), CommandError>>,
     },
     TerminateInstanceInAutoScalingGroup {

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     config::{
-        BusyCheck, CapacityDistributionStrategy, HealthCheckType, Pace, ScalingPolicy,
-        TerminationPolicy,
+        BusyCheck, CapacityDistributionStrategy, ForeignChanges, HealthCheckType, Pace,
+        ScalingPolicy, TerminationPolicy,
     },
     instance::{InstanceId, LifecycleState},
 };
@@ -65,6 +65,8 @@ pub struct AutoScalingGroup {
     pub busy_check: Option<BusyCheck>,
     #[serde(default)]
     pub capacity_distribution: CapacityDistributionStrategy,
+    #[serde(default)]
+    pub foreign_changes: ForeignChanges,
     pub instances: Vec<Instance>,
     pub conditions: Vec<Condition>,
     /// Average over warmed instances of the last scale-out window, percent; absent without data.
@@ -206,6 +208,8 @@ pub enum ConditionKind {
     HostSaturated,
     /// A zone refuses launches.
     AvailabilityZoneImpaired,
+    /// Somebody else removed, stopped or started instances, and nothing is done about it.
+    ForeignChange,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,7 +3,10 @@
 #[cfg(test)]
 pub(crate) mod sample;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -14,6 +17,7 @@ use crate::{
     conduct::Conduct,
     config::{self, CapacityDistributionStrategy, HealthCheckType},
     describe::Decision,
+    foreign_change::ForeignChange,
     instance::{InstanceId, LifecycleState},
     launch_backoff::{Allowance, LaunchBackoff},
     launch_template::LaunchTemplate,
@@ -40,6 +44,11 @@ pub struct Group {
     /// Why the desired capacity was changed, until the group has it: goes into the cause of
     /// what follows from the change.
     pub capacity_cause: String,
+    /// Carry the group's mark and were not launched by it; kept out until somebody says what
+    /// they are.
+    pub uninvited: BTreeSet<InstanceId>,
+    /// The store knew nothing of it: what carries its mark is its own.
+    pub is_new: bool,
     /// No longer in the file: everything it has is ended, then it is forgotten.
     pub retired: bool,
 }
@@ -156,6 +165,8 @@ pub struct Instance {
     pub conduct: Conduct,
     /// Why it should be replaced, while that lasts.
     pub unhealthy: Option<String>,
+    /// What somebody else did to it, while nothing is done about that.
+    pub foreign_change: Option<ForeignChange>,
     /// Never a victim of scale-in; health checks replace it all the same.
     pub protected_from_scale_in: bool,
     pub busyness: Busyness,
@@ -193,6 +204,7 @@ impl Instance {
             cpu: CpuHistory::default(),
             conduct: Conduct::default(),
             unhealthy: None,
+            foreign_change: None,
             protected_from_scale_in: false,
             busyness: Busyness::default(),
             recallable: false,

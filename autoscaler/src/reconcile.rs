@@ -7,6 +7,7 @@ mod apply;
 mod ask_busy;
 mod decide;
 mod execute;
+mod foreign;
 mod hold_back;
 mod protection;
 mod publish;
@@ -38,7 +39,7 @@ use crate::{
     metric::Scrape,
     metrics::Metrics,
     now::{Clock, Now},
-    observe::{Sight, observe},
+    observe::{Change, Sight, observe},
     operations::Operations,
     plan::{Circumstances, Plan, plan},
     provider::{InstanceProvider, ObservedInstance, ProviderError},
@@ -336,9 +337,18 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             targets: &targets,
             busy: self.operations.busy(),
         };
-        for change in observe(group, &sight, now) {
+        let was_new = std::mem::take(&mut group.is_new);
+        for change in observe(group, was_new, &sight, now) {
+            let adopted = match &change {
+                Change::Adopted(id) => Some(id.clone()),
+                _ => None,
+            };
             self.record_change(name, change, now);
+            if let Some(id) = adopted {
+                self.weigh_adoption(name, &id, was_new, now);
+            }
         }
+        self.report_foreign_changes(name, now);
         self.decide(name, now);
         self.wake(name, &targets, now);
         let Some(group) = self.groups.get_mut(name) else {

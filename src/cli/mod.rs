@@ -14,8 +14,8 @@ pub(crate) use self::{
     role::{AgentArgs, AutoscalerArgs, BalancingArgs, LbArgs, LogFormat, ProviderName, UpArgs},
     verb::{
         ActivitiesArgs, Connection, DemoArgs, DemoVerb, ExecArgs, HealthcheckArgs, InstancesArgs,
-        Output, ProtectArgs, Reading, ScaleArgs, StressArgs, SweepArgs, TargetsArgs, TerminateArgs,
-        ValidateArgs, WhichRuleArgs, WhyArgs,
+        Output, ProtectArgs, Reading, ResolveArgs, ScaleArgs, StressArgs, SweepArgs, TargetsArgs,
+        TerminateArgs, ValidateArgs, WhichRuleArgs, WhyArgs,
     },
 };
 
@@ -54,6 +54,8 @@ pub(crate) enum Verb {
     Protect(ProtectArgs),
     /// End an instance; its group replaces it unless told to do without.
     Terminate(TerminateArgs),
+    /// Say what becomes of instances that somebody else removed, stopped or started.
+    Resolve(ResolveArgs),
     /// Run a command in an instance; its exit code becomes this one's.
     Exec(ExecArgs),
     /// Watch a group grow and shrink.
@@ -116,6 +118,7 @@ mod tests {
             "scale web --min 0 --max 0 --desired 0 --wait",
             "protect i-0123abcd i-0123abce --off",
             "terminate i-0123abcd --decrement -o json",
+            "resolve web --adopt",
             "demo stress web --for 90s",
             "validate",
             "sweep",

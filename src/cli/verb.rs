@@ -150,6 +150,27 @@ pub(crate) struct TerminateArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ResolveArgs {
+    #[arg(value_name = "GROUP")]
+    pub(crate) group: String,
+    #[command(flatten)]
+    pub(crate) word: ResolutionWord,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct ResolutionWord {
+    /// They were meant: the desired capacity follows.
+    #[arg(long)]
+    pub(crate) adopt: bool,
+    /// Undo them: replace what is gone, end what was added.
+    #[arg(long)]
+    pub(crate) revert: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ExecArgs {
     #[command(flatten)]
     pub(crate) connection: Connection,

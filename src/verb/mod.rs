@@ -7,6 +7,7 @@ pub(crate) mod groups;
 pub(crate) mod healthcheck;
 pub(crate) mod instances;
 pub(crate) mod protect;
+pub(crate) mod resolve;
 pub(crate) mod scale;
 pub(crate) mod status;
 pub(crate) mod sweep;

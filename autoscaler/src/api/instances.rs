@@ -9,11 +9,11 @@ use super::{
     fault::Fault,
     groups::{Answer, find, group},
     segment::Segment,
-    wire::{Instances, TerminateInstance},
+    wire::{Instances, ResolveForeignChanges, TerminateInstance},
 };
 use crate::{
     command::{Command, CommandError, InstanceProtection},
-    describe::{Activity, AutoScalingGroup},
+    describe::{Activity, AutoScalingGroup, Condition, ConditionKind},
     instance::InstanceId,
 };
 
@@ -55,6 +55,27 @@ pub(super) async fn terminate(
     })
     .await?;
     Ok(Json(activity))
+}
+
+/// Says what becomes of what somebody else did to the group.
+pub(super) async fn resolve(
+    State(api): State<Arc<Api>>,
+    Segment(name): Segment,
+    JsonBody(request): JsonBody<ResolveForeignChanges>,
+) -> Answer<AutoScalingGroup> {
+    ask(&api, |reply| Command::ResolveForeignChanges {
+        name: name.clone(),
+        resolution: request.resolution,
+        reply,
+    })
+    .await?;
+    let mut view = api.view.clone();
+    let is_foreign = |condition: &Condition| condition.kind == ConditionKind::ForeignChange;
+    let shown = view.wait_for(|view| {
+        find(view, &name).is_some_and(|group| !group.conditions.iter().any(is_foreign))
+    });
+    drop(timeout(SHOWS_WITHIN, shown).await);
+    group(&api, &name, AutoScalingGroup::clone)
 }
 
 /// Hands the loop a command and waits until it has recorded it.

@@ -6,6 +6,7 @@
 //! GET, PATCH /v1/groups/{name}                   one group; PATCH takes a CapacityUpdate
 //! GET        /v1/groups/{name}/instances         {"instances": [..]}
 //! PUT        /v1/groups/{name}/instances/protection  SetInstanceProtection
+//! POST       /v1/groups/{name}/foreign-changes   says what becomes of them
 //! GET        /v1/groups/{name}/activities        {"activities": [..]}, newest first, ?max_records=
 //! GET        /v1/groups/{name}/decision          the last decision with its inputs
 //! GET        /v1/target-groups                   {"target_groups": [..]}
@@ -60,7 +61,8 @@ pub use self::{
     serve::{Listener, serve},
     wire::{
         Activities, AutoScalingGroups, ExecFrame, ExecRequest, FaultBody, FaultDetail, Instances,
-        Listeners, RequestFailures, TargetGroups, TargetHealthDescriptions, TerminateInstance,
+        Listeners, RequestFailures, ResolveForeignChanges, TargetGroups, TargetHealthDescriptions,
+        TerminateInstance,
     },
 };
 use crate::{command::Command, describe::View, load_balancer_link::LoadBalancerLink};
@@ -99,6 +101,10 @@ pub fn router(api: Arc<Api>, access: Access) -> Router {
         .route(
             "/v1/groups/{name}/instances/protection",
             put(instances::protect),
+        )
+        .route(
+            "/v1/groups/{name}/foreign-changes",
+            post(instances::resolve),
         )
         .route("/v1/instances/{id}/terminate", post(instances::terminate))
         .route("/v1/groups/{name}/activities", get(groups::activities))

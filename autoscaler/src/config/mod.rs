@@ -7,6 +7,7 @@ mod busy_check;
 mod defaults;
 mod fault;
 mod file;
+mod foreign_changes;
 mod host_headroom;
 mod limits;
 mod node;
@@ -31,6 +32,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     busy_check::{BusyCheck, BusyQuestion},
     fault::{Fault, Faults},
+    foreign_changes::ForeignChanges,
     host_headroom::HostHeadroom,
     termination_policy::TerminationPolicy,
 };
@@ -139,6 +141,7 @@ pub struct AutoScalingGroup {
     /// None: nobody is asked.
     pub busy_check: Option<BusyCheck>,
     pub capacity_distribution: CapacityDistributionStrategy,
+    pub foreign_changes: ForeignChanges,
 }
 
 /// What becomes of a launch that its zone refuses: `CapacityDistributionStrategy` of botocore's

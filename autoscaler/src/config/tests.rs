@@ -66,6 +66,7 @@ fn example_is_what_it_says() {
         new_instances_protected_from_scale_in: false,
         busy_check: None,
         capacity_distribution: CapacityDistributionStrategy::BalancedBestEffort,
+        foreign_changes: ForeignChanges::Revert,
     };
     let target_group = TargetGroup {
         name: "web".to_owned(),

@@ -1,6 +1,9 @@
 //! Groups for unit tests.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -41,6 +44,8 @@ pub(crate) fn group(policies: &[TerminationPolicy], desired_capacity: u32) -> Gr
         zone_refusals: BTreeMap::new(),
         decision: None,
         capacity_cause: String::new(),
+        uninvited: BTreeSet::new(),
+        is_new: false,
         retired: false,
     }
 }

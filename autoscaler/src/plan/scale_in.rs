@@ -28,7 +28,13 @@ pub(super) fn plan(
         .copied()
         .filter(|instance| group.retired || !instance.protected_from_scale_in)
         .collect();
-    let chosen = choose(group, &unprotected, surplus, around, rng);
+    // What somebody else has ended already costs nothing more.
+    let (gone, there): (Vec<&Instance>, Vec<&Instance>) = unprotected
+        .iter()
+        .partition(|instance| instance.foreign_change.is_some());
+    let gone: Vec<&Instance> = gone.into_iter().take(surplus).collect();
+    let mut chosen = choose(group, &there, surplus - gone.len(), around, rng);
+    chosen.ready.extend(gone);
     let spread = Spread::over(&group.spec.availability_zones, healthy.iter().copied());
     let desired = group.capacity.desired_capacity;
     for victim in &chosen.ready {

@@ -95,7 +95,9 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             max_size: spec.max_size,
             desired_capacity: spec.desired_capacity,
         };
-        let record = capacity::merge(self.ledger.store.capacity(name)?, file, now.wall);
+        let stored = self.ledger.store.capacity(name)?;
+        let is_new = stored.is_none();
+        let record = capacity::merge(stored, file, now.wall);
         self.ledger.store.put_capacity(name, &record)?;
         let deregistration_delay = longest_delay(&self.config, spec);
         let existing = self.groups.remove(name);
@@ -128,6 +130,8 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             zone_refusals,
             decision,
             capacity_cause: record.cause,
+            uninvited: std::collections::BTreeSet::new(),
+            is_new,
             retired: false,
         };
         self.groups.insert(name.to_owned(), group);
@@ -156,6 +160,11 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                 protection,
                 reply,
             } => drop(reply.send(self.set_instance_protection(&name, &protection))),
+            Command::ResolveForeignChanges {
+                name,
+                resolution,
+                reply,
+            } => drop(reply.send(self.resolve_foreign_changes(&name, resolution, now))),
             Command::TerminateInstanceInAutoScalingGroup {
                 instance_id,
                 should_decrement_desired_capacity,
@@ -301,6 +310,8 @@ impl Group {
             zone_refusals: std::collections::BTreeMap::new(),
             decision: None,
             capacity_cause: String::new(),
+            uninvited: std::collections::BTreeSet::new(),
+            is_new: true,
             retired: true,
         };
         group.retire();

@@ -211,6 +211,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         | Change::InService(id)
         | Change::LaunchFailed(id, _)
         | Change::Lost(id, _)
+        | Change::Removed(id)
         | Change::Terminated(id)) = &change;
         let Some(instance) = group.instances.get_mut(id) else {
             return;
@@ -266,6 +267,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                 instance.activity_id = Some(self.ledger.begin(activity));
                 self.ledger.record_instance(name, instance);
             }
+            Change::Removed(id) => self.follow_removal(name, id, now),
             Change::Terminated(_) => {
                 info!(asg.name = name, instance.id = %id, "terminated");
                 self.ledger.end(

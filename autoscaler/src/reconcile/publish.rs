@@ -162,6 +162,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             new_instances_protected_from_scale_in: spec.new_instances_protected_from_scale_in,
             busy_check: spec.busy_check.clone(),
             capacity_distribution: spec.capacity_distribution,
+            foreign_changes: spec.foreign_changes,
             instances: group
                 .instances
                 .values()

@@ -5,4 +5,5 @@ mod choosing;
 mod cloud;
 mod crash;
 mod failure;
+mod foreign;
 mod story;

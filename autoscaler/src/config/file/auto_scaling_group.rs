@@ -6,8 +6,8 @@ use std::{
 use super::{Names, busy_check, scaling_policy, termination_policies};
 use crate::{
     config::{
-        AutoScalingGroup, CapacityDistributionStrategy, HealthCheckType, MAX_SIZE, ProviderKind,
-        ScalingPolicy,
+        AutoScalingGroup, CapacityDistributionStrategy, ForeignChanges, HealthCheckType, MAX_SIZE,
+        ProviderKind, ScalingPolicy,
         defaults::{AVAILABILITY_ZONE, Defaults},
         fault::{Mistake, quoted},
         limits::Limits,
@@ -106,6 +106,12 @@ pub(in crate::config) const SECTION: Section = Section {
             Absent::Default("`balanced-best-effort`"),
             "Where a zone refuses a launch: another zone takes it, or it is tried again in the zone that lacks it.",
         ),
+        Key::new(
+            "foreign_changes",
+            Form::OneOf(FOREIGN_CHANGES),
+            Absent::Default("`revert`"),
+            "What becomes of an instance that somebody else removed, stopped or started: see [choosing-instances.md](choosing-instances.md).",
+        ),
     ],
     renamed: &[
         ("template", "launch_template"),
@@ -154,6 +160,8 @@ pub(in crate::config) const SECTION: Section = Section {
         ("env", "it belongs in launch_templates.NAME"),
     ],
 };
+
+const FOREIGN_CHANGES: &[&str] = &["adopt", "revert", "report"];
 
 const DISTRIBUTIONS: &[&str] = &["balanced-best-effort", "balanced-only"];
 
@@ -232,6 +240,11 @@ pub(super) fn read(
         CapacityDistributionStrategy::default(),
         distribution,
     );
+    let foreign_changes = fields.or(
+        "foreign_changes",
+        ForeignChanges::default(),
+        foreign_changes,
+    );
     let Sizes { min, max, desired } = sizes?;
     Some(AutoScalingGroup {
         name: name.to_owned(),
@@ -249,6 +262,7 @@ pub(super) fn read(
         new_instances_protected_from_scale_in: protected?,
         busy_check: busy_check?,
         capacity_distribution: distribution?,
+        foreign_changes: foreign_changes?,
     })
 }
 
@@ -328,6 +342,15 @@ fn default_check(balanced: bool) -> HealthCheckType {
 fn health_check_type(entry: &Entry<'_>) -> Option<HealthCheckType> {
     let kinds = [HealthCheckType::Ec2, HealthCheckType::Elb];
     entry.read(|kind| scalar::one_of(kind, HEALTH_CHECK_TYPES, &kinds))
+}
+
+fn foreign_changes(entry: &Entry<'_>) -> Option<ForeignChanges> {
+    let modes = [
+        ForeignChanges::Adopt,
+        ForeignChanges::Revert,
+        ForeignChanges::Report,
+    ];
+    entry.read(|word| scalar::one_of(word, FOREIGN_CHANGES, &modes))
 }
 
 fn distribution(entry: &Entry<'_>) -> Option<CapacityDistributionStrategy> {

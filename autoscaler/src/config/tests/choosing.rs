@@ -193,3 +193,14 @@ fn headroom_is_a_share_and_a_size() {
         );
     }
 }
+
+#[test]
+fn foreign_changes_are_one_of_three() {
+    let read = |word: &str| group(&format!("    foreign_changes: {word}\n")).foreign_changes;
+    assert_eq!(read("adopt"), ForeignChanges::Adopt);
+    assert_eq!(read("report"), ForeignChanges::Report);
+    assert_eq!(
+        mistakes("    foreign_changes: ignore\n"),
+        ["foreign_changes: unknown value `ignore`; write adopt or revert or report"]
+    );
+}
