@@ -204,3 +204,16 @@ fn foreign_changes_are_one_of_three() {
         ["foreign_changes: unknown value `ignore`; write adopt or revert or report"]
     );
 }
+
+#[test]
+fn sample_has_every_key_of_choosing() {
+    let config = parse(balancer::EVERY_KEY).unwrap();
+    let web = &config.auto_scaling_groups["web"];
+    assert_eq!(web.termination_policies.len(), 2);
+    assert_eq!(web.foreign_changes, ForeignChanges::Report);
+    let workers = config.auto_scaling_groups["workers"].busy_check.clone();
+    assert!(matches!(
+        workers.unwrap().question,
+        BusyQuestion::Command(_)
+    ));
+}
