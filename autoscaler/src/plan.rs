@@ -217,7 +217,9 @@ fn is_drained(group: &Group, instance: &Instance, around: Circumstances<'_>) -> 
     let waited = around.now - since;
     target_groups.is_empty()
         || waited >= group.deregistration_delay
-        || (waited >= LEAST_DRAIN && around.targets.is_drained(target_groups, &instance.id))
+        || (waited >= LEAST_DRAIN
+            && around.targets.is_reported_since(since)
+            && around.targets.is_drained(target_groups, &instance.id))
 }
 
 /// Instances that drain and can serve again, the most fit first.

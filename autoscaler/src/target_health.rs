@@ -15,7 +15,8 @@ pub const REPORT_STALE_AFTER: Duration = Duration::from_secs(5);
 pub struct TargetHealthIndex<'a> {
     by_target: BTreeMap<(&'a str, &'a str), &'a TargetHealthDescription>,
     by_group: BTreeMap<&'a str, &'a TargetGroupReport>,
-    reported: bool,
+    /// When the report came.
+    at: Option<Instant>,
 }
 
 impl<'a> TargetHealthIndex<'a> {
@@ -24,7 +25,7 @@ impl<'a> TargetHealthIndex<'a> {
         Self {
             by_target: BTreeMap::new(),
             by_group: BTreeMap::new(),
-            reported: false,
+            at: None,
         }
     }
 
@@ -41,13 +42,19 @@ impl<'a> TargetHealthIndex<'a> {
         Self {
             by_target,
             by_group: groups.map(|g| (g.target_group.as_str(), g)).collect(),
-            reported: true,
+            at: Some(received.at),
         }
     }
 
     /// False: the balancer is silent, and nothing may be concluded about any target.
     pub fn is_reported(&self) -> bool {
-        self.reported
+        self.at.is_some()
+    }
+
+    /// Whether what is said here was said after `moment`. A target that drains for the second
+    /// time must not be taken for drained by what was said of the first.
+    pub fn is_reported_since(&self, moment: Instant) -> bool {
+        self.at.is_some_and(|at| at >= moment)
     }
 
     pub fn get(&self, target_group: &str, id: &InstanceId) -> Option<&'a TargetHealthDescription> {

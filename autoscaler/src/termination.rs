@@ -77,6 +77,12 @@ fn choose_victim<'a>(
 ) -> &'a Instance {
     let policies = &scene.group.spec.termination_policies;
     let mut left = in_zones(candidates, spread, policies);
+    keep_least(&mut left, |one| {
+        !spread.is_left_behind(&one.availability_zone)
+    });
+    // AWS does not say what becomes of those on their way. They serve nobody yet, so their
+    // loss is no outage.
+    keep_least(&mut left, |one| one.is_in_service());
     for policy in policies {
         narrow(*policy, &mut left, scene, spread);
     }

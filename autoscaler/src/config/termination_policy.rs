@@ -14,8 +14,8 @@ pub enum TerminationPolicy {
     /// Another template than the group's first, then the oldest version of the group's.
     OldestLaunchTemplate,
     ClosestToNextInstanceHour,
-    /// Not AWS's: the instance whose loss costs least. Not in service yet, outdated template,
-    /// fewest requests in flight, lowest CPU, fullest zone, newest.
+    /// Not AWS's: the instance whose loss costs least. Outdated template, fewest requests in
+    /// flight, lowest CPU, fullest zone, newest.
     LeastBusy,
 }
 

@@ -1,3 +1,8 @@
+use std::sync::Arc;
+
+use minicloud_lb_api::{
+    Report, TargetDescription, TargetHealth, TargetHealthDescription, TargetState,
+};
 use proptest::prelude::*;
 use rand::{SeedableRng, rngs::SmallRng};
 
@@ -6,6 +11,7 @@ use crate::{
     busy::BusyAnswer,
     config::{BusyCheck, BusyQuestion, CapacityDistributionStrategy, TerminationPolicy},
     group::sample,
+    load_balancer_link::ReceivedReport,
     termination::zone_tolerance,
 };
 
@@ -205,6 +211,58 @@ fn drained_instance_is_recalled_rather_than_ended() {
         matches!(&*plan.actions, [Action::Recall { .. }]),
         "{plan:?}"
     );
+}
+
+#[test]
+fn earlier_drain_says_nothing_of_this_one() {
+    let mut world = World::new(&[TerminationPolicy::LeastBusy], 0, &["a"]);
+    world.group.spec.target_groups = vec!["web".to_owned()];
+    world.group.deregistration_delay = MINUTE;
+    let since = world.now;
+    world.step();
+    let report = ReceivedReport {
+        at: since,
+        report: Arc::new(Report {
+            snapshot_version: 1,
+            targets: vec![TargetHealthDescription {
+                target_group: "web".to_owned(),
+                target: TargetDescription {
+                    id: sample::id(1).to_string(),
+                    address: "127.0.0.1:1".to_owned(),
+                    port: 1,
+                    availability_zone: None,
+                },
+                target_health: TargetHealth {
+                    state: TargetState::Draining,
+                    reason: None,
+                    description: None,
+                },
+                in_flight: 0,
+                request_count: 0,
+                anomaly_detection: None,
+            }],
+            target_groups: Vec::new(),
+            faults: Vec::new(),
+            request_failures: Vec::new(),
+        }),
+    };
+    let ends = |world: &mut World, at: Instant| {
+        let report = ReceivedReport {
+            at,
+            ..report.clone()
+        };
+        let around = Circumstances {
+            targets: &TargetHealthIndex::new(Some(&report), world.now),
+            calls: &BTreeSet::new(),
+            host_saturated: None,
+            now: world.now,
+        };
+        !plan(&world.group, around, &mut world.rng)
+            .actions
+            .is_empty()
+    };
+    assert!(!ends(&mut world, since - Duration::from_millis(1)));
+    assert!(ends(&mut world, since));
 }
 
 #[test]

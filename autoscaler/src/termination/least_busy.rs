@@ -1,5 +1,5 @@
-//! The instance whose loss costs least, one rule after another: not in service yet, outdated
-//! template, fewest in flight, lowest CPU, fullest zone, newest.
+//! The instance in service whose loss costs least, one rule after another: outdated template,
+//! fewest in flight, lowest CPU, fullest zone, newest.
 
 use std::{cmp::Reverse, time::Duration};
 
@@ -12,10 +12,6 @@ const CPU_TOLERANCE_PERCENT: f64 = 10.0;
 const CPU_WINDOW: Duration = Duration::from_secs(30);
 
 pub(super) fn narrow(left: &mut Vec<&Instance>, scene: Scene<'_>, spread: &Spread<'_>) {
-    keep_least(left, |instance| {
-        !spread.is_left_behind(&instance.availability_zone)
-    });
-    keep_least(left, |instance| instance.is_in_service());
     keep_least(left, |instance| !is_outdated(scene.group, instance));
 
     let target_groups = &scene.group.spec.target_groups;

@@ -8,6 +8,7 @@ use crate::{
         OldestInstance, OldestLaunchTemplate,
     },
     group::sample,
+    instance::LifecycleState,
 };
 
 const NONE: TargetHealthIndex<'static> = TargetHealthIndex::silent();
@@ -114,15 +115,29 @@ fn zone_that_the_group_left_empties_first() {
 }
 
 #[test]
+fn instance_on_its_way_goes_before_one_that_serves() {
+    let now = Instant::now();
+    for policy in TerminationPolicy::ALL {
+        let mut group = group(&[policy], &[("a", 50, "web", 3), ("b", 1, "web", 3)], now);
+        for pending in [1, 2] {
+            for (id, instance) in &mut group.instances {
+                instance.lifecycle_state = match *id == sample::id(pending) {
+                    true => LifecycleState::Pending,
+                    false => LifecycleState::InService,
+                };
+            }
+            assert_eq!(victims(&group, 1, now, 1), [pending], "{policy}");
+        }
+    }
+}
+
+#[test]
 fn least_busy_prefers_what_costs_least() {
     let now = Instant::now();
     let rows = [("a", 70, "web", 3), ("a", 50, "web", 3), ("b", 5, "web", 2)];
-    let mut group = group(&[LeastBusy], &rows, now);
+    let group = group(&[LeastBusy], &rows, now);
     // An outdated one, though its zone has fewest.
     assert_eq!(victims(&group, 3, now, 1), [3, 2, 1]);
-    let first = group.instances.get_mut(&sample::id(1)).unwrap();
-    first.lifecycle_state = crate::instance::LifecycleState::Pending;
-    assert_eq!(victims(&group, 1, now, 1), [1], "it serves nobody yet");
 }
 
 fn any_rows() -> impl Strategy<Value = Vec<Row>> {
