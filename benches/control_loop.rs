@@ -24,8 +24,10 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::BoxFuture;
 use minicloud_autoscaler::{
-    Autoscaler, ConfigSource, MetricSource, ScrapeError, Settings, Shutdown, StateDir,
+    Autoscaler, BusyProbe, ConfigSource, MetricSource, ScrapeError, Settings, Shutdown, StateDir,
+    busy::BusyAnswer,
     config::ProviderKind,
     instance::LifecycleState,
     load_balancer_link::LoadBalancerLink,
@@ -124,6 +126,7 @@ impl Cloud {
             provider: Arc::new(provider),
             provider_kind: ProviderKind::Process,
             metric_sources: vec![agent],
+            busy_probe: Arc::new(NeverBusy),
             clock: SystemClock,
             seed: 1,
             crash_at: None,
@@ -247,6 +250,15 @@ impl MetricSource for Agent {
             }
         }
         Ok(text)
+    }
+}
+
+/// No group asks.
+struct NeverBusy;
+
+impl BusyProbe for NeverBusy {
+    fn ask(&self, _: String, _: String, _: Duration) -> BoxFuture<'static, BusyAnswer> {
+        Box::pin(std::future::ready(BusyAnswer::Idle))
     }
 }
 

@@ -5,9 +5,10 @@ use std::{fs, path::Path, time::Duration};
 use bytes::Bytes;
 use hyper::{Method, StatusCode};
 use minicloud_autoscaler::{
-    api::{ExecRequest, FaultBody},
-    command::CapacityUpdate,
-    describe::{AutoScalingGroup, View},
+    api::{ExecRequest, FaultBody, Instances, ResolveForeignChanges, TerminateInstance},
+    command::{CapacityUpdate, InstanceProtection},
+    describe::{Activity, AutoScalingGroup, View},
+    foreign_change::Resolution,
     instance::InstanceId,
 };
 use serde::de::DeserializeOwned;
@@ -57,6 +58,38 @@ impl ControlApi {
         let path = format!("/v1/groups/{}", segment(name));
         let body = to_json(&update);
         parse(&self.call(Method::PATCH, &path, Some(body)).await?)
+    }
+
+    pub(crate) async fn protect(
+        &self,
+        group: &str,
+        protection: &InstanceProtection,
+    ) -> Result<Instances, Failure> {
+        let path = format!("/v1/groups/{}/instances/protection", segment(group));
+        let body = to_json(protection);
+        parse(&self.call(Method::PUT, &path, Some(body)).await?)
+    }
+
+    pub(crate) async fn terminate(
+        &self,
+        id: &InstanceId,
+        should_decrement_desired_capacity: bool,
+    ) -> Result<Activity, Failure> {
+        let path = format!("/v1/instances/{id}/terminate");
+        let body = to_json(&TerminateInstance {
+            should_decrement_desired_capacity,
+        });
+        parse(&self.call(Method::POST, &path, Some(body)).await?)
+    }
+
+    pub(crate) async fn resolve(
+        &self,
+        group: &str,
+        resolution: Resolution,
+    ) -> Result<AutoScalingGroup, Failure> {
+        let path = format!("/v1/groups/{}/foreign-changes", segment(group));
+        let body = to_json(&ResolveForeignChanges { resolution });
+        parse(&self.call(Method::POST, &path, Some(body)).await?)
     }
 
     pub(crate) async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
@@ -150,7 +183,7 @@ fn fault(status: StatusCode, body: &[u8]) -> Failure {
 
 fn explain(error: HttpError) -> Failure {
     match error {
-        HttpError::Connect { .. } => Failure::new(
+        HttpError::Connect { .. } | HttpError::NoAnswer { .. } => Failure::new(
             Exit::Unreachable,
             format!(
                 "{error}. Start a minicloud with `minicloud up`, or say where one is with --host or MINICLOUD_HOST"

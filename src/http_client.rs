@@ -44,7 +44,15 @@ pub(crate) struct Exchange {
 impl Exchange {
     /// The body to its end, within [`MAX_ANSWER_BYTES`].
     pub(crate) async fn read(self) -> Result<Bytes, Box<dyn std::error::Error + Send + Sync>> {
-        let body = Limited::new(self.response.into_body(), MAX_ANSWER_BYTES);
+        self.read_up_to(MAX_ANSWER_BYTES).await
+    }
+
+    /// The body to its end; a longer one is an error.
+    pub(crate) async fn read_up_to(
+        self,
+        bytes: usize,
+    ) -> Result<Bytes, Box<dyn std::error::Error + Send + Sync>> {
+        let body = Limited::new(self.response.into_body(), bytes);
         Ok(body.collect().await?.to_bytes())
     }
 }
@@ -53,6 +61,9 @@ impl Exchange {
 pub(crate) enum HttpError {
     #[error("cannot connect to {endpoint}: {reason}")]
     Connect { endpoint: Endpoint, reason: String },
+    /// Neither a connection nor a refusal.
+    #[error("cannot connect to {endpoint}: no answer")]
+    NoAnswer { endpoint: Endpoint },
     #[error("{endpoint} did not answer within {} s", within.as_secs_f32())]
     Timeout {
         endpoint: Endpoint,
@@ -143,7 +154,9 @@ impl HttpClient {
         };
         let stream = timeout(CONNECT_TIMEOUT, self.endpoint.connect())
             .await
-            .map_err(|_| connect("no answer".to_owned()))?
+            .map_err(|_| HttpError::NoAnswer {
+                endpoint: self.endpoint.clone(),
+            })?
             .map_err(|error| connect(error.to_string()))?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
             .await

@@ -9,6 +9,7 @@
 mod support;
 
 mod bad_input;
+mod choosing;
 mod crash;
 mod departure;
 mod docker;

@@ -71,6 +71,20 @@ impl Activity {
         activity
     }
 
+    /// Records that something could not be done, and what.
+    pub(crate) fn refused(
+        group: &str,
+        status: ActivityStatus,
+        description: String,
+        cause: String,
+        now: Timestamp,
+        rng: &mut impl Rng,
+    ) -> Self {
+        let mut activity = Self::begin(group, None, description.clone(), cause, status, now, rng);
+        activity.end(status, Some(description), now);
+        activity
+    }
+
     fn begin(
         group: &str,
         id: Option<&InstanceId>,

@@ -8,6 +8,7 @@ use tokio::{
 };
 
 use crate::{
+    busy_probe::BusyProbe,
     command::Command,
     config::ProviderKind,
     crash_point::CrashPoint,
@@ -39,7 +40,6 @@ pub enum ConfigSource {
 }
 
 /// What [`Autoscaler::start`] needs.
-#[derive(Debug)]
 pub struct Settings<P, M, C> {
     pub config: ConfigSource,
     pub state_dir: StateDir,
@@ -47,6 +47,8 @@ pub struct Settings<P, M, C> {
     /// What `provider` is: the configuration must fit it.
     pub provider_kind: ProviderKind,
     pub metric_sources: Vec<M>,
+    /// How instances are asked over HTTP whether they may go.
+    pub busy_probe: Arc<dyn BusyProbe>,
     pub clock: C,
     /// Seeds every random choice of the loop, so that a run can be repeated.
     pub seed: u64,
@@ -101,6 +103,7 @@ impl Autoscaler {
             provider,
             provider_kind,
             metric_sources,
+            busy_probe,
             clock,
             seed,
             crash_at,
@@ -126,6 +129,7 @@ impl Autoscaler {
             view: view_in,
             metrics,
             seed,
+            busy_probe,
             crash_at,
             state_dir,
         };

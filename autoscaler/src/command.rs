@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
+use crate::{describe::Activity, foreign_change::Resolution, instance::InstanceId};
+
 /// A request to the loop; it is answered once recorded, not once carried out.
 #[derive(Debug)]
 pub enum Command {
@@ -11,13 +13,41 @@ pub enum Command {
         update: CapacityUpdate,
         reply: oneshot::Sender<Result<(), CommandError>>,
     },
+    SetInstanceProtection {
+        name: String,
+        protection: InstanceProtection,
+        reply: oneshot::Sender<Result<(), CommandError>>,
+    },
+    /// What becomes of what somebody else did, where it was only reported.
+    ResolveForeignChanges {
+        name: String,
+        resolution: Resolution,
+        reply: oneshot::Sender<Result<(), CommandError>>,
+    },
+    TerminateInstanceInAutoScalingGroup {
+        instance_id: InstanceId,
+        should_decrement_desired_capacity: bool,
+        reply: oneshot::Sender<Result<Activity, CommandError>>,
+    },
+}
+
+/// `SetInstanceProtection`'s members.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InstanceProtection {
+    /// From 1 to 50, all in service in the group.
+    pub instance_ids: Vec<InstanceId>,
+    pub protected_from_scale_in: bool,
 }
 
 impl Command {
     /// The one group that it concerns; `None` where that may be several.
     pub(crate) fn auto_scaling_group(&self) -> Option<&str> {
         match self {
-            Self::UpdateAutoScalingGroup { name, .. } => Some(name),
+            Self::UpdateAutoScalingGroup { name, .. }
+            | Self::SetInstanceProtection { name, .. }
+            | Self::ResolveForeignChanges { name, .. } => Some(name),
+            Self::TerminateInstanceInAutoScalingGroup { .. } => None,
         }
     }
 }

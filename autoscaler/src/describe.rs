@@ -8,7 +8,10 @@ use minicloud_lb_api::TargetHealthDescription;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{HealthCheckType, Pace, ScalingPolicy},
+    config::{
+        BusyCheck, CapacityDistributionStrategy, ForeignChanges, HealthCheckType, Pace,
+        ScalingPolicy, TerminationPolicy,
+    },
     instance::{InstanceId, LifecycleState},
 };
 
@@ -56,6 +59,16 @@ pub struct AutoScalingGroup {
     /// Seconds.
     pub default_instance_warmup: u64,
     pub scaling_policies: Vec<ScalingPolicy>,
+    #[serde(default)]
+    pub termination_policies: Vec<TerminationPolicy>,
+    #[serde(default)]
+    pub new_instances_protected_from_scale_in: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub busy_check: Option<BusyCheck>,
+    #[serde(default)]
+    pub capacity_distribution: CapacityDistributionStrategy,
+    #[serde(default)]
+    pub foreign_changes: ForeignChanges,
     pub instances: Vec<Instance>,
     pub conditions: Vec<Condition>,
     /// Average over warmed instances of the last scale-out window, percent; absent without data.
@@ -189,6 +202,16 @@ pub enum ConditionKind {
     ConfigInvalid,
     /// A container of the group's service that minicloud did not launch.
     Stranger,
+    /// More instances than wanted, and all that are left are protected from scale-in.
+    ProtectedFromScaleIn,
+    /// More instances than wanted, and those that should go say that they are at work.
+    InstancesBusy,
+    /// The host has no room for another instance: the group does not grow.
+    HostSaturated,
+    /// A zone refuses launches.
+    AvailabilityZoneImpaired,
+    /// Somebody else removed, stopped or started instances, and nothing is done about it.
+    ForeignChange,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

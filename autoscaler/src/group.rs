@@ -1,20 +1,29 @@
 //! A group and its instances as the loop holds them between passes.
 
-use std::{collections::BTreeMap, time::Duration};
+#[cfg(test)]
+pub(crate) mod sample;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::{
+    busy::Busyness,
     capacity::Capacity,
     conduct::Conduct,
-    config::{self, HealthCheckType},
+    config::{self, CapacityDistributionStrategy, HealthCheckType},
     describe::Decision,
+    foreign_change::ForeignChange,
     instance::{InstanceId, LifecycleState},
-    launch_backoff::LaunchBackoff,
+    launch_backoff::{Allowance, LaunchBackoff},
     launch_template::LaunchTemplate,
     metric::CpuHistory,
     policy::TrackingState,
+    zones::Spread,
 };
 
 /// One Auto Scaling group: what the file says, what was asked of it, what it has.
@@ -29,10 +38,17 @@ pub struct Group {
     pub instances: BTreeMap<InstanceId, Instance>,
     pub tracking: BTreeMap<String, TrackingState>,
     pub launches: LaunchBackoff,
+    /// Zones that refused a launch, until one succeeds there.
+    pub zone_refusals: BTreeMap<String, LaunchBackoff>,
     pub decision: Option<Decision>,
     /// Why the desired capacity was changed, until the group has it: goes into the cause of
     /// what follows from the change.
     pub capacity_cause: String,
+    /// Carry the group's mark and were not launched by it; kept out until somebody says what
+    /// they are.
+    pub uninvited: BTreeSet<InstanceId>,
+    /// The store knew nothing of it: what carries its mark is its own.
+    pub is_new: bool,
     /// No longer in the file: everything it has is ended, then it is forgotten.
     pub retired: bool,
 }
@@ -91,18 +107,34 @@ impl Group {
         self.spec.health_check_type == HealthCheckType::Elb
     }
 
-    /// The zone with fewest live instances, in the file's order.
-    pub fn next_zone(&self) -> String {
-        let zones = &self.spec.availability_zones;
-        zones
-            .iter()
-            .min_by_key(|zone| {
-                self.live()
-                    .filter(|instance| instance.availability_zone == **zone)
-                    .count()
-            })
-            .cloned()
-            .unwrap_or_default()
+    /// Where the next instance belongs, `spread` having been planned already: the zone with
+    /// fewest that takes launches now. None: no zone does, or the one that lacks instances
+    /// does not and the group must stay balanced.
+    pub fn next_zone<'a>(&'a self, spread: &Spread<'a>, now: Instant) -> Option<&'a str> {
+        match self.spec.capacity_distribution {
+            CapacityDistributionStrategy::BalancedBestEffort => {
+                spread.emptiest(|zone| self.zone_takes(zone, spread, now))
+            }
+            CapacityDistributionStrategy::BalancedOnly => spread
+                .emptiest(|_| true)
+                .filter(|zone| self.zone_takes(zone, spread, now)),
+        }
+    }
+
+    fn zone_takes(&self, zone: &str, spread: &Spread<'_>, now: Instant) -> bool {
+        let Some(refusals) = self.zone_refusals.get(zone) else {
+            return true;
+        };
+        match refusals.allowance(now) {
+            Allowance::Unlimited => true,
+            // One tries whether it has changed its mind.
+            Allowance::Single => {
+                let there = self.live().filter(|one| one.availability_zone == zone);
+                let serving = there.filter(|one| one.is_in_service()).count();
+                serving >= spread.count(zone)
+            }
+            Allowance::Delayed(_) | Allowance::Suspended(_) => false,
+        }
     }
 
     /// The smallest number that no instance of the group has.
@@ -141,6 +173,13 @@ pub struct Instance {
     pub conduct: Conduct,
     /// Why it should be replaced, while that lasts.
     pub unhealthy: Option<String>,
+    /// What somebody else did to it, while nothing is done about that.
+    pub foreign_change: Option<ForeignChange>,
+    /// Never a victim of scale-in; health checks replace it all the same.
+    pub protected_from_scale_in: bool,
+    pub busyness: Busyness,
+    /// It drains because the group had one too many, and has not been told to end.
+    pub recallable: bool,
     /// The activity that launches or terminates it.
     pub activity_id: Option<String>,
 }
@@ -173,6 +212,10 @@ impl Instance {
             cpu: CpuHistory::default(),
             conduct: Conduct::default(),
             unhealthy: None,
+            foreign_change: None,
+            protected_from_scale_in: false,
+            busyness: Busyness::default(),
+            recallable: false,
             activity_id: None,
         }
     }
@@ -182,6 +225,14 @@ impl Instance {
             self.lifecycle_state,
             LifecycleState::Pending | LifecycleState::InService
         )
+    }
+
+    /// Whether it can be put back into service.
+    pub fn is_recallable(&self) -> bool {
+        self.lifecycle_state == LifecycleState::Terminating
+            && self.recallable
+            && self.address.is_some()
+            && self.unhealthy.is_none()
     }
 
     pub fn is_in_service(&self) -> bool {

@@ -56,6 +56,8 @@ impl Ledger {
             lifecycle_state: instance.lifecycle_state,
             launch_time: instance.launch_time,
             activity_id: instance.activity_id.clone(),
+            protected_from_scale_in: instance.protected_from_scale_in,
+            recallable: instance.recallable,
         };
         // The provider is the truth: a store that fails costs history, not instances.
         if let Err(error) = self.store.put_instance(&record) {

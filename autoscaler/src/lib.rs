@@ -6,7 +6,7 @@
 //!  agents ──scrape──> metric ──┘  (policy)  └─> snapshot ─> balancer
 //! ```
 //!
-//! [`policy`], [`wake`], [`plan`], [`observe`], [`conduct`], [`termination`], [`metric`] and
+//! [`policy`], [`wake`], [`plan`], [`observe`], [`conduct`], [`termination`], [`zones`], [`busy`], [`headroom`], [`foreign_change`], [`metric`] and
 //! [`launch_backoff`] decide with functions of values: no I/O, no clock, no randomness of their
 //! own. `reconcile` is the loop around them, `operations` its calls to the provider, `ledger`
 //! its record; the API only reads the published [`describe::View`] and sends
@@ -25,6 +25,8 @@
 mod activity;
 pub mod api;
 mod autoscaler;
+pub mod busy;
+mod busy_probe;
 pub mod capacity;
 pub mod command;
 mod conditions;
@@ -32,7 +34,9 @@ pub mod conduct;
 pub mod config;
 mod crash_point;
 pub mod describe;
+pub mod foreign_change;
 pub mod group;
+pub mod headroom;
 pub mod instance;
 pub mod launch_backoff;
 pub mod launch_template;
@@ -55,8 +59,10 @@ mod store;
 pub mod target_health;
 pub mod termination;
 pub mod wake;
+pub mod zones;
 
 pub use autoscaler::{Autoscaler, ConfigSource, Settings, Shutdown, StartError};
+pub use busy_probe::BusyProbe;
 pub use crash_point::CrashPoint;
 pub use metric_source::{MetricSource, ScrapeError};
 pub use reload::ConfigWatch;

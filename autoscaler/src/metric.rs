@@ -1,7 +1,7 @@
 //! CPU of instances over time, from counters: a missed scrape costs nothing but resolution.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
 };
 
@@ -25,6 +25,20 @@ const MAX_POINTS: usize = 1024;
 #[derive(Clone, Debug, Default)]
 pub struct Scrape {
     readings: BTreeMap<String, Reading>,
+    /// Which agent it is of.
+    pub source: String,
+    pub host: Option<HostReading>,
+}
+
+/// The host's own counters, summed over its CPUs.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct HostReading {
+    pub cores: f64,
+    /// In all modes.
+    pub total_cpu_seconds: f64,
+    /// Idle, or waiting for disks.
+    pub idle_cpu_seconds: f64,
+    pub memory_available_bytes: Option<u64>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -40,6 +54,7 @@ struct Reading {
 impl Scrape {
     pub fn from_samples(samples: Vec<Sample>) -> Self {
         let mut readings = BTreeMap::<String, Reading>::new();
+        let host = HostReading::of(&samples);
         for sample in samples {
             let Some(path) = sample.labels.get(names::ID) else {
                 continue;
@@ -63,7 +78,11 @@ impl Scrape {
                 _ => {}
             }
         }
-        Self { readings }
+        Self {
+            readings,
+            source: String::new(),
+            host,
+        }
     }
 
     /// CPU quota in cores, where the kernel enforces one.
@@ -71,6 +90,38 @@ impl Scrape {
         let reading = self.readings.get(metric_id)?;
         let cores = reading.quota? / reading.period?;
         (cores.is_finite() && cores > 0.0).then_some(cores)
+    }
+}
+
+impl HostReading {
+    /// None where the agent does not tell of its host's CPUs.
+    fn of(samples: &[Sample]) -> Option<Self> {
+        let mut host = Self::default();
+        let mut cpus = BTreeSet::new();
+        for sample in samples.iter().filter(|sample| sample.value.is_finite()) {
+            let label = |name| sample.labels.get(name).map(String::as_str);
+            match sample.name.as_str() {
+                names::NODE_CPU_SECONDS_TOTAL => {
+                    cpus.extend(label(names::CPU));
+                    host.total_cpu_seconds += sample.value;
+                    if matches!(label(names::MODE), Some("idle" | "iowait")) {
+                        host.idle_cpu_seconds += sample.value;
+                    }
+                }
+                names::NODE_MEMORY_MEMAVAILABLE_BYTES => {
+                    #[expect(
+                        clippy::cast_possible_truncation,
+                        clippy::cast_sign_loss,
+                        reason = "a cast from float saturates, and bytes are whole"
+                    )]
+                    let bytes = sample.value as u64;
+                    host.memory_available_bytes = Some(bytes);
+                }
+                _ => {}
+            }
+        }
+        host.cores = u32::try_from(cpus.len()).map_or(0.0, f64::from);
+        (!cpus.is_empty()).then_some(host)
     }
 }
 
@@ -239,6 +290,24 @@ mod tests {
             history.record(&scrape(&text), &["i-0123abcd".to_owned()], 0.5, now);
         }
         (history, now)
+    }
+
+    #[test]
+    fn host_is_the_sum_of_its_cpus() {
+        let text = "node_cpu_seconds_total{cpu=\"0\",mode=\"idle\"} 10
+node_cpu_seconds_total{cpu=\"0\",mode=\"user\"} 5
+node_cpu_seconds_total{cpu=\"1\",mode=\"iowait\"} 2
+node_cpu_seconds_total{cpu=\"1\",mode=\"steal\"} 3
+node_memory_MemAvailable_bytes 1073741824
+";
+        let host = HostReading {
+            cores: 2.0,
+            total_cpu_seconds: 20.0,
+            idle_cpu_seconds: 12.0,
+            memory_available_bytes: Some(1 << 30),
+        };
+        assert_eq!(scrape(text).host, Some(host));
+        assert_eq!(scrape("node_memory_MemAvailable_bytes 5\n").host, None);
     }
 
     #[test]

@@ -4,11 +4,17 @@
 //! one: what failed is left to the next, after a delay.
 
 mod apply;
+mod ask_busy;
 mod attention;
 mod decide;
 mod execute;
+mod foreign;
+mod hold_back;
+mod protection;
 mod publish;
 mod published;
+mod recall;
+mod zone_refusal;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -22,21 +28,23 @@ use tracing::{info, warn};
 use self::{attention::Attention, published::Published};
 use crate::{
     autoscaler::Shutdown,
+    busy_probe::BusyProbe,
     command::Command,
     conditions::Conditions,
     config::Config,
     crash_point::CrashPoint,
     describe::{ConditionKind, View},
     group::Group,
+    headroom::Hosts,
     instance::InstanceId,
     ledger::Ledger,
     load_balancer_link::{LoadBalancerDesk, ReceivedReport},
     metric::Scrape,
     metrics::Metrics,
     now::{Clock, Now},
-    observe::{Sight, observe},
+    observe::{Change, Sight, observe},
     operations::Operations,
-    plan::plan,
+    plan::{Circumstances, Plan, plan},
     provider::{InstanceProvider, ObservedInstance, ProviderError},
     reload::ConfigWatch,
     state_dir::StateDir,
@@ -69,6 +77,8 @@ pub(crate) struct Reconciler<P, C> {
     pub(crate) rng: SmallRng,
     attention: Attention,
     published: Published,
+    pub(crate) hosts: Hosts,
+    pub(crate) busy_probe: Arc<dyn BusyProbe>,
     operations: Operations,
     observation: ProviderObservation,
     /// The balancer's report that the passes so far have seen.
@@ -88,6 +98,7 @@ pub(crate) struct Parts<P, C> {
     pub(crate) view: watch::Sender<Arc<View>>,
     pub(crate) metrics: Metrics,
     pub(crate) seed: u64,
+    pub(crate) busy_probe: Arc<dyn BusyProbe>,
     pub(crate) crash_at: Option<CrashPoint>,
     pub(crate) state_dir: StateDir,
 }
@@ -143,6 +154,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             view,
             metrics,
             seed,
+            busy_probe,
             crash_at,
             state_dir,
         } = parts;
@@ -161,6 +173,8 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             rng: SmallRng::seed_from_u64(seed),
             attention: Attention::default(),
             published: Published::default(),
+            hosts: Hosts::default(),
+            busy_probe,
             operations: Operations::default(),
             observation: ProviderObservation::default(),
             report: None,
@@ -379,19 +393,37 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             targets: &targets,
             busy: self.operations.busy(),
         };
-        for change in observe(group, &sight, now) {
+        let was_new = std::mem::take(&mut group.is_new);
+        for change in observe(group, was_new, &sight, now) {
+            let adopted = match &change {
+                Change::Adopted(id) => Some(id.clone()),
+                _ => None,
+            };
             self.record_change(name, change, now);
+            if let Some(id) = adopted {
+                self.weigh_adoption(name, &id, was_new, now);
+            }
         }
+        self.report_foreign_changes(name, now);
         self.decide(name, now);
         self.wake(name, &targets, now);
         let Some(group) = self.groups.get_mut(name) else {
             return;
         };
-        let actions = plan(group, &targets, self.operations.busy(), now.mono);
+        let reserve = &self.config.host_headroom;
+        let host = self.hosts.gate(&group.launch_template, reserve, now.mono);
+        let around = Circumstances {
+            targets: &targets,
+            calls: self.operations.busy(),
+            host_saturated: host.as_ref().err().map(String::as_str),
+            now: now.mono,
+        };
+        let Plan { actions, held_back } = plan(group, around, &mut self.rng);
         if actions.is_empty() && group.has_desired_capacity() {
             // What comes from now on has another cause.
             group.capacity_cause.clear();
         }
+        self.report_held_back(name, &held_back, now);
         for action in actions {
             self.execute(name, action, now);
         }

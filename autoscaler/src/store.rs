@@ -40,8 +40,13 @@ const SCHEMA: &str = "
         start_time TEXT NOT NULL, body TEXT NOT NULL
     ) STRICT;
     CREATE INDEX IF NOT EXISTS activity_by_group ON activity (auto_scaling_group);
-    PRAGMA user_version = 1;
 ";
+
+/// What was added to tables since version 1 of the schema, a step a version.
+const MIGRATIONS: [&str; 1] = ["
+    ALTER TABLE instance ADD COLUMN protected_from_scale_in INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE instance ADD COLUMN recallable INTEGER NOT NULL DEFAULT 0;
+"];
 
 #[derive(Debug)]
 pub(crate) struct Store {
@@ -69,6 +74,8 @@ pub(crate) struct InstanceRecord {
     pub(crate) lifecycle_state: LifecycleState,
     pub(crate) launch_time: Timestamp,
     pub(crate) activity_id: Option<String>,
+    pub(crate) protected_from_scale_in: bool,
+    pub(crate) recallable: bool,
 }
 
 impl Store {
@@ -86,10 +93,16 @@ impl Store {
         // A lost last write is repeated by the next pass; a torn file would not be.
         db.pragma_update(None, "synchronous", "NORMAL")?;
         let version: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        if version > 1 {
+        let first = usize::try_from(version.max(1) - 1).unwrap_or_default();
+        if first > MIGRATIONS.len() {
             return Err(StoreError::Newer(version));
         }
         db.execute_batch(SCHEMA)?;
+        for (number, migration) in (2..).zip(MIGRATIONS).skip(first) {
+            db.execute_batch(&format!(
+                "BEGIN; {migration} PRAGMA user_version = {number}; COMMIT;"
+            ))?;
+        }
         Ok(Self { db })
     }
 
@@ -197,7 +210,7 @@ impl Store {
 
     pub(crate) fn put_instance(&self, record: &InstanceRecord) -> Result<(), StoreError> {
         self.db.execute(
-            "INSERT OR REPLACE INTO instance VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT OR REPLACE INTO instance VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             params![
                 record.id.as_str(),
                 record.auto_scaling_group,
@@ -207,7 +220,9 @@ impl Store {
                 record.launch_template_version,
                 record.lifecycle_state.as_str(),
                 record.launch_time.to_string(),
-                record.activity_id
+                record.activity_id,
+                record.protected_from_scale_in,
+                record.recallable
             ],
         )?;
         Ok(())
@@ -276,6 +291,8 @@ fn instance_record(row: &Row<'_>) -> Result<InstanceRecord, rusqlite::Error> {
             .parse()
             .map_err(|_| invalid("launch_time"))?,
         activity_id: row.get("activity_id")?,
+        protected_from_scale_in: row.get("protected_from_scale_in")?,
+        recallable: row.get("recallable")?,
     })
 }
 
@@ -329,6 +346,8 @@ mod tests {
             lifecycle_state: LifecycleState::Pending,
             launch_time: "2026-01-01T00:00:00.25Z".parse().unwrap(),
             activity_id: None,
+            protected_from_scale_in: true,
+            recallable: true,
         };
         store.put_instance(&record).unwrap();
         record.lifecycle_state = LifecycleState::Terminating;
@@ -359,6 +378,27 @@ mod tests {
             .collect();
         assert_eq!(kept.len(), 2);
         assert!(kept[0] > kept[1], "newest first");
+    }
+
+    #[test]
+    fn store_of_the_first_version_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Connection::open(dir.path().join(FILE)).unwrap();
+        db.execute_batch(SCHEMA).unwrap();
+        db.execute_batch(
+            "INSERT INTO instance VALUES ('i-0123abcd', 'web', 'a', 1, 'web', 3, 'InService', '2026-01-01T00:00:00Z', NULL);
+             PRAGMA user_version = 1;",
+        )
+        .unwrap();
+        drop(db);
+        for _ in 0..2 {
+            let instances = Store::open(dir.path()).unwrap().instances().unwrap();
+            let [instance] = &*instances else {
+                panic!("{instances:?}")
+            };
+            assert_eq!(instance.lifecycle_state, LifecycleState::InService);
+            assert!(!instance.protected_from_scale_in && !instance.recallable);
+        }
     }
 
     #[test]

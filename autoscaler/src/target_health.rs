@@ -23,6 +23,11 @@ pub struct TargetHealthIndex<'a> {
 }
 
 impl<'a> TargetHealthIndex<'a> {
+    /// Where the balancer says nothing.
+    pub const fn silent() -> Self {
+        Self { received: None }
+    }
+
     pub fn new(received: Option<&'a ReceivedReport>, now: Instant) -> Self {
         Self::as_was(received.filter(|received| now - received.at <= REPORT_STALE_AFTER))
     }
@@ -35,6 +40,12 @@ impl<'a> TargetHealthIndex<'a> {
     /// False: the balancer is silent, and nothing may be concluded about any target.
     pub fn is_reported(&self) -> bool {
         self.received.is_some()
+    }
+
+    /// Whether what is said here was said after `moment`. A target that drains for the second
+    /// time must not be taken for drained by what was said of the first.
+    pub fn is_reported_since(&self, moment: Instant) -> bool {
+        self.received.is_some_and(|received| received.at >= moment)
     }
 
     /// Every target of the group, by id.

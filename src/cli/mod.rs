@@ -14,8 +14,8 @@ pub(crate) use self::{
     role::{AgentArgs, AutoscalerArgs, BalancingArgs, LbArgs, LogFormat, ProviderName, UpArgs},
     verb::{
         ActivitiesArgs, Connection, DemoArgs, DemoVerb, ExecArgs, HealthcheckArgs, InstancesArgs,
-        Output, Reading, ScaleArgs, StressArgs, SweepArgs, TargetsArgs, ValidateArgs,
-        WhichRuleArgs, WhyArgs,
+        Output, ProtectArgs, Reading, ResolveArgs, ScaleArgs, StressArgs, SweepArgs, TargetsArgs,
+        TerminateArgs, ValidateArgs, WhichRuleArgs, WhyArgs,
     },
 };
 
@@ -50,6 +50,12 @@ pub(crate) enum Verb {
     Activities(ActivitiesArgs),
     /// Change a group's capacity.
     Scale(ScaleArgs),
+    /// Protect instances from scale-in, or no longer.
+    Protect(ProtectArgs),
+    /// End an instance; its group replaces it unless told to do without.
+    Terminate(TerminateArgs),
+    /// Say what becomes of instances that somebody else removed, stopped or started.
+    Resolve(ResolveArgs),
     /// Run a command in an instance; its exit code becomes this one's.
     Exec(ExecArgs),
     /// Watch a group grow and shrink.
@@ -110,6 +116,9 @@ mod tests {
             "which-rule http://localhost:8080/cart -X POST -H Host:shop --source-ip ::1",
             "activities web --max-records 5",
             "scale web --min 0 --max 0 --desired 0 --wait",
+            "protect i-0123abcd i-0123abce --off",
+            "terminate i-0123abcd --decrement -o json",
+            "resolve web --adopt",
             "demo stress web --for 90s",
             "validate",
             "sweep",

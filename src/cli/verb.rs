@@ -127,6 +127,50 @@ pub(crate) struct Capacity {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ProtectArgs {
+    /// Instances in service.
+    #[arg(value_name = "INSTANCE", required = true)]
+    pub(crate) instances: Vec<InstanceId>,
+    /// Take the protection away.
+    #[arg(long)]
+    pub(crate) off: bool,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TerminateArgs {
+    #[arg(value_name = "INSTANCE")]
+    pub(crate) instance: InstanceId,
+    /// Lower the group's desired capacity with it, so that nothing takes its place.
+    #[arg(long)]
+    pub(crate) decrement: bool,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResolveArgs {
+    #[arg(value_name = "GROUP")]
+    pub(crate) group: String,
+    #[command(flatten)]
+    pub(crate) word: ResolutionWord,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct ResolutionWord {
+    /// They were meant: the desired capacity follows.
+    #[arg(long)]
+    pub(crate) adopt: bool,
+    /// Undo them: replace what is gone, end what was added.
+    #[arg(long)]
+    pub(crate) revert: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ExecArgs {
     #[command(flatten)]
     pub(crate) connection: Connection,

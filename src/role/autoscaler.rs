@@ -5,6 +5,7 @@ use tracing::info;
 
 use super::{
     agent_source::AgentSource,
+    busy_probe::HttpBusyProbe,
     config_file::ConfigFile,
     control_plane::{ApiSocket, ControlPlane, seed},
     provider::Provider,
@@ -35,6 +36,7 @@ pub(crate) async fn run(args: AutoscalerArgs) -> Result<(), Failure> {
         provider: Arc::clone(&provider),
         provider_kind: kind,
         metric_sources: args.agents.into_iter().map(AgentSource::at).collect(),
+        busy_probe: Arc::new(HttpBusyProbe),
         clock: SystemClock,
         seed: seed()?,
         crash_at: args.crash_at,

@@ -5,6 +5,7 @@ mod agent_source;
 pub(crate) mod autoscaler;
 mod autoscaler_watch;
 mod balancer;
+mod busy_probe;
 mod config_file;
 mod control_plane;
 pub(crate) mod lb;

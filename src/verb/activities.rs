@@ -1,4 +1,4 @@
-use std::{cmp::Reverse, sync::Arc};
+use std::{borrow::Borrow, cmp::Reverse};
 
 use minicloud_autoscaler::{
     api::{Activities, AutoScalingGroups},
@@ -46,9 +46,12 @@ async fn of_all_groups(api: &ControlApi, max_records: u8) -> Result<Activities, 
     Ok(Activities { activities })
 }
 
-fn rows(activities: &[Arc<Activity>]) -> String {
+pub(super) fn rows<A: Borrow<Activity>>(activities: &[A]) -> String {
     let header = ["STARTED", "GROUP", "STATUS", "ACTIVITY", "CAUSE"];
-    table(header, activities.iter().map(|activity| row(activity)))
+    table(
+        header,
+        activities.iter().map(|activity| row(activity.borrow())),
+    )
 }
 
 fn row(activity: &Activity) -> [String; 5] {

@@ -5,6 +5,8 @@
 //! GET        /v1/groups                          {"auto_scaling_groups": [..]}
 //! GET, PATCH /v1/groups/{name}                   one group; PATCH takes a CapacityUpdate
 //! GET        /v1/groups/{name}/instances         {"instances": [..]}
+//! PUT        /v1/groups/{name}/instances/protection  SetInstanceProtection
+//! POST       /v1/groups/{name}/foreign-changes   says what becomes of them
 //! GET        /v1/groups/{name}/activities        {"activities": [..]}, newest first, ?max_records=
 //! GET        /v1/groups/{name}/decision          the last decision with its inputs
 //! GET        /v1/target-groups                   {"target_groups": [..]}
@@ -12,6 +14,7 @@
 //! GET        /v1/listeners                       {"listeners": [..]}, with their rules
 //! GET        /v1/request-failures                {"request_failures": [..]}, newest first
 //! POST       /v1/instances/{id}/exec             runs a command, streams its output
+//! POST       /v1/instances/{id}/terminate        TerminateInstanceInAutoScalingGroup
 //! GET        /healthz  /readyz  /metrics
 //! GET        /internal/v1/snapshot?after=        for the balancer: long poll
 //! PUT        /internal/v1/report                 for the balancer
@@ -27,6 +30,7 @@ mod body;
 mod exec;
 mod fault;
 mod groups;
+mod instances;
 mod internal;
 mod load_balancer;
 mod probes;
@@ -57,7 +61,8 @@ pub use self::{
     serve::{Listener, serve},
     wire::{
         Activities, AutoScalingGroups, ExecFrame, ExecRequest, FaultBody, FaultDetail, Instances,
-        Listeners, RequestFailures, TargetGroups, TargetHealthDescriptions,
+        Listeners, RequestFailures, ResolveForeignChanges, TargetGroups, TargetHealthDescriptions,
+        TerminateInstance,
     },
 };
 use crate::{command::Command, describe::View, load_balancer_link::LoadBalancerLink};
@@ -93,6 +98,15 @@ pub fn router(api: Arc<Api>, access: Access) -> Router {
         .route("/v1/groups", get(groups::list))
         .route("/v1/groups/{name}", get(groups::show).patch(groups::update))
         .route("/v1/groups/{name}/instances", get(groups::instances))
+        .route(
+            "/v1/groups/{name}/instances/protection",
+            put(instances::protect),
+        )
+        .route(
+            "/v1/groups/{name}/foreign-changes",
+            post(instances::resolve),
+        )
+        .route("/v1/instances/{id}/terminate", post(instances::terminate))
         .route("/v1/groups/{name}/activities", get(groups::activities))
         .route("/v1/groups/{name}/decision", get(groups::decision))
         .route("/v1/target-groups", get(target_groups::list))

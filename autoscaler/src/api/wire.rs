@@ -6,7 +6,10 @@ use bytes::Bytes;
 use minicloud_lb_api::{Listener, RequestFailure, TargetHealthDescription};
 use serde::{Deserialize, Serialize};
 
-use crate::describe::{Activity, AutoScalingGroup, Instance, TargetGroup};
+use crate::{
+    describe::{Activity, AutoScalingGroup, Instance, TargetGroup},
+    foreign_change::Resolution,
+};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AutoScalingGroups {
@@ -62,6 +65,21 @@ pub struct FaultDetail {
 pub struct ExecRequest {
     /// Program and arguments; no shell comes between.
     pub command: Vec<String>,
+}
+
+/// `TerminateInstanceInAutoScalingGroup`'s members, the instance apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TerminateInstance {
+    /// Whether the group does without it, or replaces it.
+    pub should_decrement_desired_capacity: bool,
+}
+
+/// What becomes of what somebody else did to a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResolveForeignChanges {
+    pub resolution: Resolution,
 }
 
 /// One line of an exec stream; the last is an exit code, or the error that kept one from us.

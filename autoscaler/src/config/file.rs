@@ -2,11 +2,14 @@
 
 mod action;
 mod auto_scaling_group;
+mod busy_check;
+mod host_headroom;
 mod launch_template;
 mod load_balancer;
 mod rule;
 mod scaling_policy;
 mod target_group;
+mod termination_policies;
 
 use std::collections::BTreeMap;
 
@@ -65,6 +68,12 @@ pub(super) const ROOT: Section = Section {
             Absent::Default("none"),
             "Where requests come in.",
         ),
+        Key::new(
+            "host_headroom",
+            Form::Section(&host_headroom::SECTION),
+            Absent::Default("as below"),
+            "What is kept free of the machine: a group does not grow into it.",
+        ),
     ],
     renamed: &[
         ("groups", "auto_scaling_groups"),
@@ -72,6 +81,7 @@ pub(super) const ROOT: Section = Section {
         ("templates", "launch_templates"),
         ("launch_configurations", "launch_templates"),
         ("balancers", "load_balancers"),
+        ("headroom", "host_headroom"),
         (
             "services",
             "write a launch_templates entry and an auto_scaling_groups entry for each service",
@@ -116,6 +126,13 @@ fn sections(file: &Fields<'_>, provider: Option<ProviderKind>) -> Config {
     file.required("version", version);
     let pace = file.or("pace", Pace::default(), pace).unwrap_or_default();
     let defaults = Defaults::of(pace);
+    let host_headroom = file
+        .or(
+            "host_headroom",
+            host_headroom::or_default(defaults),
+            |entry| host_headroom::read(entry, defaults),
+        )
+        .unwrap_or_default();
     let target_group_names = Names::of(file, "target_groups", "target group");
     let launch_templates = named(file, "launch_templates", launch_template::read);
     let groups = auto_scaling_group::Context {
@@ -141,6 +158,7 @@ fn sections(file: &Fields<'_>, provider: Option<ProviderKind>) -> Config {
         auto_scaling_groups,
         target_groups,
         load_balancers,
+        host_headroom,
     }
 }
 

@@ -3,9 +3,12 @@
 //!
 //! Deliberately absent: I/O, the environment, and anything that needs a running system to judge.
 
+mod busy_check;
 mod defaults;
 mod fault;
 mod file;
+mod foreign_changes;
+mod host_headroom;
 mod limits;
 mod node;
 mod reader;
@@ -14,6 +17,7 @@ mod scalar;
 mod schema;
 mod suggest;
 mod syntax;
+mod termination_policy;
 mod units;
 mod yaml;
 
@@ -25,7 +29,13 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use minicloud_lb_api::{HealthCheck, Listener, TargetGroupAttributes};
 use serde::{Deserialize, Serialize};
 
-pub use self::fault::{Fault, Faults};
+pub use self::{
+    busy_check::{BusyCheck, BusyQuestion},
+    fault::{Fault, Faults},
+    foreign_changes::ForeignChanges,
+    host_headroom::HostHeadroom,
+    termination_policy::TerminationPolicy,
+};
 use crate::launch_template::LaunchTemplate;
 
 /// The file that is built in, and that docker-compose.yml mounts.
@@ -48,6 +58,7 @@ pub struct Config {
     pub auto_scaling_groups: BTreeMap<String, AutoScalingGroup>,
     pub target_groups: BTreeMap<String, TargetGroup>,
     pub load_balancers: BTreeMap<String, LoadBalancer>,
+    pub host_headroom: HostHeadroom,
 }
 
 impl Config {
@@ -124,6 +135,25 @@ pub struct AutoScalingGroup {
     /// From `InService`; until then the instance stays out of the group's average.
     pub default_instance_warmup: Duration,
     pub scaling_policies: Vec<ScalingPolicy>,
+    /// In the order in which they are asked; never empty.
+    pub termination_policies: Vec<TerminationPolicy>,
+    pub new_instances_protected_from_scale_in: bool,
+    /// None: nobody is asked.
+    pub busy_check: Option<BusyCheck>,
+    pub capacity_distribution: CapacityDistributionStrategy,
+    pub foreign_changes: ForeignChanges,
+}
+
+/// What becomes of a launch that its zone refuses: `CapacityDistributionStrategy` of botocore's
+/// `autoscaling` model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CapacityDistributionStrategy {
+    /// Another zone takes it.
+    #[default]
+    BalancedBestEffort,
+    /// It is tried again where it belongs.
+    BalancedOnly,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,6 +1,7 @@
 //! The file as a whole; each class of mistake alone is in `classes`, hostile input in `hostile`.
 
 mod balancer;
+mod choosing;
 mod classes;
 mod hostile;
 
@@ -61,6 +62,11 @@ fn example_is_what_it_says() {
                 disable_scale_in: false,
             },
         }],
+        termination_policies: vec![TerminationPolicy::LeastBusy],
+        new_instances_protected_from_scale_in: false,
+        busy_check: None,
+        capacity_distribution: CapacityDistributionStrategy::BalancedBestEffort,
+        foreign_changes: ForeignChanges::Revert,
     };
     let target_group = TargetGroup {
         name: "web".to_owned(),
@@ -93,6 +99,11 @@ fn example_is_what_it_says() {
         auto_scaling_groups: BTreeMap::from([("web".to_owned(), group)]),
         target_groups: BTreeMap::from([("web".to_owned(), target_group)]),
         load_balancers: BTreeMap::from([("exercise-lb".to_owned(), load_balancer)]),
+        host_headroom: HostHeadroom {
+            enabled: true,
+            cpu_percent: 10.0,
+            memory_bytes: 512 << 20,
+        },
     };
     assert_eq!(Config::example(), expected);
     for provider in [ProviderKind::Process, ProviderKind::Docker] {
@@ -153,6 +164,12 @@ target_groups: {{ g: {{}} }}
         assert_eq!(group.health_check_type, HealthCheckType::Elb);
         let alone = &config.auto_scaling_groups["h"];
         assert_eq!(alone.health_check_type, HealthCheckType::Ec2);
+        let policies = match pace {
+            "" => [TerminationPolicy::LeastBusy],
+            _ => [TerminationPolicy::Default],
+        };
+        assert_eq!(alone.termination_policies, policies);
+        assert_eq!(config.host_headroom.enabled, pace.is_empty());
     }
 }
 

@@ -129,6 +129,9 @@ pub enum LaunchError {
     /// The template cannot be launched as it stands: image missing, command not found.
     #[error("{0}")]
     Template(String),
+    /// The zone has no room for it, and another may: EC2's `InsufficientInstanceCapacity`.
+    #[error("{0}")]
+    InsufficientInstanceCapacity(String),
     #[error("{0}")]
     Failed(String),
 }

@@ -104,18 +104,21 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             max_size: spec.max_size,
             desired_capacity: spec.desired_capacity,
         };
-        let record = capacity::merge(self.ledger.store.capacity(name)?, file, now.wall);
+        let stored = self.ledger.store.capacity(name)?;
+        let is_new = stored.is_none();
+        let record = capacity::merge(stored, file, now.wall);
         self.ledger.store.put_capacity(name, &record)?;
         let deregistration_delay = longest_delay(&self.config, spec);
         let existing = self.groups.remove(name);
         let changed = existing.as_ref().is_none_or(|group| {
             group.launch_template != launch_template || group.capacity != record.capacity
         });
-        let (instances, tracking, launches, decision) = match existing {
+        let (instances, tracking, launches, zone_refusals, decision) = match existing {
             Some(group) => (
                 group.instances,
                 group.tracking,
                 group.launches,
+                group.zone_refusals,
                 group.decision,
             ),
             None => Default::default(),
@@ -133,8 +136,11 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             } else {
                 launches
             },
+            zone_refusals,
             decision,
             capacity_cause: record.cause,
+            uninvited: std::collections::BTreeSet::new(),
+            is_new,
             retired: false,
         };
         self.groups.insert(name.to_owned(), group);
@@ -155,14 +161,34 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             Some(name) => self.attention.call(name),
             None => self.attention.call_all(self.groups.keys()),
         }
-        let Command::UpdateAutoScalingGroup {
-            name,
-            update,
-            reply,
-        } = command;
         let now = self.clock.now();
         // The asker may have gone; what it asked for is done all the same.
-        let _ = reply.send(self.update_group(&name, update, now));
+        match command {
+            Command::UpdateAutoScalingGroup {
+                name,
+                update,
+                reply,
+            } => drop(reply.send(self.update_group(&name, update, now))),
+            Command::SetInstanceProtection {
+                name,
+                protection,
+                reply,
+            } => drop(reply.send(self.set_instance_protection(&name, &protection))),
+            Command::ResolveForeignChanges {
+                name,
+                resolution,
+                reply,
+            } => drop(reply.send(self.resolve_foreign_changes(&name, resolution, now))),
+            Command::TerminateInstanceInAutoScalingGroup {
+                instance_id,
+                should_decrement_desired_capacity,
+                reply,
+            } => drop(reply.send(self.terminate_instance(
+                &instance_id,
+                should_decrement_desired_capacity,
+                now,
+            ))),
+        }
     }
 
     fn update_group(
@@ -171,20 +197,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         update: CapacityUpdate,
         now: Now,
     ) -> Result<(), CommandError> {
-        let live = self.groups.get(name).filter(|group| !group.retired);
-        let Some(group) = live else {
-            let known = self
-                .config
-                .auto_scaling_groups
-                .keys()
-                .cloned()
-                .collect::<Vec<_>>()
-                .join(", ");
-            return Err(CommandError::AutoScalingGroupNotFound {
-                name: name.to_owned(),
-                known,
-            });
-        };
+        let group = self.known_group(name)?;
         let before = group.capacity;
         let after = update.applied_to(before)?;
         let Capacity {
@@ -213,6 +226,18 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             }
         }
         Ok(())
+    }
+
+    /// A group that the file has.
+    pub(super) fn known_group(&self, name: &str) -> Result<&Group, CommandError> {
+        let group = self.groups.get(name).filter(|group| !group.retired);
+        group.ok_or_else(|| {
+            let known = self.config.auto_scaling_groups.keys().cloned();
+            CommandError::AutoScalingGroupNotFound {
+                name: name.to_owned(),
+                known: known.collect::<Vec<_>>().join(", "),
+            }
+        })
     }
 
     /// A policy's decision.
@@ -246,7 +271,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         }
     }
 
-    fn put_capacity(
+    pub(super) fn put_capacity(
         &self,
         name: &str,
         capacity: Capacity,
@@ -297,8 +322,11 @@ impl Group {
             instances: std::collections::BTreeMap::new(),
             tracking: std::collections::BTreeMap::new(),
             launches: LaunchBackoff::default(),
+            zone_refusals: std::collections::BTreeMap::new(),
             decision: None,
             capacity_cause: String::new(),
+            uninvited: std::collections::BTreeSet::new(),
+            is_new: true,
             retired: true,
         };
         group.retire();
@@ -336,6 +364,8 @@ impl Instance {
         instance.in_service_since = (state == LifecycleState::InService).then_some(launched_at);
         // The drain begins anew: nobody knows how much of it the balancer saw.
         instance.terminating_since = (state == LifecycleState::Terminating).then_some(now.mono);
+        instance.protected_from_scale_in = record.protected_from_scale_in;
+        instance.recallable = record.recallable;
         instance.activity_id = record.activity_id;
         instance
     }

@@ -116,6 +116,9 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
 
     pub(super) fn take_in(&mut self, scrape: &Scrape) {
         let now = self.clock.now().mono;
+        if let Some(reading) = scrape.host {
+            self.hosts.record(&scrape.source, reading, now);
+        }
         for (name, group) in &mut self.groups {
             // Without a quota an instance is measured against one core.
             let cores = group.launch_template.cpus.unwrap_or(1.0);

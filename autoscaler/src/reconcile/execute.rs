@@ -20,29 +20,45 @@ use crate::{
 
 impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     pub(super) fn execute(&mut self, group: &str, action: Action, now: Now) {
-        if !matches!(action, Action::Relaunch { .. }) {
+        if !matches!(action, Action::Relaunch { .. } | Action::AskBusy { .. }) {
             info!(asg.name = group, %action, "acting");
         }
         match action {
-            Action::Launch { availability_zone } => self.launch(group, availability_zone, now),
+            Action::Launch {
+                availability_zone,
+                rebalances,
+            } => self.launch(group, availability_zone, rebalances, now),
+            Action::Recall { id } => self.recall(group, &id, now),
+            Action::AskBusy { id } => self.ask_busy(group, &id, now),
             Action::Relaunch { id } => self.call_launch(group, &id),
-            Action::Deregister { id, cause } => self.deregister(group, &id, cause, now),
+            Action::Deregister {
+                id,
+                cause,
+                recallable,
+            } => self.deregister(group, &id, cause, recallable, now),
             Action::Terminate { id } => self.terminate(group, id),
         }
     }
 
-    fn launch(&mut self, name: &str, availability_zone: String, now: Now) {
+    fn launch(&mut self, name: &str, availability_zone: String, rebalances: bool, now: Now) {
         let Some(group) = self.groups.get_mut(name) else {
             return;
         };
         let id = InstanceId::random(&mut self.rng);
         let live = group.live().count();
-        let cause = format!(
-            "At {:.0} an instance was started in response to a difference between desired and actual capacity, increasing the capacity from {live} to {}{}",
-            now.wall,
-            live + 1,
-            group.because()
-        );
+        let cause = if rebalances {
+            format!(
+                "At {:.0} instances were launched to balance instances in zones {availability_zone} with other zones resulting in more than desired number of instances in the group.",
+                now.wall
+            )
+        } else {
+            format!(
+                "At {:.0} an instance was started in response to a difference between desired and actual capacity, increasing the capacity from {live} to {}{}",
+                now.wall,
+                live + 1,
+                group.because()
+            )
+        };
         let activity = Activity::launch(name, &id, cause, now.wall, &mut self.rng);
         let template = &group.launch_template;
         let mut instance = Instance::pending(
@@ -53,6 +69,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             now.wall,
             now.mono,
         );
+        instance.protected_from_scale_in = group.spec.new_instances_protected_from_scale_in;
         instance.activity_id = Some(self.ledger.begin(activity));
         self.ledger.record_instance(name, &instance);
         group.instances.insert(id.clone(), instance);
@@ -94,7 +111,14 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         self.operations.launch(Arc::clone(&self.provider), request);
     }
 
-    fn deregister(&mut self, name: &str, id: &InstanceId, cause: String, now: Now) {
+    pub(super) fn deregister(
+        &mut self,
+        name: &str,
+        id: &InstanceId,
+        cause: String,
+        recallable: bool,
+        now: Now,
+    ) {
         let Some(group) = self.groups.get_mut(name) else {
             return;
         };
@@ -113,6 +137,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         );
         instance.lifecycle_state = LifecycleState::Terminating;
         instance.terminating_since = Some(now.mono);
+        instance.recallable = recallable;
         let cause = format!("At {:.0} {cause}", now.wall);
         let activity = Activity::terminate(name, id, cause, drains, now.wall, &mut self.rng);
         instance.activity_id = Some(self.ledger.begin(activity));
@@ -123,9 +148,15 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     fn terminate(&mut self, name: &str, id: InstanceId) {
         let instance = self
             .groups
-            .get(name)
-            .and_then(|group| group.instances.get(&id));
-        let activity = instance.and_then(|instance| instance.activity_id.clone());
+            .get_mut(name)
+            .and_then(|group| group.instances.get_mut(&id));
+        let activity = instance.and_then(|instance| {
+            // From here on it may have had its SIGTERM.
+            if std::mem::take(&mut instance.recallable) {
+                self.ledger.record_instance(name, instance);
+            }
+            instance.activity_id.clone()
+        });
         self.ledger.update(name, activity.as_deref(), |activity| {
             activity.status_code = ActivityStatus::InProgress;
             activity.progress = 50;
@@ -138,8 +169,9 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     /// launch that was refused is known from here alone.
     pub(super) fn conclude(&mut self, outcome: Outcome) {
         let now = self.clock.now();
-        self.observation.due = true;
-        let (Outcome::Launched(id, _) | Outcome::Terminated(id, _)) = &outcome;
+        self.observation.due |= !matches!(outcome, Outcome::Answered(..));
+        let (Outcome::Launched(id, _) | Outcome::Terminated(id, _) | Outcome::Answered(id, _)) =
+            &outcome;
         let of_instance = |group: &Group| group.instances.contains_key(id);
         let name = self.groups.iter().find(|(_, group)| of_instance(group));
         let Some(name) = name.map(|(name, _)| name.clone()) else {
@@ -147,9 +179,13 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         };
         self.attention.call(&name);
         match outcome {
+            Outcome::Answered(id, answer) => self.take_busy_answer(&id, answer, now),
             Outcome::Launched(_, Ok(())) => CrashPoint::Launched.reached(self.crash_at),
             Outcome::Launched(_, Err(LaunchError::Unreachable(error))) => {
                 self.provider_failed(&error, now)
+            }
+            Outcome::Launched(id, Err(LaunchError::InsufficientInstanceCapacity(error))) => {
+                self.zone_refused(&id, &error, now);
             }
             Outcome::Launched(id, Err(error)) => {
                 let group = self.groups.get_mut(&name);
@@ -174,6 +210,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         | Change::InService(id)
         | Change::LaunchFailed(id, _)
         | Change::Lost(id, _)
+        | Change::Removed(id)
         | Change::Terminated(id)) = &change;
         let Some(instance) = group.instances.get_mut(id) else {
             return;
@@ -191,6 +228,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                 let took = wall_since(now.wall, instance.launch_time);
                 info!(asg.name = name, instance.id = %id, duration_ms = took.as_millis() as u64, "in service");
                 self.metrics.observe_launch(name, took);
+                group.zone_refusals.remove(&instance.availability_zone);
                 self.ledger.record_instance(name, instance);
                 CrashPoint::InServiceRecorded.reached(self.crash_at);
                 self.ledger.end(
@@ -228,6 +266,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                 instance.activity_id = Some(self.ledger.begin(activity));
                 self.ledger.record_instance(name, instance);
             }
+            Change::Removed(id) => self.follow_removal(name, id, now),
             Change::Terminated(_) => {
                 info!(asg.name = name, instance.id = %id, "terminated");
                 self.ledger.end(

@@ -131,6 +131,11 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             health_check_grace_period: spec.health_check_grace_period.as_secs(),
             default_instance_warmup: spec.default_instance_warmup.as_secs(),
             scaling_policies: spec.scaling_policies.clone(),
+            termination_policies: spec.termination_policies.clone(),
+            new_instances_protected_from_scale_in: spec.new_instances_protected_from_scale_in,
+            busy_check: spec.busy_check.clone(),
+            capacity_distribution: spec.capacity_distribution,
+            foreign_changes: spec.foreign_changes,
             instances: group
                 .instances
                 .values()
@@ -205,7 +210,7 @@ fn describe_instance(
             &instance.launch_template_name,
             instance.launch_template_version,
         ),
-        protected_from_scale_in: false,
+        protected_from_scale_in: instance.protected_from_scale_in,
         launch_time: instance.launch_time,
         address: instance.address.clone(),
         warming: instance.is_live()

@@ -3,6 +3,7 @@
 mod contract;
 mod docker;
 mod docker_compose;
+mod docker_foreign;
 mod docker_harness;
 mod fake;
 mod harness;

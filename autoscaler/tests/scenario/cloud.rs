@@ -9,10 +9,11 @@ use std::{
 };
 
 use minicloud_autoscaler::{
-    Autoscaler, ConfigSource, MetricSource, ScrapeError, Settings, Shutdown, StateDir,
-    command::{CapacityUpdate, Command, CommandError},
+    Autoscaler, BusyProbe, ConfigSource, MetricSource, ScrapeError, Settings, Shutdown, StateDir,
+    busy::BusyAnswer,
+    command::{CapacityUpdate, Command, CommandError, InstanceProtection},
     config::ProviderKind,
-    describe::{AutoScalingGroup, ConditionKind, View},
+    describe::{Activity, AutoScalingGroup, ConditionKind, View},
     instance::{InstanceId, LifecycleState},
     load_balancer_link::LoadBalancerLink,
     now::VirtualClock,
@@ -54,6 +55,13 @@ pub(super) struct Weather {
     pub(super) never_healthy: bool,
     /// Requests that a draining instance holds on to.
     pub(super) in_flight: u64,
+    /// What instances say when they are asked whether they may go; the others are idle.
+    pub(super) busy: BTreeMap<InstanceId, BusyAnswer>,
+    /// Idle cores of the host's two, and what it has of memory; it has plenty where nothing
+    /// is said.
+    pub(super) host: Option<(f64, u64)>,
+    /// Who was asked, each time.
+    pub(super) asked: Vec<InstanceId>,
 }
 
 pub(super) struct Cloud {
@@ -103,6 +111,7 @@ impl Cloud {
             provider: self.provider.clone(),
             weather: Arc::clone(&self.weather),
             counters: Mutex::default(),
+            host: Mutex::default(),
         };
         self.seed += 1;
         let mut rng = SmallRng::seed_from_u64(self.seed);
@@ -112,6 +121,10 @@ impl Cloud {
             provider: Arc::new(self.provider.clone()),
             provider_kind: ProviderKind::Process,
             metric_sources: vec![agent],
+            busy_probe: Arc::new(FakeBusyProbe {
+                provider: self.provider.clone(),
+                weather: Arc::clone(&self.weather),
+            }),
             clock: self.clock,
             seed: self.seed,
             crash_at: None,
@@ -227,20 +240,50 @@ impl Cloud {
     }
 
     pub(super) async fn update(&self, update: CapacityUpdate) -> Result<(), CommandError> {
-        let (reply, answer) = oneshot::channel();
-        let command = Command::UpdateAutoScalingGroup {
+        self.ask(|reply| Command::UpdateAutoScalingGroup {
             name: "web".to_owned(),
             update,
             reply,
-        };
-        self.running
-            .as_ref()
-            .unwrap()
-            .autoscaler
-            .commands()
-            .send(command)
-            .await
-            .unwrap();
+        })
+        .await
+    }
+
+    pub(super) async fn protect(
+        &self,
+        ids: &[InstanceId],
+        protected_from_scale_in: bool,
+    ) -> Result<(), CommandError> {
+        self.ask(|reply| Command::SetInstanceProtection {
+            name: "web".to_owned(),
+            protection: InstanceProtection {
+                instance_ids: ids.to_vec(),
+                protected_from_scale_in,
+            },
+            reply,
+        })
+        .await
+    }
+
+    pub(super) async fn terminate(
+        &self,
+        id: &InstanceId,
+        should_decrement_desired_capacity: bool,
+    ) -> Result<Activity, CommandError> {
+        self.ask(|reply| Command::TerminateInstanceInAutoScalingGroup {
+            instance_id: id.clone(),
+            should_decrement_desired_capacity,
+            reply,
+        })
+        .await
+    }
+
+    pub(super) async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<T, CommandError>>) -> Command,
+    ) -> Result<T, CommandError> {
+        let (reply, answer) = oneshot::channel();
+        let commands = self.running.as_ref().unwrap().autoscaler.commands();
+        commands.send(command(reply)).await.unwrap();
         answer.await.unwrap()
     }
 
@@ -377,10 +420,56 @@ fn describe(
     }
 }
 
+struct FakeBusyProbe {
+    provider: FakeProvider,
+    weather: Arc<Mutex<Weather>>,
+}
+
+impl BusyProbe for FakeBusyProbe {
+    fn ask(
+        &self,
+        address: String,
+        path: String,
+        _: Duration,
+    ) -> futures_util::future::BoxFuture<'static, BusyAnswer> {
+        let (provider, weather) = (self.provider.clone(), Arc::clone(&self.weather));
+        Box::pin(async move {
+            assert_eq!(path, "/busy");
+            let listed = provider.list().await.unwrap_or_default();
+            let running = ObservedState::Running { address };
+            let found = listed.into_iter().find(|one| one.state == running);
+            let Some(id) = found.map(|one| one.instance_id) else {
+                return BusyAnswer::Idle;
+            };
+            let mut weather = weather.lock().unwrap();
+            weather.asked.push(id.clone());
+            weather.busy.get(&id).copied().unwrap_or(BusyAnswer::Idle)
+        })
+    }
+}
+
 struct FakeAgent {
     provider: FakeProvider,
     weather: Arc<Mutex<Weather>>,
     counters: Mutex<BTreeMap<InstanceId, (Instant, f64)>>,
+    /// When the host was last read, its CPUs' time and how much of it was idle.
+    host: Mutex<Option<(Instant, f64, f64)>>,
+}
+
+impl FakeAgent {
+    fn host(&self, told: Option<(f64, u64)>, now: Instant) -> String {
+        let (idle_cores, memory) = told.unwrap_or((2.0, 8 << 30));
+        let mut host = self.host.lock().unwrap();
+        let (at, total, idle) = host.get_or_insert((now, 0.0, 0.0));
+        let passed = (now - *at).as_secs_f64();
+        (*at, *total, *idle) = (now, *total + 2.0 * passed, *idle + idle_cores * passed);
+        let cpu = |cpu: u32, mode: &str, seconds: f64| {
+            format!("node_cpu_seconds_total{{cpu=\"{cpu}\",mode=\"{mode}\"}} {seconds}\n")
+        };
+        cpu(0, "idle", *idle)
+            + &cpu(1, "user", *total - *idle)
+            + &format!("node_memory_MemAvailable_bytes {memory}\n")
+    }
 }
 
 impl MetricSource for FakeAgent {
@@ -399,7 +488,7 @@ impl MetricSource for FakeAgent {
             .map_err(|error| ScrapeError(error.to_string()))?;
         let (now, weather) = (Instant::now(), self.weather.lock().unwrap());
         let mut counters = self.counters.lock().unwrap();
-        let mut text = String::new();
+        let mut text = self.host(weather.host, now);
         for instance in listed {
             let percent = weather
                 .cpu

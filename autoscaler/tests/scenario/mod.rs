@@ -1,7 +1,9 @@
 //! Stories of a group, on hours of virtual time.
 
 mod balancer;
+mod choosing;
 mod cloud;
 mod crash;
 mod failure;
+mod foreign;
 mod story;

@@ -3,10 +3,11 @@ use std::{
     time::Duration,
 };
 
-use super::{Names, scaling_policy};
+use super::{Names, busy_check, scaling_policy, termination_policies};
 use crate::{
     config::{
-        AutoScalingGroup, HealthCheckType, MAX_SIZE, ProviderKind, ScalingPolicy,
+        AutoScalingGroup, CapacityDistributionStrategy, ForeignChanges, HealthCheckType, MAX_SIZE,
+        ProviderKind, ScalingPolicy,
         defaults::{AVAILABILITY_ZONE, Defaults},
         fault::{Mistake, quoted},
         limits::Limits,
@@ -81,6 +82,36 @@ pub(in crate::config) const SECTION: Section = Section {
             Absent::Default("none"),
             "What changes `desired_capacity`.",
         ),
+        Key::new(
+            "termination_policies",
+            Form::Text(termination_policies::VALUE),
+            Absent::ByPace(|defaults| format!("[{}]", defaults.termination_policy)),
+            "Which instance goes when the group scales in: asked in this order until one is left. See [choosing-instances.md](choosing-instances.md).",
+        ),
+        Key::new(
+            "new_instances_protected_from_scale_in",
+            Form::Flag,
+            Absent::Default("`false`"),
+            "Whether instances are launched with scale-in protection: `minicloud protect INSTANCE --off` takes it away.",
+        ),
+        Key::new(
+            "busy_check",
+            Form::Section(&busy_check::SECTION),
+            Absent::Default("nobody is asked"),
+            "How an instance is asked, before it is taken out of service to scale in, whether it is at work.",
+        ),
+        Key::new(
+            "capacity_distribution",
+            Form::OneOf(DISTRIBUTIONS),
+            Absent::Default("`balanced-best-effort`"),
+            "Where a zone refuses a launch: another zone takes it, or it is tried again in the zone that lacks it.",
+        ),
+        Key::new(
+            "foreign_changes",
+            Form::OneOf(FOREIGN_CHANGES),
+            Absent::Default("`revert`"),
+            "What becomes of an instance that somebody else removed, stopped or started: see [choosing-instances.md](choosing-instances.md).",
+        ),
     ],
     renamed: &[
         ("template", "launch_template"),
@@ -106,6 +137,19 @@ pub(in crate::config) const SECTION: Section = Section {
         ("warmup", "default_instance_warmup"),
         ("warm_up", "default_instance_warmup"),
         ("instance_warmup", "default_instance_warmup"),
+        ("termination_policy", "termination_policies"),
+        (
+            "scale_in_protection",
+            "new_instances_protected_from_scale_in",
+        ),
+        (
+            "protected_from_scale_in",
+            "new_instances_protected_from_scale_in",
+        ),
+        ("busy", "busy_check"),
+        ("capacity_distribution_strategy", "capacity_distribution"),
+        ("availability_zone_distribution", "capacity_distribution"),
+        ("scale_in_policy", "termination_policies"),
         ("scaling", "scaling_policies"),
         ("policies", "scaling_policies"),
         ("image", "it belongs in launch_templates.NAME"),
@@ -116,6 +160,10 @@ pub(in crate::config) const SECTION: Section = Section {
         ("env", "it belongs in launch_templates.NAME"),
     ],
 };
+
+const FOREIGN_CHANGES: &[&str] = &["adopt", "revert", "report"];
+
+const DISTRIBUTIONS: &[&str] = &["balanced-best-effort", "balanced-only"];
 
 const HEALTH_CHECK_TYPES: &[&str] = &["EC2", "ELB"];
 
@@ -178,6 +226,25 @@ pub(super) fn read(
         period,
     );
     let policies = fields.or("scaling_policies", Vec::new(), policies);
+    let termination_policies = fields.or(
+        "termination_policies",
+        termination_policies::or_default(defaults),
+        termination_policies::read,
+    );
+    let protected = fields.or("new_instances_protected_from_scale_in", false, |entry| {
+        entry.read(scalar::flag)
+    });
+    let busy_check = fields.optional("busy_check", busy_check::read);
+    let distribution = fields.or(
+        "capacity_distribution",
+        CapacityDistributionStrategy::default(),
+        distribution,
+    );
+    let foreign_changes = fields.or(
+        "foreign_changes",
+        ForeignChanges::default(),
+        foreign_changes,
+    );
     let Sizes { min, max, desired } = sizes?;
     Some(AutoScalingGroup {
         name: name.to_owned(),
@@ -191,6 +258,11 @@ pub(super) fn read(
         health_check_grace_period: grace?,
         default_instance_warmup: warmup?,
         scaling_policies: policies?,
+        termination_policies: termination_policies?,
+        new_instances_protected_from_scale_in: protected?,
+        busy_check: busy_check?,
+        capacity_distribution: distribution?,
+        foreign_changes: foreign_changes?,
     })
 }
 
@@ -270,6 +342,23 @@ fn default_check(balanced: bool) -> HealthCheckType {
 fn health_check_type(entry: &Entry<'_>) -> Option<HealthCheckType> {
     let kinds = [HealthCheckType::Ec2, HealthCheckType::Elb];
     entry.read(|kind| scalar::one_of(kind, HEALTH_CHECK_TYPES, &kinds))
+}
+
+fn foreign_changes(entry: &Entry<'_>) -> Option<ForeignChanges> {
+    let modes = [
+        ForeignChanges::Adopt,
+        ForeignChanges::Revert,
+        ForeignChanges::Report,
+    ];
+    entry.read(|word| scalar::one_of(word, FOREIGN_CHANGES, &modes))
+}
+
+fn distribution(entry: &Entry<'_>) -> Option<CapacityDistributionStrategy> {
+    let strategies = [
+        CapacityDistributionStrategy::BalancedBestEffort,
+        CapacityDistributionStrategy::BalancedOnly,
+    ];
+    entry.read(|word| scalar::one_of(word, DISTRIBUTIONS, &strategies))
 }
 
 fn policies(entry: &Entry<'_>) -> Option<Vec<ScalingPolicy>> {

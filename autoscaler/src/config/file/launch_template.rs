@@ -148,7 +148,7 @@ fn process(entry: &Entry<'_>) -> Option<ProcessTemplate> {
     Some(ProcessTemplate { command })
 }
 
-fn command(entry: &Entry<'_>) -> Option<Vec<String>> {
+pub(super) fn command(entry: &Entry<'_>) -> Option<Vec<String>> {
     let items = entry.list()?;
     let words: Vec<_> = items.iter().map(|item| item.read(word)).collect();
     let words: Vec<String> = words.into_iter().collect::<Option<_>>()?;

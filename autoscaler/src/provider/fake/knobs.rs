@@ -69,6 +69,11 @@ impl FakeProvider {
         self.world().launch_faults.clear();
     }
 
+    /// Until told otherwise launches in these zones are refused, and no others.
+    pub fn refuse_zones(&self, zones: &[&str]) {
+        self.world().refusing_zones = zones.iter().map(|zone| (*zone).to_owned()).collect();
+    }
+
     /// The next `count` terminations that reach the engine fail and leave the instance running.
     pub fn fail_terminations(&self, count: usize) {
         self.world().termination_faults = count;

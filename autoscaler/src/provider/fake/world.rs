@@ -22,6 +22,7 @@ pub(super) struct World {
     pub(super) unreachable_until: Option<Instant>,
     pub(super) unreachable: bool,
     pub(super) launch_faults: VecDeque<LaunchFault>,
+    pub(super) refusing_zones: BTreeSet<String>,
     pub(super) termination_faults: usize,
     pub(super) deaf: BTreeSet<InstanceId>,
     pub(super) next_is_deaf: bool,
