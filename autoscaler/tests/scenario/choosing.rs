@@ -283,7 +283,7 @@ async fn draining_instance_is_put_back_when_load_returns() {
     );
     let activity = cloud.group().activities[0].clone();
     assert_eq!(activity.status_code, ActivityStatus::Cancelled);
-    let message = activity.status_message.unwrap();
+    let message = activity.status_message.clone().unwrap();
     assert!(
         message.contains("put back into service") && message.contains("from 1 to 2"),
         "{message}"
@@ -377,7 +377,8 @@ async fn zone_that_refuses_is_avoided_and_then_gets_its_share() {
     let causes: Vec<_> = cloud
         .group()
         .activities
-        .into_iter()
+        .iter()
+        .map(|a| (**a).clone())
         .map(|a| a.cause)
         .collect();
     let words = "instances were launched to balance instances in zones b with other zones resulting in more than desired number of instances in the group.";
@@ -423,7 +424,8 @@ async fn full_host_stops_growth_and_says_so_once() {
         assert_eq!(cloud.in_service().len(), 2, "min_size and no more");
         let condition = cloud.condition(ConditionKind::HostSaturated).unwrap();
         assert!(condition.contains(word), "{condition}");
-        let refused = cloud.group().activities.into_iter();
+        let activities = cloud.group().activities;
+        let refused = activities.iter().map(|a| (**a).clone());
         let refused: Vec<_> = refused
             .filter(|activity| activity.status_code == ActivityStatus::Failed)
             .collect();

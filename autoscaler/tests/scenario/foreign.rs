@@ -53,7 +53,8 @@ fn causes(cloud: &Cloud) -> Vec<String> {
     cloud
         .group()
         .activities
-        .into_iter()
+        .iter()
+        .map(|a| (**a).clone())
         .map(|a| a.cause)
         .collect()
 }
