@@ -49,6 +49,7 @@ pub mod policy;
 pub mod provider;
 mod reconcile;
 mod reload;
+pub mod schedule;
 mod snapshot;
 mod state_dir;
 mod store;

@@ -26,6 +26,7 @@ use minicloud_lb_api::{HealthCheck, Listener, TargetGroupAttributes};
 use serde::{Deserialize, Serialize};
 
 pub use self::fault::{Fault, Faults};
+pub(crate) use self::suggest::nearest;
 use crate::launch_template::LaunchTemplate;
 
 /// The file that is built in, and that docker-compose.yml mounts.
