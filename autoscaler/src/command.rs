@@ -3,12 +3,26 @@
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
+use crate::schedule::ScheduledActionSpec;
+
 /// A request to the loop; it is answered once recorded, not once carried out.
 #[derive(Debug)]
 pub enum Command {
     UpdateAutoScalingGroup {
         name: String,
         update: CapacityUpdate,
+        reply: oneshot::Sender<Result<(), CommandError>>,
+    },
+    /// Makes a scheduled action, or replaces the one of that name.
+    PutScheduledUpdateGroupAction {
+        auto_scaling_group: String,
+        name: String,
+        action: ScheduledActionSpec,
+        reply: oneshot::Sender<Result<(), CommandError>>,
+    },
+    DeleteScheduledAction {
+        auto_scaling_group: String,
+        name: String,
         reply: oneshot::Sender<Result<(), CommandError>>,
     },
 }
@@ -30,8 +44,18 @@ pub struct CapacityUpdate {
 pub enum CommandError {
     #[error("there is no Auto Scaling group `{name}`; the groups are: {known}")]
     AutoScalingGroupNotFound { name: String, known: String },
+    #[error("the group `{auto_scaling_group}` has no scheduled action `{name}`; it has: {known}")]
+    ScheduledActionNotFound {
+        auto_scaling_group: String,
+        name: String,
+        known: String,
+    },
     #[error("{0}")]
     Validation(String),
+    #[error("{0}")]
+    AlreadyExists(String),
+    #[error("{0}")]
+    LimitExceeded(String),
     #[error("the change could not be recorded: {0}")]
     Store(String),
 }

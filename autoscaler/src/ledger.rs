@@ -1,30 +1,45 @@
 //! The record: every step goes to the store before the side effect it announces.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 use tracing::error;
 
 use crate::{
     describe::{Activity, ActivityStatus},
+    events::{EventDetail, EventLog},
     group::Instance,
+    now::Now,
     store::{InstanceRecord, Store},
 };
 
 /// Activities of a group that are kept at hand for the API; the store has six weeks.
 const AT_HAND: usize = 100;
+/// How often the store is asked to forget what is older.
+const FORGET_INTERVAL: Duration = Duration::from_secs(3600);
 
 #[derive(Debug)]
 pub(crate) struct Ledger {
     pub(crate) store: Store,
     activities: BTreeMap<String, VecDeque<Activity>>,
+    events: EventLog,
+    /// Activities that have ended since they were last taken.
+    ended: Vec<Activity>,
+    forgot_at: Option<Instant>,
 }
 
 impl Ledger {
-    pub(crate) fn new(store: Store) -> Self {
+    pub(crate) fn new(store: Store, events: EventLog) -> Self {
         Self {
             store,
             activities: BTreeMap::new(),
+            events,
+            ended: Vec::new(),
+            forgot_at: None,
         }
     }
 
@@ -71,9 +86,11 @@ impl Ledger {
     /// Adds an activity and returns its id.
     pub(crate) fn begin(&mut self, activity: Activity) -> String {
         self.put(&activity);
-        if let Err(error) = self.store.forget_old_activities(activity.start_time) {
-            error!(%error, "the store does not forget old activities");
-        }
+        let detail = EventDetail::ActivityBegun {
+            activity: activity.clone(),
+        };
+        let group = Some(activity.auto_scaling_group_name.as_str());
+        self.events.push(activity.start_time, group, detail);
         let id = activity.activity_id.clone();
         let kept = self
             .activities
@@ -89,6 +106,7 @@ impl Ledger {
         &mut self,
         group: &str,
         id: Option<&str>,
+        now: Timestamp,
         change: impl FnOnce(&mut Activity),
     ) {
         let kept = self.activities.get_mut(group).into_iter().flatten();
@@ -102,6 +120,30 @@ impl Ledger {
         change(activity);
         let changed = activity.clone();
         self.put(&changed);
+        if changed.end_time.is_some() {
+            self.ended.push(changed.clone());
+        }
+        let detail = EventDetail::ActivityChanged { activity: changed };
+        self.events.push(now, Some(group), detail);
+    }
+
+    /// The activities that have ended since the last call.
+    pub(crate) fn take_ended(&mut self) -> Vec<Activity> {
+        std::mem::take(&mut self.ended)
+    }
+
+    /// Forgets what is older than six weeks, now and then.
+    pub(crate) fn forget_old(&mut self, now: Now) {
+        if self
+            .forgot_at
+            .is_some_and(|at| now.mono - at < FORGET_INTERVAL)
+        {
+            return;
+        }
+        self.forgot_at = Some(now.mono);
+        if let Err(error) = self.store.forget_old_activities(now.wall) {
+            error!(%error, "the store does not forget old activities");
+        }
     }
 
     pub(crate) fn end(
@@ -112,7 +154,9 @@ impl Ledger {
         message: Option<String>,
         now: Timestamp,
     ) {
-        self.update(group, id, |activity| activity.end(status, message, now));
+        self.update(group, id, now, |activity| {
+            activity.end(status, message, now)
+        });
     }
 
     fn put(&self, activity: &Activity) {

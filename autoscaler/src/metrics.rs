@@ -22,6 +22,7 @@ pub(crate) struct Metrics {
     launch_failures: IntCounterVec,
     config_last_reload_successful: IntGauge,
     passes: prometheus::IntCounter,
+    notifications: IntCounterVec,
 }
 
 impl Metrics {
@@ -77,6 +78,13 @@ impl Metrics {
                 "minicloud_config_last_reload_successful",
                 "1 where the configuration file as it stands is in force, 0 where it was refused.",
             )?,
+            notifications: IntCounterVec::new(
+                Opts::new(
+                    "minicloud_notifications_total",
+                    "Notifications by what became of them: delivered, given_up, dropped.",
+                ),
+                &["group", "result"],
+            )?,
             passes: prometheus::IntCounter::new(
                 "minicloud_reconcile_passes_total",
                 "Passes of the reconcile loop.",
@@ -100,6 +108,7 @@ impl Metrics {
         }
         registry.register(Box::new(self.launch_duration.clone()))?;
         registry.register(Box::new(self.config_last_reload_successful.clone()))?;
+        registry.register(Box::new(self.notifications.clone()))?;
         registry.register(Box::new(self.passes.clone()))
     }
 
@@ -163,6 +172,10 @@ impl Metrics {
 
     pub(crate) fn set_reload_successful(&self, successful: bool) {
         self.config_last_reload_successful.set(successful.into());
+    }
+
+    pub(crate) fn count_notification(&self, group: &str, result: &str) {
+        self.notifications.with_label_values(&[group, result]).inc();
     }
 
     pub(crate) fn count_pass(&self) {

@@ -6,7 +6,9 @@
 mod apply;
 mod decide;
 mod execute;
+mod notify;
 mod publish;
+mod schedule;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -24,18 +26,21 @@ use crate::{
     config::Config,
     crash_point::CrashPoint,
     describe::{ConditionKind, View},
+    events::EventLog,
     group::Group,
     instance::InstanceId,
     ledger::Ledger,
     load_balancer_link::LoadBalancerDesk,
     metric::Scrape,
     metrics::Metrics,
+    notification::Courier,
     now::{Clock, Now},
     observe::{Sight, observe},
     operations::Operations,
     plan::plan,
     provider::{InstanceProvider, ObservedInstance, ProviderError},
     reload::ConfigWatch,
+    schedule::ScheduleJournal,
     snapshot::LoadPace,
     state_dir::StateDir,
     target_health::TargetHealthIndex,
@@ -65,6 +70,12 @@ pub(crate) struct Reconciler<P, C> {
     pub(crate) groups: BTreeMap<String, Group>,
     pub(crate) conditions: Conditions,
     pub(crate) rng: SmallRng,
+    events: EventLog,
+    /// By group.
+    schedules: BTreeMap<String, ScheduleJournal>,
+    courier: Courier,
+    /// Why the last notification of a group was not taken by an endpoint, while that lasts.
+    undelivered: BTreeMap<(String, String), String>,
     load_pace: LoadPace,
     operations: Operations,
     observation: ProviderObservation,
@@ -82,6 +93,8 @@ pub(crate) struct Parts<P, C> {
     pub(crate) desk: LoadBalancerDesk,
     pub(crate) view: watch::Sender<Arc<View>>,
     pub(crate) metrics: Metrics,
+    pub(crate) events: EventLog,
+    pub(crate) courier: Courier,
     pub(crate) seed: u64,
     pub(crate) crash_at: Option<CrashPoint>,
     pub(crate) state_dir: StateDir,
@@ -118,6 +131,8 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             desk,
             view,
             metrics,
+            events,
+            courier,
             seed,
             crash_at,
             state_dir,
@@ -133,8 +148,12 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             metrics,
             crash_at,
             groups: BTreeMap::new(),
-            conditions: Conditions::default(),
+            conditions: Conditions::new(events.clone()),
             rng: SmallRng::seed_from_u64(seed),
+            events,
+            schedules: BTreeMap::new(),
+            courier,
+            undelivered: BTreeMap::new(),
             load_pace: LoadPace::default(),
             operations: Operations::default(),
             observation: ProviderObservation::default(),
@@ -185,6 +204,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     async fn pass(&mut self) {
         self.metrics.count_pass();
         let now = self.clock.now();
+        self.run_scheduled_actions(now);
         let seen = self.look(now).await;
         if seen {
             let names: Vec<String> = self.groups.keys().cloned().collect();
@@ -192,6 +212,8 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                 self.reconcile_group(&name, now);
             }
         }
+        self.notify(now);
+        self.ledger.forget_old(now);
         self.publish(now);
     }
 

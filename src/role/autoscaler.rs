@@ -10,6 +10,7 @@ use super::{
     provider::Provider,
     signals::Signals,
     state,
+    webhook::HttpWebhooks,
 };
 use crate::{cli::AutoscalerArgs, failure::Failure};
 
@@ -35,6 +36,7 @@ pub(crate) async fn run(args: AutoscalerArgs) -> Result<(), Failure> {
         provider: Arc::clone(&provider),
         provider_kind: kind,
         metric_sources: args.agents.into_iter().map(AgentSource::at).collect(),
+        webhook_client: Arc::new(HttpWebhooks),
         clock: SystemClock,
         seed: seed()?,
         crash_at: args.crash_at,

@@ -26,6 +26,7 @@ use super::{
     provider::Provider,
     signals::Signals,
     state,
+    webhook::HttpWebhooks,
 };
 use crate::{
     cli::UpArgs,
@@ -82,6 +83,7 @@ async fn start(args: UpArgs) -> Result<(Minicloud, announce::Guide), Failure> {
         provider: Arc::clone(&provider),
         provider_kind: kind,
         metric_sources: vec![AgentSource::InProcess(agent.clone())],
+        webhook_client: Arc::new(HttpWebhooks),
         clock: SystemClock,
         seed: seed()?,
         crash_at: None,

@@ -4,7 +4,9 @@ use bytes::Bytes;
 use minicloud_lb_api::{Listener, RequestFailure, TargetHealthDescription};
 use serde::{Deserialize, Serialize};
 
-use crate::describe::{Activity, AutoScalingGroup, Instance, TargetGroup};
+use crate::describe::{
+    Activity, AutoScalingGroup, Instance, ScheduledUpdateGroupAction, TargetGroup,
+};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AutoScalingGroups {
@@ -19,6 +21,14 @@ pub struct Instances {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Activities {
     pub activities: Vec<Activity>,
+    /// Where to go on, where there is more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ScheduledActions {
+    pub scheduled_update_group_actions: Vec<ScheduledUpdateGroupAction>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

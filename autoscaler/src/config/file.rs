@@ -4,8 +4,10 @@ mod action;
 mod auto_scaling_group;
 mod launch_template;
 mod load_balancer;
+mod notification;
 mod rule;
 mod scaling_policy;
+mod scheduled_action;
 mod target_group;
 
 use std::collections::BTreeMap;

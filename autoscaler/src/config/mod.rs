@@ -15,6 +15,7 @@ mod schema;
 mod suggest;
 mod syntax;
 mod units;
+mod warning;
 mod yaml;
 
 #[cfg(test)]
@@ -27,7 +28,11 @@ use serde::{Deserialize, Serialize};
 
 pub use self::fault::{Fault, Faults};
 pub(crate) use self::suggest::nearest;
-use crate::launch_template::LaunchTemplate;
+pub use self::warning::Warning;
+use crate::{
+    launch_template::LaunchTemplate, notification::NotificationConfiguration,
+    schedule::ScheduledAction,
+};
 
 /// The file that is built in, and that docker-compose.yml mounts.
 pub const EXAMPLE: &str = include_str!("../../../minicloud.yaml");
@@ -125,6 +130,8 @@ pub struct AutoScalingGroup {
     /// From `InService`; until then the instance stays out of the group's average.
     pub default_instance_warmup: Duration,
     pub scaling_policies: Vec<ScalingPolicy>,
+    pub scheduled_actions: Vec<ScheduledAction>,
+    pub notifications: Vec<NotificationConfiguration>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,6 +10,7 @@ use crate::{
     command::{CapacityUpdate, Command, CommandError},
     config::{AutoScalingGroup, Config},
     describe::ConditionKind,
+    events::{CapacityChange, EventDetail},
     group::{Group, Instance},
     instance::LifecycleState,
     launch_backoff::LaunchBackoff,
@@ -71,6 +72,12 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         for (name, spec) in &specs {
             self.ledger.load(name);
             self.apply_group(name, spec, now)?;
+            self.apply_schedule(name, spec, now)?;
+            self.apply_notifications(name, spec, now)?;
+        }
+        self.forget_schedules()?;
+        for warning in self.config.warnings(now.wall) {
+            warn!(%warning, "the configuration file is valid, and says what is hardly meant");
         }
         for (_, group) in self
             .groups
@@ -102,6 +109,15 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         let changed = existing.as_ref().is_none_or(|group| {
             group.launch_template != launch_template || group.capacity != record.capacity
         });
+        if let Some(group) = &existing {
+            self.tell_capacity(
+                name,
+                group.capacity,
+                record.capacity,
+                record.cause.clone(),
+                now,
+            );
+        }
         let (instances, tracking, launches, decision) = match existing {
             Some(group) => (
                 group.instances,
@@ -141,14 +157,41 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     }
 
     pub(super) fn obey(&mut self, command: Command) {
-        let Command::UpdateAutoScalingGroup {
-            name,
-            update,
-            reply,
-        } = command;
         let now = self.clock.now();
+        let (reply, result) = match command {
+            Command::UpdateAutoScalingGroup {
+                name,
+                update,
+                reply,
+            } => (reply, self.update_group(&name, update, now)),
+            Command::PutScheduledUpdateGroupAction {
+                auto_scaling_group,
+                name,
+                action,
+                reply,
+            } => {
+                let put = self.put_scheduled_action(&auto_scaling_group, &name, action, now);
+                (reply, put)
+            }
+            Command::DeleteScheduledAction {
+                auto_scaling_group,
+                name,
+                reply,
+            } => {
+                let deleted = self.delete_scheduled_action(&auto_scaling_group, &name, now);
+                (reply, deleted)
+            }
+        };
         // The asker may have gone; what it asked for is done all the same.
-        let _ = reply.send(self.update_group(&name, update, now));
+        let _ = reply.send(result);
+    }
+
+    pub(super) fn unknown_group(&self, name: &str) -> CommandError {
+        let known = self.config.auto_scaling_groups.keys().cloned();
+        CommandError::AutoScalingGroupNotFound {
+            name: name.to_owned(),
+            known: known.collect::<Vec<_>>().join(", "),
+        }
     }
 
     fn update_group(
@@ -159,17 +202,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     ) -> Result<(), CommandError> {
         let live = self.groups.get(name).filter(|group| !group.retired);
         let Some(group) = live else {
-            let known = self
-                .config
-                .auto_scaling_groups
-                .keys()
-                .cloned()
-                .collect::<Vec<_>>()
-                .join(", ");
-            return Err(CommandError::AutoScalingGroupNotFound {
-                name: name.to_owned(),
-                known,
-            });
+            return Err(self.unknown_group(name));
         };
         let before = group.capacity;
         let after = update.applied_to(before)?;
@@ -185,20 +218,55 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         self.put_capacity(name, after, cause.clone())
             .map_err(|error| CommandError::Store(error.to_string()))?;
         info!(asg.name = name, cause, "capacity updated");
+        self.take_capacity(name, after, cause, "user", now);
+        Ok(())
+    }
+
+    /// Lets a recorded change of bounds or desired capacity take effect. `by` is a label.
+    pub(super) fn take_capacity(
+        &mut self,
+        name: &str,
+        after: Capacity,
+        cause: String,
+        by: &str,
+        now: Now,
+    ) {
         let Some(group) = self.groups.get_mut(name) else {
-            return Ok(());
+            return;
         };
+        let before = group.capacity;
         group.capacity = after;
-        group.capacity_cause = cause;
+        group.capacity_cause.clone_from(&cause);
         group.launches.reset();
-        if before.desired_capacity != desired_capacity {
-            self.metrics
-                .count_scaling(name, before.desired_capacity, desired_capacity, "user");
+        let (was, is) = (before.desired_capacity, after.desired_capacity);
+        if was != is {
+            self.metrics.count_scaling(name, was, is, by);
             for state in group.tracking.values_mut() {
-                state.record_scaling(before.desired_capacity, desired_capacity, now.mono);
+                state.record_scaling(was, is, now.mono);
             }
         }
-        Ok(())
+        self.tell_capacity(name, before, after, cause, now);
+    }
+
+    fn tell_capacity(
+        &self,
+        name: &str,
+        before: Capacity,
+        after: Capacity,
+        cause: String,
+        now: Now,
+    ) {
+        if before == after {
+            return;
+        }
+        let detail = EventDetail::CapacityChanged(CapacityChange {
+            min_size: after.min_size,
+            max_size: after.max_size,
+            desired_capacity: after.desired_capacity,
+            desired_capacity_before: before.desired_capacity,
+            cause,
+        });
+        self.events.push(now.wall, Some(name), detail);
     }
 
     /// A policy's decision.
@@ -225,10 +293,17 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             return;
         };
         group.capacity = after;
-        group.capacity_cause = cause;
+        group.capacity_cause.clone_from(&cause);
         for state in group.tracking.values_mut() {
             state.record_scaling(before.desired_capacity, desired_capacity, now.mono);
         }
+        self.tell_capacity(name, before, after, cause, now);
+    }
+
+    /// The group's capacity as the file last had it.
+    pub(super) fn file_capacity(&self, name: &str) -> Option<Capacity> {
+        let record = self.ledger.store.capacity(name).ok().flatten();
+        record.map(|record| record.file)
     }
 
     fn put_capacity(

@@ -8,7 +8,7 @@ use super::Reconciler;
 use crate::{
     crash_point::CrashPoint,
     describe::{Activity, ActivityStatus, ConditionKind},
-    group::Instance,
+    group::{Group, Instance},
     instance::{InstanceId, LifecycleState},
     launch_backoff::Allowance,
     now::{Clock, Now, wall_since},
@@ -27,7 +27,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             Action::Launch { availability_zone } => self.launch(group, availability_zone, now),
             Action::Relaunch { id } => self.call_launch(group, &id),
             Action::Deregister { id, cause } => self.deregister(group, &id, cause, now),
-            Action::Terminate { id } => self.terminate(group, id),
+            Action::Terminate { id } => self.terminate(group, id, now),
         }
     }
 
@@ -120,16 +120,17 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         CrashPoint::DeregistrationRecorded.reached(self.crash_at);
     }
 
-    fn terminate(&mut self, name: &str, id: InstanceId) {
+    fn terminate(&mut self, name: &str, id: InstanceId, now: Now) {
         let instance = self
             .groups
             .get(name)
             .and_then(|group| group.instances.get(&id));
         let activity = instance.and_then(|instance| instance.activity_id.clone());
-        self.ledger.update(name, activity.as_deref(), |activity| {
-            activity.status_code = ActivityStatus::InProgress;
-            activity.progress = 50;
-        });
+        self.ledger
+            .update(name, activity.as_deref(), now.wall, |activity| {
+                activity.status_code = ActivityStatus::InProgress;
+                activity.progress = 50;
+            });
         CrashPoint::Drained.reached(self.crash_at);
         self.operations.terminate(Arc::clone(&self.provider), id);
     }
@@ -140,7 +141,10 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         let now = self.clock.now();
         self.observation.due = true;
         match outcome {
-            Outcome::Launched(_, Ok(())) => CrashPoint::Launched.reached(self.crash_at),
+            Outcome::Launched(id, Ok(())) => {
+                CrashPoint::Launched.reached(self.crash_at);
+                self.note_launched(&id, now);
+            }
             Outcome::Launched(_, Err(LaunchError::Unreachable(error))) => {
                 self.provider_failed(&error, now)
             }
@@ -162,6 +166,25 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                 self.provider_failed(&error.to_string(), now);
             }
         }
+    }
+
+    /// It exists: from here on it is the health checks that are waited for.
+    fn note_launched(&mut self, id: &InstanceId, now: Now) {
+        let pending = |group: &Group| {
+            let instance = group.instances.get(id)?;
+            let launching = instance.lifecycle_state == LifecycleState::Pending;
+            instance.activity_id.clone().filter(|_| launching)
+        };
+        let mut groups = self.groups.iter();
+        let found = groups.find_map(|(name, group)| Some((name.clone(), pending(group)?)));
+        let Some((name, activity)) = found else {
+            return;
+        };
+        self.ledger
+            .update(&name, Some(&activity), now.wall, |activity| {
+                activity.status_code = ActivityStatus::PreInService;
+                activity.progress = 30;
+            });
     }
 
     pub(super) fn record_change(&mut self, name: &str, change: Change, now: Now) {

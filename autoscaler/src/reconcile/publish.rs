@@ -166,6 +166,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             conditions: self.conditions.of(name),
             cpu_utilization,
             decision: group.decision.clone(),
+            scheduled_actions: self.describe_schedule(name),
             activities: self.ledger.activities(name),
         }
     }

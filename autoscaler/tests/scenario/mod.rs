@@ -4,4 +4,6 @@ mod balancer;
 mod cloud;
 mod crash;
 mod failure;
+mod notifications;
+mod scheduled;
 mod story;

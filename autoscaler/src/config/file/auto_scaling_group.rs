@@ -3,7 +3,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Names, scaling_policy};
+use super::{Names, notification, scaling_policy, scheduled_action};
 use crate::{
     config::{
         AutoScalingGroup, HealthCheckType, MAX_SIZE, ProviderKind, ScalingPolicy,
@@ -81,6 +81,18 @@ pub(in crate::config) const SECTION: Section = Section {
             Absent::Default("none"),
             "What changes `desired_capacity`.",
         ),
+        Key::new(
+            "scheduled_actions",
+            Form::ListOf(&scheduled_action::SECTION),
+            Absent::Default("none"),
+            "What changes the sizes at a time; up to 125.",
+        ),
+        Key::new(
+            "notifications",
+            Form::ListOf(&notification::SECTION),
+            Absent::Default("none"),
+            "Who is told of launches and terminations; up to 10.",
+        ),
     ],
     renamed: &[
         ("template", "launch_template"),
@@ -108,6 +120,11 @@ pub(in crate::config) const SECTION: Section = Section {
         ("instance_warmup", "default_instance_warmup"),
         ("scaling", "scaling_policies"),
         ("policies", "scaling_policies"),
+        ("schedules", "scheduled_actions"),
+        ("schedule", "scheduled_actions"),
+        ("scheduled_scaling", "scheduled_actions"),
+        ("notification_configurations", "notifications"),
+        ("webhooks", "notifications"),
         ("image", "it belongs in launch_templates.NAME"),
         ("process", "it belongs in launch_templates.NAME"),
         ("cpus", "it belongs in launch_templates.NAME"),
@@ -120,7 +137,7 @@ pub(in crate::config) const SECTION: Section = Section {
 const HEALTH_CHECK_TYPES: &[&str] = &["EC2", "ELB"];
 
 /// More instances than one machine runs: a larger number is a slip of the finger.
-const SIZE: Limits<u32> = Limits::new(0, MAX_SIZE);
+pub(super) const SIZE: Limits<u32> = Limits::new(0, MAX_SIZE);
 
 /// Two hours, EC2 Auto Scaling's own bound on waiting for an instance.
 const PERIOD: Limits<Duration> = Limits::new(Duration::ZERO, Duration::from_secs(7200));
@@ -178,6 +195,8 @@ pub(super) fn read(
         period,
     );
     let policies = fields.or("scaling_policies", Vec::new(), policies);
+    let actions = fields.or("scheduled_actions", Vec::new(), scheduled_action::list);
+    let notifications = fields.or("notifications", Vec::new(), notification::list);
     let Sizes { min, max, desired } = sizes?;
     Some(AutoScalingGroup {
         name: name.to_owned(),
@@ -191,6 +210,8 @@ pub(super) fn read(
         health_check_grace_period: grace?,
         default_instance_warmup: warmup?,
         scaling_policies: policies?,
+        scheduled_actions: actions?,
+        notifications: notifications?,
     })
 }
 
