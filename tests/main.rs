@@ -17,3 +17,4 @@ mod memory;
 mod process;
 mod standalone;
 mod story;
+mod told;

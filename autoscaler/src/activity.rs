@@ -8,7 +8,18 @@ use crate::{
     instance::InstanceId,
 };
 
+const LAUNCHING: &str = "Launching a new instance";
+const TERMINATING: &str = "Terminating instance";
+
 impl Activity {
+    pub(crate) fn is_launch(&self) -> bool {
+        self.description.starts_with(LAUNCHING)
+    }
+
+    pub(crate) fn is_termination(&self) -> bool {
+        self.description.starts_with(TERMINATING)
+    }
+
     /// Begins the launch of `id`.
     pub(crate) fn launch(
         group: &str,
@@ -20,7 +31,7 @@ impl Activity {
         Self::begin(
             group,
             Some(id),
-            format!("Launching a new instance: {id}"),
+            format!("{LAUNCHING}: {id}"),
             cause,
             ActivityStatus::InProgress,
             now,
@@ -45,7 +56,7 @@ impl Activity {
         Self::begin(
             group,
             Some(id),
-            format!("Terminating instance: {id}"),
+            format!("{TERMINATING}: {id}"),
             cause,
             status,
             now,

@@ -97,7 +97,6 @@ impl EventLog {
         if ring.len() > KEPT {
             ring.pop_front();
         }
-        drop(ring);
         self.0.newest.send_replace(id);
     }
 

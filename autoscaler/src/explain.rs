@@ -229,3 +229,118 @@ fn note(instance: &Instance) -> Option<InstanceNote> {
         notes,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn instance(id: &str, state: &str) -> Value {
+        json!({
+            "instance_id": id, "auto_scaling_group_name": "web", "availability_zone": "a",
+            "lifecycle_state": state, "health_status": "Healthy",
+            "launch_template": { "launch_template_name": "web", "version": "1" },
+            "protected_from_scale_in": false, "launch_time": "2026-01-01T00:00:00Z",
+            "address": "127.0.0.1:1", "warming": false, "cpu_utilization": 1.5, "in_flight": 3,
+        })
+    }
+
+    /// A group of one instance in service that wants one, changed by `changes`.
+    fn explained(changes: Value) -> Explanation {
+        let mut group = json!({
+            "auto_scaling_group_name": "web", "min_size": 1, "max_size": 4,
+            "desired_capacity": 2, "availability_zones": ["a"], "target_group_names": [],
+            "launch_template": { "launch_template_name": "web", "version": "1" },
+            "health_check_type": "EC2", "health_check_grace_period": 30,
+            "default_instance_warmup": 5, "conditions": [],
+            "scaling_policies": [{ "name": "cpu", "target_tracking": {
+                "metric": "ASGAverageCPUUtilization", "target_value": 80.0, "disable_scale_in": false,
+            } }],
+            "cpu_utilization": null, "decision": null,
+            "instances": [instance("i-00000001", "InService"), instance("i-00000002", "InService")],
+        });
+        for (key, value) in changes.as_object().unwrap() {
+            group[key] = value.clone();
+        }
+        let view: View = serde_json::from_value(json!({
+            "time": "2026-01-01T00:00:00Z", "ready": true, "pace": "fast",
+            "auto_scaling_groups": [group], "load_balancers": [], "conditions": [],
+            "target_groups": [],
+        }))
+        .unwrap();
+        explain(&view, &view.auto_scaling_groups[0])
+    }
+
+    #[test]
+    fn sentences_say_what_is_the_case() {
+        for (changes, expected) in [
+            (
+                json!({}),
+                vec![
+                    "it has the 2 instance(s) that it wants, all in service",
+                    "its scaling policies have decided nothing yet",
+                ],
+            ),
+            (
+                json!({ "desired_capacity": 4 }),
+                vec![
+                    "it wants 4 instance(s) and has 2: 2 in service, 0 pending; 0 terminating besides",
+                    "its scaling policies have decided nothing yet",
+                    "it is at its max_size 4: it cannot grow",
+                ],
+            ),
+            (
+                json!({ "scaling_policies": [] }),
+                vec![
+                    "it has the 2 instance(s) that it wants, all in service",
+                    "it has no scaling policy: only people and schedules change it",
+                ],
+            ),
+            (
+                json!({
+                    "min_size": 2, "max_size": 2,
+                    "decision": {
+                        "time": "2026-01-01T00:00:00Z", "policy_name": "cpu",
+                        "desired_capacity_before": 2, "desired_capacity": 2,
+                        "reason": "2 x 50.4 / 80 = 1.26 -> 2: hold",
+                        "inputs": { "target_value": 80.0, "metric_value": 50.4, "instances": [], "min_size": 2, "max_size": 2 },
+                    },
+                    "conditions": [{ "type": "LaunchFailing", "since": "2026-01-01T00:00:00Z", "message": "3 launches failed" }],
+                    "scheduled_actions": [
+                        { "auto_scaling_group_name": "web", "scheduled_action_name": "later", "next_times": ["2026-01-04T00:00:00Z"], "changed_through_api": false, "min_size": 0 },
+                        { "auto_scaling_group_name": "web", "scheduled_action_name": "done", "next_times": [], "changed_through_api": false, "min_size": 0 },
+                        { "auto_scaling_group_name": "web", "scheduled_action_name": "up", "next_times": ["2026-01-03T05:00:00Z"], "changed_through_api": false, "max_size": 8, "desired_capacity": 8 },
+                    ],
+                }),
+                vec![
+                    "it has the 2 instance(s) that it wants, all in service",
+                    "policy cpu holds at 2 as of 2026-01-01T00:00:00Z: 2 x 50.4 / 80 = 1.26 -> 2: hold",
+                    "min_size and max_size are both 2: no policy can change it",
+                    "the next scheduled action is up at 2026-01-03T05:00:00Z, in 2 d 5 h: max_size 8, desired_capacity 8",
+                    "LaunchFailing: 3 launches failed",
+                ],
+            ),
+        ] {
+            assert_eq!(explained(changes).because, expected);
+        }
+    }
+
+    #[test]
+    fn instances_out_of_the_ordinary_are_noted() {
+        let mut instances = ["Terminating", "Pending", "InService", "InService"]
+            .map(|state| instance("i-00000001", state));
+        instances[2]["warming"] = json!(true);
+        instances[2]["cpu_utilization"] = Value::Null;
+        let notes = explained(json!({ "instances": instances })).instances;
+        let notes: Vec<String> = notes.iter().map(|note| note.notes.join("; ")).collect();
+        assert_eq!(
+            notes,
+            [
+                "drains: 3 request(s) in flight",
+                "is being launched: it is in service once it runs and its target is healthy",
+                "warms up: it does not count in the average yet; has no fresh CPU figures: the group does not scale in on silence",
+            ]
+        );
+    }
+}

@@ -127,6 +127,22 @@ impl Ledger {
         self.events.push(now, Some(group), detail);
     }
 
+    /// Notes that a try of an activity that goes on has failed; the first is told like an end.
+    pub(crate) fn fail_try(&mut self, group: &str, id: Option<&str>, why: &str, now: Timestamp) {
+        let mut failed = None;
+        self.update(group, id, now, |activity| {
+            if activity.status_message.is_none() {
+                failed = Some(Activity {
+                    status_code: ActivityStatus::Failed,
+                    status_message: Some(why.to_owned()),
+                    ..activity.clone()
+                });
+            }
+            activity.status_message = Some(why.to_owned());
+        });
+        self.ended.extend(failed);
+    }
+
     /// The activities that have ended since the last call.
     pub(crate) fn take_ended(&mut self) -> Vec<Activity> {
         std::mem::take(&mut self.ended)

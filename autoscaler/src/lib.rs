@@ -8,7 +8,7 @@
 //!
 //! [`policy`], [`wake`], [`plan`], [`observe`], [`conduct`], [`termination`], [`metric`] and
 //! [`launch_backoff`] decide with functions of values: no I/O, no clock, no randomness of their
-//! own. `reconcile` is the loop around them, `operations` its calls to the provider, `ledger`
+//! own. So does [`schedule`], of what runs when, and [`explain`] tells of it. `reconcile` is the loop around them, `operations` its calls to the provider, `ledger`
 //! its record; the API only reads the published [`describe::View`] and sends
 //! [`command::Command`]s.
 //!
@@ -19,8 +19,9 @@
 //! - One call to the provider at a time for an instance; a pass waits for none of them.
 //! - What does not carry our mark is never touched.
 //!
-//! Deliberately absent: HTTP to agents and balancers. They are ports ([`MetricSource`],
-//! [`load_balancer_link`]) that the root package adapts.
+//! Deliberately absent: HTTP to agents, balancers and webhooks. They are ports
+//! ([`MetricSource`], [`load_balancer_link`], [`notification::WebhookClient`]) that the root
+//! package adapts.
 
 mod activity;
 pub mod api;

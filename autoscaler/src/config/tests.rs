@@ -3,6 +3,7 @@
 mod balancer;
 mod classes;
 mod hostile;
+mod schedule;
 
 use std::time::Duration;
 

@@ -51,13 +51,16 @@ impl Notification {
     /// What is told of an activity that has ended; nothing of one that was not needed after
     /// all, or of an adoption.
     pub fn of_activity(activity: &Activity, now: Timestamp, rng: &mut impl Rng) -> Option<Self> {
-        let launch = activity.description.starts_with("Launching");
-        let terminate = activity.description.starts_with("Terminating");
-        let event = match (activity.status_code, launch, terminate) {
-            (ActivityStatus::Successful, true, _) => NotificationType::InstanceLaunch,
-            (ActivityStatus::Failed, true, _) => NotificationType::InstanceLaunchError,
-            (ActivityStatus::Successful, _, true) => NotificationType::InstanceTerminate,
-            (ActivityStatus::Failed, _, true) => NotificationType::InstanceTerminateError,
+        let launch = activity.is_launch();
+        let event = match activity.status_code {
+            ActivityStatus::Successful if launch => NotificationType::InstanceLaunch,
+            ActivityStatus::Failed if launch => NotificationType::InstanceLaunchError,
+            ActivityStatus::Successful if activity.is_termination() => {
+                NotificationType::InstanceTerminate
+            }
+            ActivityStatus::Failed if activity.is_termination() => {
+                NotificationType::InstanceTerminateError
+            }
             _ => return None,
         };
         let mut notification = Self::new(event, &activity.auto_scaling_group_name, now, rng);

@@ -163,6 +163,16 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             Outcome::Terminated(_, Ok(())) => CrashPoint::Terminated.reached(self.crash_at),
             Outcome::Terminated(id, Err(error)) => {
                 warn!(instance.id = %id, %error, "the instance could not be terminated; it is tried again");
+                let mut groups = self.groups.iter();
+                let found = groups.find_map(|(name, group)| {
+                    let instance = group.instances.get(&id)?;
+                    Some((name.clone(), instance.activity_id.clone()))
+                });
+                if let Some((name, activity)) = found {
+                    let why = error.to_string();
+                    self.ledger
+                        .fail_try(&name, activity.as_deref(), &why, now.wall);
+                }
                 self.provider_failed(&error.to_string(), now);
             }
         }

@@ -174,6 +174,18 @@ async fn launch_errors_and_a_missing_secret_are_told() {
                 .contains(&"EC2_INSTANCE_LAUNCH_ERROR".to_owned())
         })
         .await;
+    cloud.until_in_service(2, 2 * SOON).await;
+    cloud.provider.fail_terminations(1);
+    cloud.scale(1, 1, 1).await.unwrap();
+    let terminated = ["EC2_INSTANCE_TERMINATE_ERROR", "EC2_INSTANCE_TERMINATE"];
+    cloud
+        .until("both of the termination", 8 * SOON, |cloud| {
+            cloud
+                .webhooks
+                .events("/a")
+                .ends_with(&terminated.map(str::to_owned))
+        })
+        .await;
     std::fs::remove_file(folder.path().join("secret")).unwrap();
     cloud.scale(0, 1, 0).await.unwrap();
     cloud
