@@ -115,6 +115,13 @@ impl FakeWebhooks {
         self.answers.lock().unwrap().insert(path.to_owned(), answer);
     }
 
+    /// The requests to `path` so far, which are forgotten with that.
+    pub(super) fn take_requests(&self, path: &str) -> Vec<WebhookRequest> {
+        let mut requests = self.requests.lock().unwrap();
+        let of_path = requests.extract_if(.., |request| request.endpoint.path() == path);
+        of_path.collect()
+    }
+
     /// `Event` of each request to `path`.
     pub(super) fn events(&self, path: &str) -> Vec<String> {
         let requests = self.requests.lock().unwrap();

@@ -203,7 +203,7 @@ async fn action_deleted_through_the_api_stays_so_until_the_file_changes_it() {
     assert!(cloud.group().scheduled_actions.is_empty());
     tokio::time::sleep(WHILE).await;
     assert_eq!(capacity(&cloud), (1, 2, 1));
-    let later = config("{ name: up, recurrence: '10 0 * * *', desired_capacity: 2 }");
+    let later = config("{ name: up, recurrence: '20 0 * * *', desired_capacity: 2 }");
     std::fs::write(cloud.config(), later).unwrap();
     cloud.until_in_service(2, WHILE).await;
 }

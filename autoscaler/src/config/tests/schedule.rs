@@ -55,23 +55,23 @@ fn mistakes_of_a_schedule_say_where_and_what_to_write() {
     for (item, expected) in [
         (
             "{ name: a, recurrence: '0 8 * *', min_size: 1 }",
-            "9:31: ~.recurrence: 4 fields, not five; write minutes, hours, day of month, month and day of week: 30 8 * * MON-FRI",
+            "9:32: ~.recurrence: 4 fields, not five; write minutes, hours, day of month, month and day of week: 30 8 * * MON-FRI",
         ),
         (
             "{ name: a, recurrence: '0 0 30 2 *', min_size: 1 }",
-            "9:31: ~.recurrence: there is no such day in any year; day of month `30` never comes in month `2`",
+            "9:32: ~.recurrence: there is no such day in any year; day of month `30` never comes in month `2`",
         ),
         (
             "{ name: a, recurrence: '0 0 * * *', time_zone: Europe/Berlln, min_size: 1 }",
-            "9:55: ~.time_zone: there is no time zone `Europe/Berlln`; did you mean Europe/Berlin?",
+            "9:56: ~.time_zone: there is no time zone `Europe/Berlln`; did you mean Europe/Berlin?",
         ),
         (
             "{ name: a, start_time: tomorrow, min_size: 1 }",
-            "9:31: ~.start_time: `tomorrow` is not a time; write date, time and offset, such as 2030-01-01T08:00:00Z",
+            "9:32: ~.start_time: `tomorrow` is not a time; write date, time and offset, such as 2030-01-01T08:00:00Z",
         ),
         (
             "{ name: a, cron: '0 0 * * *', min: 1 }",
-            "9:19: ~.cron: unknown key; write recurrence",
+            "9:20: ~.cron: unknown key; write recurrence",
         ),
         (
             "{ name: a, recurrence: '0 0 * * *' }",
