@@ -1,14 +1,16 @@
 //! Who wants to know what a group does is told: by webhook, by schedule, by `explain`.
 
 use std::{
+    process::Stdio,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use hyper::StatusCode;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
+    time::timeout,
 };
 
 use crate::support::{example_config, up::Up, wait::until, write};
@@ -123,6 +125,11 @@ async fn webhooks_are_told_and_schedules_are_kept() {
         );
     }
 
+    let following = ["events", "web", "-o", "json"];
+    let mut command = up.api.command(&following);
+    let mut events = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(events.stdout.take().unwrap()).lines();
+
     let put = [
         "put-scheduled-action",
         "web",
@@ -165,5 +172,17 @@ async fn webhooks_are_told_and_schedules_are_kept() {
         .patch("/v1/groups/web", "{\"desired_capacity\": 1}")
         .await;
     assert_eq!(status, StatusCode::OK);
+    let told = async {
+        while let Some(line) = lines.next_line().await.unwrap() {
+            let event: serde_json::Value = serde_json::from_str(&line).unwrap();
+            assert!(event["id"].is_u64(), "{line}");
+            if event["type"] == "capacity_changed" && event["desired_capacity"] == 1 {
+                return;
+            }
+        }
+        panic!("the events ended");
+    };
+    timeout(SOON, told).await.expect("the change is told");
+    events.kill().await.unwrap();
     up.interrupt().await;
 }

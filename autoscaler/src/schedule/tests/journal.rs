@@ -1,10 +1,10 @@
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     capacity::Capacity,
     schedule::{
-        Due, Kept, ScheduleJournal, ScheduledAction, ScheduledActionSpec, coincidences, merge,
-        next_occurrence, one_off_conflict,
+        Due, Kept, ScheduleJournal, ScheduledAction, ScheduledActionSpec, coincidences,
+        journal::CATCH_UP, merge, next_occurrence, one_off_conflict,
     },
 };
 
@@ -278,5 +278,28 @@ fn faults_of_an_action_name_their_member() {
         ),
     ] {
         assert!(found.starts_with(expected), "{found}");
+    }
+}
+
+proptest::proptest! {
+    /// Whatever the clock does within a day, an action's runs only ever go forward.
+    #[test]
+    fn no_occurrence_runs_twice(minutes in proptest::collection::vec(-700_i64..1000, 1..60)) {
+        let actions = [daily("often", "*/7 * * * *"), daily("daily", "30 4 * * *")];
+        let mut journal = journal(&actions, "2026-01-01T00:00:00Z");
+        let mut now = at("2026-01-01T00:00:00Z");
+        let mut latest = now;
+        let mut ran = std::collections::BTreeMap::new();
+        for step in minutes {
+            let earliest = latest - CATCH_UP;
+            now = (now + SignedDuration::from_mins(step)).max(earliest);
+            latest = latest.max(now);
+            for due in journal.due(now) {
+                proptest::prop_assert!(due.at <= now && now.duration_since(due.at) <= SignedDuration::from_hours(24));
+                let before = ran.insert(due.name.clone(), due.at);
+                proptest::prop_assert!(before.is_none_or(|before| before < due.at), "{:?}", due);
+                journal.ran(&due);
+            }
+        }
     }
 }
