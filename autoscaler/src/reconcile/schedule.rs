@@ -168,7 +168,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                 "the group has {others} scheduled actions, which is the limit"
             )));
         }
-        let kept = Kept::Row(journal.put(&action, now.wall));
+        let kept = Kept::Row(Box::new(journal.put(&action, now.wall)));
         self.keep_scheduled_action(group, kept)
     }
 

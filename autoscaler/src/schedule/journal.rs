@@ -57,7 +57,7 @@ pub(crate) struct Due {
 /// What a change leaves in the store: the row to write, or the name of the one to remove.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Kept {
-    Row(ScheduledActionRecord),
+    Row(Box<ScheduledActionRecord>),
     Nothing(String),
 }
 
@@ -134,7 +134,7 @@ impl ScheduleJournal {
             self.entries.remove(&due.name);
             return Some(Kept::Nothing(due.name.clone()));
         }
-        Some(Kept::Row(entry.record.clone()))
+        Some(Kept::Row(Box::new(entry.record.clone())))
     }
 
     /// The row that says what `action` is from now on. It takes effect by [`keep`](Self::keep).
@@ -163,14 +163,14 @@ impl ScheduleJournal {
         let mut row = entry.record.clone();
         row.change(None, now);
         Some(match row.file {
-            Some(_) => Kept::Row(row),
+            Some(_) => Kept::Row(Box::new(row)),
             None => Kept::Nothing(name.to_owned()),
         })
     }
 
     pub(crate) fn keep(&mut self, kept: Kept) {
         match kept {
-            Kept::Row(row) => drop(self.entries.insert(row.name.clone(), Entry::new(row))),
+            Kept::Row(row) => drop(self.entries.insert(row.name.clone(), Entry::new(*row))),
             Kept::Nothing(name) => drop(self.entries.remove(&name)),
         }
     }

@@ -41,7 +41,7 @@ impl Recurrence {
 
     fn instant(&self, local: DateTime) -> Option<Timestamp> {
         let ambiguous = self.time_zone.to_ambiguous_timestamp(local);
-        let earlier = ambiguous.clone().earlier().ok()?;
+        let earlier = ambiguous.earlier().ok()?;
         match ambiguous.offset() {
             AmbiguousOffset::Gap { .. } => {
                 let change = self.time_zone.following(earlier).next();

@@ -31,20 +31,7 @@ impl Store {
 
     pub(crate) fn keep_scheduled_action(&self, group: &str, kept: &Kept) -> Result<(), StoreError> {
         match kept {
-            Kept::Row(row) => {
-                let spec = |spec: &Option<_>| spec.as_ref().map(json);
-                self.db.execute(
-                    "INSERT OR REPLACE INTO scheduled_action VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                    params![
-                        group,
-                        row.name,
-                        spec(&row.current),
-                        spec(&row.file),
-                        row.done_until.to_string(),
-                        row.last_run.map(|at| at.to_string()),
-                    ],
-                )?;
-            }
+            Kept::Row(row) => self.put_scheduled_action(group, row)?,
             Kept::Nothing(name) => {
                 self.db.execute(
                     "DELETE FROM scheduled_action WHERE auto_scaling_group = ?1 AND name = ?2",
@@ -52,6 +39,26 @@ impl Store {
                 )?;
             }
         }
+        Ok(())
+    }
+
+    fn put_scheduled_action(
+        &self,
+        group: &str,
+        row: &ScheduledActionRecord,
+    ) -> Result<(), StoreError> {
+        let spec = |spec: &Option<_>| spec.as_ref().map(json);
+        self.db.execute(
+            "INSERT OR REPLACE INTO scheduled_action VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![
+                group,
+                row.name,
+                spec(&row.current),
+                spec(&row.file),
+                row.done_until.to_string(),
+                row.last_run.map(|at| at.to_string()),
+            ],
+        )?;
         Ok(())
     }
 
@@ -67,7 +74,7 @@ impl Store {
             [group],
         )?;
         for row in rows {
-            self.keep_scheduled_action(group, &Kept::Row(row.clone()))?;
+            self.put_scheduled_action(group, row)?;
         }
         Ok(transaction.commit()?)
     }
@@ -152,7 +159,7 @@ mod tests {
         let mut ran = rows[0].clone();
         ran.last_run = Some(ran.done_until);
         store
-            .run_scheduled_action("web", &Kept::Row(ran.clone()), None)
+            .run_scheduled_action("web", &Kept::Row(Box::new(ran.clone())), None)
             .unwrap();
         store
             .keep_scheduled_action("web", &Kept::Nothing("b".to_owned()))

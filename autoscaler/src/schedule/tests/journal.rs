@@ -126,10 +126,10 @@ fn api_changes_stay_until_the_file_changes_that_action() {
     let (nine, ten) = (daily("a", "0 9 * * *"), daily("a", "0 10 * * *"));
     let rows = merge(Vec::new(), std::slice::from_ref(&nine), now);
     let mut journal = ScheduleJournal::new(rows);
-    journal.keep(Kept::Row(journal.put(&ten, now)));
-    journal.keep(Kept::Row(
+    journal.keep(Kept::Row(Box::new(journal.put(&ten, now))));
+    journal.keep(Kept::Row(Box::new(
         journal.put(&once("b", "2026-02-01T00:00:00Z"), now),
-    ));
+    )));
     let rows = |journal: &ScheduleJournal| -> Vec<_> {
         journal.describe().map(|(_, row, _)| row.clone()).collect()
     };
@@ -150,9 +150,9 @@ fn api_changes_stay_until_the_file_changes_that_action() {
     let Kept::Row(row) = deleted else {
         panic!("{deleted:?}")
     };
-    let still = ScheduleJournal::new(merge(vec![row.clone()], std::slice::from_ref(&nine), now));
+    let still = ScheduleJournal::new(merge(vec![*row.clone()], std::slice::from_ref(&nine), now));
     assert_eq!(still.actions().count(), 0);
-    let back = ScheduleJournal::new(merge(vec![row], &[eleven], now));
+    let back = ScheduleJournal::new(merge(vec![*row], &[eleven], now));
     assert_eq!(back.actions().count(), 1);
 }
 
@@ -161,7 +161,7 @@ fn what_cannot_run_again_is_forgotten_unless_the_file_has_it() {
     let now = at("2026-01-01T00:00:00Z");
     let action = once("a", "2026-01-01T01:00:00Z");
     let mut by_api = ScheduleJournal::default();
-    by_api.keep(Kept::Row(by_api.put(&action, now)));
+    by_api.keep(Kept::Row(Box::new(by_api.put(&action, now))));
     let mut by_file = journal(&[action], "2026-01-01T00:00:00Z");
     let due = by_api.due(at("2026-01-01T01:00:00Z")).remove(0);
     assert_eq!(by_api.ran(&due), Some(Kept::Nothing("a".to_owned())));
