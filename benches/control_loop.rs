@@ -31,6 +31,7 @@ use minicloud_autoscaler::{
     config::ProviderKind,
     instance::LifecycleState,
     load_balancer_link::LoadBalancerLink,
+    notification::{WebhookClient, WebhookFuture, WebhookRequest},
     now::SystemClock,
     provider::{InstanceProvider, fake::FakeProvider},
 };
@@ -127,6 +128,7 @@ impl Cloud {
             provider_kind: ProviderKind::Process,
             metric_sources: vec![agent],
             busy_probe: Arc::new(NeverBusy),
+            webhook_client: Arc::new(NoWebhooks),
             clock: SystemClock,
             seed: 1,
             crash_at: None,
@@ -259,6 +261,16 @@ struct NeverBusy;
 impl BusyProbe for NeverBusy {
     fn ask(&self, _: String, _: String, _: Duration) -> BoxFuture<'static, BusyAnswer> {
         Box::pin(std::future::ready(BusyAnswer::Idle))
+    }
+}
+
+/// No group notifies anybody.
+#[derive(Debug)]
+struct NoWebhooks;
+
+impl WebhookClient for NoWebhooks {
+    fn post(&self, _: WebhookRequest) -> WebhookFuture {
+        Box::pin(std::future::pending())
     }
 }
 

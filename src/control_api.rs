@@ -92,6 +92,37 @@ impl ControlApi {
         parse(&self.call(Method::POST, &path, Some(body)).await?)
     }
 
+    /// Makes or replaces what is at `path`.
+    pub(crate) async fn put<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl serde::Serialize,
+    ) -> Result<T, Failure> {
+        parse(&self.call(Method::PUT, path, Some(to_json(body))).await?)
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Result<(), Failure> {
+        self.call(Method::DELETE, path, None).await.map(drop)
+    }
+
+    /// Opens the stream of events, after the one with that id where there is one.
+    pub(crate) async fn events(
+        &self,
+        path: &str,
+        after: Option<&str>,
+    ) -> Result<Exchange, Failure> {
+        let mut client = self.client.clone();
+        if let Some(id) = after {
+            // An id that no header can carry is none that we were given.
+            client = client
+                .clone()
+                .with_header("last-event-id", id)
+                .unwrap_or(client);
+        }
+        let opened = client.open(Method::GET, path, None, self.timeout).await;
+        self.accepted(opened.map_err(explain)?).await
+    }
+
     pub(crate) async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         parse(&self.call(Method::GET, path, None).await?)
     }
@@ -109,6 +140,11 @@ impl ControlApi {
             .open(Method::POST, &path, Some(body), EXEC_START)
             .await
             .map_err(explain)?;
+        self.accepted(exchange).await
+    }
+
+    /// The stream, or the fault that came in its place.
+    async fn accepted(&self, exchange: Exchange) -> Result<Exchange, Failure> {
         match exchange.response.status() {
             StatusCode::OK => Ok(exchange),
             status => {

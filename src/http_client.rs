@@ -9,7 +9,7 @@ use hyper::{
     Method, Request, Response, StatusCode,
     body::Incoming,
     client::conn::http1,
-    header::{self, HeaderValue},
+    header::{self, HeaderMap, HeaderName, HeaderValue},
 };
 use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
@@ -24,7 +24,8 @@ const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 #[derive(Clone, Debug)]
 pub(crate) struct HttpClient {
     endpoint: Endpoint,
-    authorization: Option<HeaderValue>,
+    /// Sent with each request.
+    headers: HeaderMap,
 }
 
 /// An answer read whole.
@@ -79,7 +80,7 @@ impl HttpClient {
     pub(crate) fn new(endpoint: Endpoint) -> Self {
         Self {
             endpoint,
-            authorization: None,
+            headers: HeaderMap::new(),
         }
     }
 
@@ -87,7 +88,14 @@ impl HttpClient {
     pub(crate) fn with_token(mut self, token: &str) -> Option<Self> {
         let mut value = HeaderValue::try_from(format!("Bearer {token}")).ok()?;
         value.set_sensitive(true);
-        self.authorization = Some(value);
+        self.headers.insert(header::AUTHORIZATION, value);
+        Some(self)
+    }
+
+    /// Sends this with each request; `None` where a header cannot carry it.
+    pub(crate) fn with_header(mut self, name: &'static str, value: &str) -> Option<Self> {
+        let value = HeaderValue::try_from(value).ok()?;
+        self.headers.insert(HeaderName::from_static(name), value);
         Some(self)
     }
 
@@ -127,6 +135,16 @@ impl HttpClient {
         within: Duration,
     ) -> Result<Exchange, HttpError> {
         self.within(within, self.exchange(method, path, json)).await
+    }
+
+    /// The same, for a caller that has a limit of its own.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        json: Option<Vec<u8>>,
+    ) -> Result<Exchange, HttpError> {
+        self.exchange(method, path, json).await
     }
 
     async fn within<T>(
@@ -186,8 +204,8 @@ impl HttpClient {
             .method(method)
             .uri(path)
             .header(header::HOST, self.endpoint.authority());
-        if let Some(authorization) = &self.authorization {
-            request = request.header(header::AUTHORIZATION, authorization);
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
         }
         if json.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");

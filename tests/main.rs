@@ -18,3 +18,4 @@ mod memory;
 mod process;
 mod standalone;
 mod story;
+mod told;

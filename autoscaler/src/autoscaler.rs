@@ -13,16 +13,18 @@ use crate::{
     config::ProviderKind,
     crash_point::CrashPoint,
     describe::View,
+    events::EventLog,
     ledger::Ledger,
     load_balancer_link::{LoadBalancerLink, load_balancer_link},
     metric_source::{self, MetricSource},
     metrics::Metrics,
+    notification::{Courier, WebhookClient},
     now::Clock,
     provider::InstanceProvider,
     reconcile::{Inbox, Parts, Reconciler},
     reload::ConfigWatch,
     state_dir::StateDir,
-    store::{Store, StoreError},
+    store::{ActivityHistory, Store, StoreError},
 };
 
 /// Commands come from people and their scripts; a full queue makes them wait.
@@ -49,6 +51,8 @@ pub struct Settings<P, M, C> {
     pub metric_sources: Vec<M>,
     /// How instances are asked over HTTP whether they may go.
     pub busy_probe: Arc<dyn BusyProbe>,
+    /// Sends notifications.
+    pub webhook_client: Arc<dyn WebhookClient>,
     pub clock: C,
     /// Seeds every random choice of the loop, so that a run can be repeated.
     pub seed: u64,
@@ -86,6 +90,8 @@ pub struct Autoscaler {
     view: watch::Receiver<Arc<View>>,
     commands: mpsc::Sender<Command>,
     link: LoadBalancerLink,
+    events: EventLog,
+    history: ActivityHistory,
     metrics: prometheus::Registry,
     shutdown: oneshot::Sender<Shutdown>,
     task: JoinHandle<()>,
@@ -104,6 +110,7 @@ impl Autoscaler {
             provider_kind,
             metric_sources,
             busy_probe,
+            webhook_client,
             clock,
             seed,
             crash_at,
@@ -111,14 +118,19 @@ impl Autoscaler {
         let (config_watch, config) =
             ConfigWatch::open(config, provider_kind).map_err(StartError::Config)?;
         let store = Store::open(state_dir.path())?;
+        let history = ActivityHistory::open(state_dir.path())?;
+        let clock = Arc::new(clock);
+        let started = clock.now().wall;
+        let events = EventLog::new(started.as_microsecond().try_into().unwrap_or_default());
+        let courier = Courier::new(webhook_client, Arc::clone(&clock) as Arc<dyn Clock>);
         let metrics = Metrics::new().map_err(StartError::Metrics)?;
         let registry = metrics.registry.clone();
         let (desk, link) = load_balancer_link();
-        let (view_in, view) = watch::channel(Arc::new(View::empty(config.pace, clock.now().wall)));
+        let (view_in, view) = watch::channel(Arc::new(View::empty(config.pace, started)));
         let (commands, commands_out) = mpsc::channel(COMMAND_QUEUE);
         let (scrapes, scrapes_out) = mpsc::channel(SCRAPE_QUEUE);
         let (shutdown, shutdown_out) = oneshot::channel();
-        let ledger = Ledger::new(store);
+        let ledger = Ledger::new(store, events.clone());
         let parts = Parts {
             provider,
             clock,
@@ -128,6 +140,8 @@ impl Autoscaler {
             desk,
             view: view_in,
             metrics,
+            events: events.clone(),
+            courier,
             seed,
             busy_probe,
             crash_at,
@@ -148,6 +162,8 @@ impl Autoscaler {
             view,
             commands,
             link,
+            events,
+            history,
             metrics: registry,
             shutdown,
             task,
@@ -165,6 +181,16 @@ impl Autoscaler {
 
     pub fn load_balancer_link(&self) -> LoadBalancerLink {
         self.link.clone()
+    }
+
+    /// What happens, as it happens.
+    pub fn events(&self) -> EventLog {
+        self.events.clone()
+    }
+
+    /// Six weeks of activities.
+    pub fn history(&self) -> ActivityHistory {
+        self.history.clone()
     }
 
     /// The autoscaler's own metrics.

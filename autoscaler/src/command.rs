@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use crate::{describe::Activity, foreign_change::Resolution, instance::InstanceId};
+use crate::{
+    describe::Activity, foreign_change::Resolution, instance::InstanceId,
+    schedule::ScheduledActionSpec,
+};
 
 /// A request to the loop; it is answered once recorded, not once carried out.
 #[derive(Debug)]
@@ -29,6 +32,18 @@ pub enum Command {
         should_decrement_desired_capacity: bool,
         reply: oneshot::Sender<Result<Activity, CommandError>>,
     },
+    /// Makes a scheduled action, or replaces the one of that name.
+    PutScheduledUpdateGroupAction {
+        auto_scaling_group: String,
+        name: String,
+        action: ScheduledActionSpec,
+        reply: oneshot::Sender<Result<(), CommandError>>,
+    },
+    DeleteScheduledAction {
+        auto_scaling_group: String,
+        name: String,
+        reply: oneshot::Sender<Result<(), CommandError>>,
+    },
 }
 
 /// `SetInstanceProtection`'s members.
@@ -47,6 +62,12 @@ impl Command {
             Self::UpdateAutoScalingGroup { name, .. }
             | Self::SetInstanceProtection { name, .. }
             | Self::ResolveForeignChanges { name, .. } => Some(name),
+            Self::PutScheduledUpdateGroupAction {
+                auto_scaling_group, ..
+            }
+            | Self::DeleteScheduledAction {
+                auto_scaling_group, ..
+            } => Some(auto_scaling_group),
             Self::TerminateInstanceInAutoScalingGroup { .. } => None,
         }
     }
@@ -69,8 +90,18 @@ pub struct CapacityUpdate {
 pub enum CommandError {
     #[error("there is no Auto Scaling group `{name}`; the groups are: {known}")]
     AutoScalingGroupNotFound { name: String, known: String },
+    #[error("the group `{auto_scaling_group}` has no scheduled action `{name}`; it has: {known}")]
+    ScheduledActionNotFound {
+        auto_scaling_group: String,
+        name: String,
+        known: String,
+    },
     #[error("{0}")]
     Validation(String),
+    #[error("{0}")]
+    AlreadyExists(String),
+    #[error("{0}")]
+    LimitExceeded(String),
     #[error("the change could not be recorded: {0}")]
     Store(String),
 }

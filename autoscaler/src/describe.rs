@@ -75,6 +75,9 @@ pub struct AutoScalingGroup {
     pub cpu_utilization: Option<f64>,
     /// The last decision of the group's scaling policy, with what it was made from.
     pub decision: Option<Decision>,
+    /// By name.
+    #[serde(default)]
+    pub scheduled_actions: Vec<ScheduledUpdateGroupAction>,
     /// Newest first.
     #[serde(skip)]
     pub activities: Arc<VecDeque<Arc<Activity>>>,
@@ -131,6 +134,34 @@ pub struct Activity {
     pub progress: u8,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance_id: Option<InstanceId>,
+}
+
+/// `ScheduledUpdateGroupAction` of botocore's `autoscaling` model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScheduledUpdateGroupAction {
+    pub auto_scaling_group_name: String,
+    pub scheduled_action_name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recurrence: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_time: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_size: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_size: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub desired_capacity: Option<u32>,
+    /// The next three, soonest first; empty where it does not run any more.
+    pub next_times: Vec<Timestamp>,
+    /// The occurrence that ran last, since the action was last changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_time: Option<Timestamp>,
+    /// The configuration file says something else, or nothing: it was changed through the API.
+    pub changed_through_api: bool,
 }
 
 /// The subset of `ScalingActivityStatusCode` that a group without hooks passes through.
@@ -212,6 +243,8 @@ pub enum ConditionKind {
     AvailabilityZoneImpaired,
     /// Somebody else removed, stopped or started instances, and nothing is done about it.
     ForeignChange,
+    /// Notifications of the group are not taken by an endpoint.
+    NotificationsFailing,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@
 //!
 //! [`policy`], [`wake`], [`plan`], [`observe`], [`conduct`], [`termination`], [`zones`], [`busy`], [`headroom`], [`foreign_change`], [`metric`] and
 //! [`launch_backoff`] decide with functions of values: no I/O, no clock, no randomness of their
-//! own. `reconcile` is the loop around them, `operations` its calls to the provider, `ledger`
+//! own. So does [`schedule`], of what runs when, and [`explain`] tells of it. `reconcile` is the loop around them, `operations` its calls to the provider, `ledger`
 //! its record; the API only reads the published [`describe::View`] and sends
 //! [`command::Command`]s.
 //!
@@ -19,8 +19,9 @@
 //! - One call to the provider at a time for an instance; a pass waits for none of them.
 //! - What does not carry our mark is never touched.
 //!
-//! Deliberately absent: HTTP to agents and balancers. They are ports ([`MetricSource`],
-//! [`load_balancer_link`]) that the root package adapts.
+//! Deliberately absent: HTTP to agents, balancers and webhooks. They are ports
+//! ([`MetricSource`], [`load_balancer_link`], [`notification::WebhookClient`]) that the root
+//! package adapts.
 
 mod activity;
 pub mod api;
@@ -34,6 +35,8 @@ pub mod conduct;
 pub mod config;
 mod crash_point;
 pub mod describe;
+pub mod events;
+pub mod explain;
 pub mod foreign_change;
 pub mod group;
 pub mod headroom;
@@ -45,6 +48,7 @@ pub mod load_balancer_link;
 pub mod metric;
 mod metric_source;
 mod metrics;
+pub mod notification;
 pub mod now;
 pub mod observe;
 mod operations;
@@ -53,6 +57,7 @@ pub mod policy;
 pub mod provider;
 mod reconcile;
 mod reload;
+pub mod schedule;
 mod snapshot;
 mod state_dir;
 mod store;
@@ -68,3 +73,4 @@ pub use metric_source::{MetricSource, ScrapeError};
 pub use reload::ConfigWatch;
 pub use snapshot::static_snapshot;
 pub use state_dir::{StateDir, StateDirError};
+pub use store::ActivityHistory;

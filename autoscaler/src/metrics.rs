@@ -22,6 +22,7 @@ pub(crate) struct Metrics {
     launch_failures: IntCounterVec,
     config_last_reload_successful: IntGauge,
     passes: prometheus::Histogram,
+    notifications: IntCounterVec,
 }
 
 impl Metrics {
@@ -84,6 +85,13 @@ impl Metrics {
                 )
                 .buckets(vec![0.000_1, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0]),
             )?,
+            notifications: IntCounterVec::new(
+                Opts::new(
+                    "minicloud_notifications_total",
+                    "Notifications by what became of them: delivered, given_up, dropped.",
+                ),
+                &["group", "result"],
+            )?,
         };
         metrics.register()?;
         metrics.config_last_reload_successful.set(1);
@@ -103,6 +111,7 @@ impl Metrics {
         }
         registry.register(Box::new(self.launch_duration.clone()))?;
         registry.register(Box::new(self.config_last_reload_successful.clone()))?;
+        registry.register(Box::new(self.notifications.clone()))?;
         registry.register(Box::new(self.passes.clone()))
     }
 
@@ -170,5 +179,9 @@ impl Metrics {
 
     pub(crate) fn observe_pass(&self, took: Duration) {
         self.passes.observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn count_notification(&self, group: &str, result: &str) {
+        self.notifications.with_label_values(&[group, result]).inc();
     }
 }

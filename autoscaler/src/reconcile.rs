@@ -10,10 +10,12 @@ mod decide;
 mod execute;
 mod foreign;
 mod hold_back;
+mod notify;
 mod protection;
 mod publish;
 mod published;
 mod recall;
+mod schedule;
 mod zone_refusal;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -34,6 +36,7 @@ use crate::{
     config::Config,
     crash_point::CrashPoint,
     describe::{ConditionKind, View},
+    events::EventLog,
     group::Group,
     headroom::Hosts,
     instance::InstanceId,
@@ -41,12 +44,14 @@ use crate::{
     load_balancer_link::{LoadBalancerDesk, ReceivedReport},
     metric::Scrape,
     metrics::Metrics,
+    notification::Courier,
     now::{Clock, Now},
     observe::{Change, Sight, observe},
     operations::Operations,
     plan::{Circumstances, Plan, plan},
     provider::{InstanceProvider, ObservedInstance, ProviderError},
     reload::ConfigWatch,
+    schedule::ScheduleJournal,
     state_dir::StateDir,
     target_health::TargetHealthIndex,
 };
@@ -79,6 +84,12 @@ pub(crate) struct Reconciler<P, C> {
     published: Published,
     pub(crate) hosts: Hosts,
     pub(crate) busy_probe: Arc<dyn BusyProbe>,
+    events: EventLog,
+    /// By group.
+    schedules: BTreeMap<String, ScheduleJournal>,
+    courier: Courier,
+    /// Why the last notification of a group was not taken by an endpoint, while that lasts.
+    undelivered: BTreeMap<(String, String), String>,
     operations: Operations,
     observation: ProviderObservation,
     /// The balancer's report that the passes so far have seen.
@@ -97,6 +108,8 @@ pub(crate) struct Parts<P, C> {
     pub(crate) desk: LoadBalancerDesk,
     pub(crate) view: watch::Sender<Arc<View>>,
     pub(crate) metrics: Metrics,
+    pub(crate) events: EventLog,
+    pub(crate) courier: Courier,
     pub(crate) seed: u64,
     pub(crate) busy_probe: Arc<dyn BusyProbe>,
     pub(crate) crash_at: Option<CrashPoint>,
@@ -153,6 +166,8 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             desk,
             view,
             metrics,
+            events,
+            courier,
             seed,
             busy_probe,
             crash_at,
@@ -169,12 +184,16 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             metrics,
             crash_at,
             groups: BTreeMap::new(),
-            conditions: Conditions::default(),
+            conditions: Conditions::new(events.clone()),
             rng: SmallRng::seed_from_u64(seed),
             attention: Attention::default(),
             published: Published::default(),
             hosts: Hosts::default(),
             busy_probe,
+            events,
+            schedules: BTreeMap::new(),
+            courier,
+            undelivered: BTreeMap::new(),
             operations: Operations::default(),
             observation: ProviderObservation::default(),
             report: None,
@@ -248,6 +267,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         let started = Instant::now();
         self.observation.waited = Duration::ZERO;
         self.hear(now);
+        self.run_scheduled_actions(now);
         let seen = self.look(now).await;
         let taken = self.attention.take(now.mono);
         for name in &taken {
@@ -258,6 +278,8 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                 self.attention.put(name, group.is_calm(now.mono), now.mono);
             }
         }
+        self.notify(now);
+        self.ledger.forget_old(now);
         self.publish(&taken, now);
         let took = started.elapsed().saturating_sub(self.observation.waited);
         self.metrics.observe_pass(took);

@@ -2,11 +2,17 @@
 //! Everything else is found on the provider again. Each call is one transaction, written
 //! before the side effect it announces.
 
+mod history;
+mod outbox;
+mod scheduled_action;
+
 use std::path::Path;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+pub use self::history::ActivityHistory;
+pub(crate) use self::{history::HistoryError, outbox::Outgoing};
 use crate::{
     capacity::{Capacity, CapacityRecord},
     describe::Activity,
@@ -97,7 +103,9 @@ impl Store {
         if first > MIGRATIONS.len() {
             return Err(StoreError::Newer(version));
         }
-        db.execute_batch(SCHEMA)?;
+        for schema in [SCHEMA, scheduled_action::SCHEMA, outbox::SCHEMA] {
+            db.execute_batch(schema)?;
+        }
         for (number, migration) in (2..).zip(MIGRATIONS).skip(first) {
             db.execute_batch(&format!(
                 "BEGIN; {migration} PRAGMA user_version = {number}; COMMIT;"

@@ -13,9 +13,10 @@ use clap::{Parser, Subcommand};
 pub(crate) use self::{
     role::{AgentArgs, AutoscalerArgs, BalancingArgs, LbArgs, LogFormat, ProviderName, UpArgs},
     verb::{
-        ActivitiesArgs, Connection, DemoArgs, DemoVerb, ExecArgs, HealthcheckArgs, InstancesArgs,
-        Output, ProtectArgs, Reading, ResolveArgs, ScaleArgs, StressArgs, SweepArgs, TargetsArgs,
-        TerminateArgs, ValidateArgs, WhichRuleArgs, WhyArgs,
+        ActivitiesArgs, Connection, DeleteScheduledActionArgs, DemoArgs, DemoVerb, EventsArgs,
+        ExecArgs, ExplainArgs, HealthcheckArgs, InstancesArgs, Output, ProtectArgs,
+        PutScheduledActionArgs, Reading, ResolveArgs, ScaleArgs, ScheduledActionsArgs, StressArgs,
+        SweepArgs, TargetsArgs, TerminateArgs, ValidateArgs, WhichRuleArgs, WhyArgs,
     },
 };
 
@@ -48,6 +49,10 @@ pub(crate) enum Verb {
     WhichRule(WhichRuleArgs),
     /// List what was launched and ended, newest first, with the cause.
     Activities(ActivitiesArgs),
+    /// Tell why a group did or did not act.
+    Explain(ExplainArgs),
+    /// Follow what happens: activities, capacities, conditions.
+    Events(EventsArgs),
     /// Change a group's capacity.
     Scale(ScaleArgs),
     /// Protect instances from scale-in, or no longer.
@@ -56,6 +61,12 @@ pub(crate) enum Verb {
     Terminate(TerminateArgs),
     /// Say what becomes of instances that somebody else removed, stopped or started.
     Resolve(ResolveArgs),
+    /// List the scheduled actions of one group or all, with the times at which they run next.
+    ScheduledActions(ScheduledActionsArgs),
+    /// Make a scheduled action, or replace the one of that name.
+    PutScheduledAction(PutScheduledActionArgs),
+    /// Delete a scheduled action.
+    DeleteScheduledAction(DeleteScheduledActionArgs),
     /// Run a command in an instance; its exit code becomes this one's.
     Exec(ExecArgs),
     /// Watch a group grow and shrink.
@@ -114,7 +125,14 @@ mod tests {
             "why",
             "why 1-67891233-abcdef012345678912345678 -o json",
             "which-rule http://localhost:8080/cart -X POST -H Host:shop --source-ip ::1",
-            "activities web --max-records 5",
+            "activities web --max-records 5 --next-token MTI --include-deleted-groups",
+            "explain web -o json",
+            "events",
+            "events web -o json",
+            "scheduled-actions web",
+            "put-scheduled-action web up --recurrence @ --time-zone UTC --min 1",
+            "put-scheduled-action web once --start-time 2030-01-01T00:00:00Z --desired 2",
+            "delete-scheduled-action web up",
             "scale web --min 0 --max 0 --desired 0 --wait",
             "protect i-0123abcd i-0123abce --off",
             "terminate i-0123abcd --decrement -o json",
@@ -159,6 +177,18 @@ mod tests {
                 ErrorKind::MissingRequiredArgument,
             ),
             ("scale web", ErrorKind::MissingRequiredArgument),
+            (
+                "put-scheduled-action web a --min 1",
+                ErrorKind::MissingRequiredArgument,
+            ),
+            (
+                "put-scheduled-action web a --start-time 2030-01-01T00:00:00Z",
+                ErrorKind::MissingRequiredArgument,
+            ),
+            (
+                "put-scheduled-action web a --start-time tomorrow --min 1",
+                ErrorKind::ValueValidation,
+            ),
             ("scale web --min -1", ErrorKind::UnknownArgument),
             ("scale web --min x", ErrorKind::ValueValidation),
             ("which-rule / -H x", ErrorKind::ValueValidation),

@@ -1,6 +1,7 @@
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand, ValueEnum};
+use jiff::Timestamp;
 use minicloud_autoscaler::instance::InstanceId;
 
 use super::{role::StateArgs, value};
@@ -95,11 +96,83 @@ pub(crate) struct WhichRuleArgs {
 pub(crate) struct ActivitiesArgs {
     #[arg(value_name = "GROUP")]
     pub(crate) group: Option<String>,
-    /// How many of each group, from 1 to 100.
+    /// How many, from 1 to 100.
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u8).range(1..=100))]
     pub(crate) max_records: u8,
+    /// Go on where an earlier answer ended.
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) next_token: Option<String>,
+    /// Those of groups that are no longer there too.
+    #[arg(long)]
+    pub(crate) include_deleted_groups: bool,
     #[command(flatten)]
     pub(crate) reading: Reading,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    #[arg(value_name = "GROUP")]
+    pub(crate) group: String,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EventsArgs {
+    /// What concerns the whole is shown as well.
+    #[arg(value_name = "GROUP")]
+    pub(crate) group: Option<String>,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScheduledActionsArgs {
+    #[arg(value_name = "GROUP")]
+    pub(crate) group: Option<String>,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PutScheduledActionArgs {
+    #[arg(value_name = "GROUP")]
+    pub(crate) group: String,
+    #[arg(value_name = "ACTION")]
+    pub(crate) action: String,
+    #[command(flatten)]
+    pub(crate) times: ScheduledTimes,
+    /// Whose clocks the recurrence reads [default: UTC].
+    #[arg(long, value_name = "IANA_NAME", requires = "recurrence")]
+    pub(crate) time_zone: Option<String>,
+    /// A recurring action does not run after it.
+    #[arg(long, value_name = "TIMESTAMP", requires = "recurrence")]
+    pub(crate) end_time: Option<Timestamp>,
+    #[command(flatten)]
+    pub(crate) capacity: Capacity,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub(crate) struct ScheduledTimes {
+    /// Cron: minutes, hours, day of month, month, day of week; in quotes.
+    #[arg(long, value_name = "CRON")]
+    pub(crate) recurrence: Option<String>,
+    /// When it runs for the first time, such as 2030-01-01T08:00:00Z.
+    #[arg(long, value_name = "TIMESTAMP")]
+    pub(crate) start_time: Option<Timestamp>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeleteScheduledActionArgs {
+    #[arg(value_name = "GROUP")]
+    pub(crate) group: String,
+    #[arg(value_name = "ACTION")]
+    pub(crate) action: String,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
 }
 
 #[derive(Debug, Args)]

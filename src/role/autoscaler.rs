@@ -11,6 +11,7 @@ use super::{
     provider::Provider,
     signals::Signals,
     state,
+    webhook::HttpWebhooks,
 };
 use crate::{cli::AutoscalerArgs, failure::Failure};
 
@@ -37,6 +38,7 @@ pub(crate) async fn run(args: AutoscalerArgs) -> Result<(), Failure> {
         provider_kind: kind,
         metric_sources: args.agents.into_iter().map(AgentSource::at).collect(),
         busy_probe: Arc::new(HttpBusyProbe),
+        webhook_client: Arc::new(HttpWebhooks),
         clock: SystemClock,
         seed: seed()?,
         crash_at: args.crash_at,

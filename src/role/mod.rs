@@ -14,5 +14,6 @@ mod signals;
 mod snapshot_file;
 mod state;
 pub(crate) mod up;
+mod webhook;
 
 pub(crate) use self::{config_file::ConfigFile, provider::Provider, state::open as open_state};

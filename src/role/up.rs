@@ -27,6 +27,7 @@ use super::{
     provider::Provider,
     signals::Signals,
     state,
+    webhook::HttpWebhooks,
 };
 use crate::{
     cli::UpArgs,
@@ -84,6 +85,7 @@ async fn start(args: UpArgs) -> Result<(Minicloud, announce::Guide), Failure> {
         provider_kind: kind,
         metric_sources: vec![AgentSource::InProcess(agent.clone())],
         busy_probe: Arc::new(HttpBusyProbe),
+        webhook_client: Arc::new(HttpWebhooks),
         clock: SystemClock,
         seed: seed()?,
         crash_at: None,

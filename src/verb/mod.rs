@@ -2,13 +2,16 @@
 
 pub(crate) mod activities;
 pub(crate) mod demo;
+pub(crate) mod events;
 pub(crate) mod exec;
+pub(crate) mod explain;
 pub(crate) mod groups;
 pub(crate) mod healthcheck;
 pub(crate) mod instances;
 pub(crate) mod protect;
 pub(crate) mod resolve;
 pub(crate) mod scale;
+pub(crate) mod scheduled_actions;
 pub(crate) mod status;
 pub(crate) mod sweep;
 pub(crate) mod targets;

@@ -1,8 +1,14 @@
+use minicloud_autoscaler::now::{Clock, SystemClock};
+
 use crate::{cli::ValidateArgs, failure::Failure, output::say, role::ConfigFile};
 
 pub(crate) fn run(args: ValidateArgs) -> Result<(), Failure> {
     let file = ConfigFile::find(args.file);
-    file.read(None)?;
-    say(format_args!("{} is valid", file.name()));
+    let config = file.read(None)?;
+    let name = file.name();
+    for warning in config.warnings(SystemClock.now().wall) {
+        say(format_args!("{name}: warning: {warning}"));
+    }
+    say(format_args!("{name} is valid"));
     Ok(())
 }

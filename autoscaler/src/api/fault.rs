@@ -6,7 +6,9 @@ use axum::{
 use tower::{load_shed, timeout};
 
 use super::wire::{FaultBody, FaultDetail};
-use crate::{command::CommandError, instance::InstanceIdError, provider::ExecError};
+use crate::{
+    command::CommandError, instance::InstanceIdError, provider::ExecError, store::HistoryError,
+};
 
 /// A request refused or failed: a status, a code to program against and a sentence to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,13 +141,32 @@ impl From<CommandError> for Fault {
             CommandError::AutoScalingGroupNotFound { .. } => {
                 Self::not_found("AutoScalingGroupNotFound", message)
             }
+            CommandError::ScheduledActionNotFound { .. } => {
+                Self::not_found("ScheduledActionNotFound", message)
+            }
             CommandError::Validation(_) => Self::validation(message),
+            CommandError::AlreadyExists(_) => {
+                Self::new(StatusCode::BAD_REQUEST, "AlreadyExists", message)
+            }
+            CommandError::LimitExceeded(_) => {
+                Self::new(StatusCode::BAD_REQUEST, "LimitExceeded", message)
+            }
             CommandError::Store(_) => Self::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "InternalFailure",
                 message,
             ),
         }
+    }
+}
+
+impl From<HistoryError> for Fault {
+    fn from(error: HistoryError) -> Self {
+        let (status, code) = match error {
+            HistoryError::InvalidNextToken => (StatusCode::BAD_REQUEST, "InvalidNextToken"),
+            HistoryError::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalFailure"),
+        };
+        Self::new(status, code, error.to_string())
     }
 }
 

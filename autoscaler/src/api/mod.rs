@@ -7,7 +7,13 @@
 //! GET        /v1/groups/{name}/instances         {"instances": [..]}
 //! PUT        /v1/groups/{name}/instances/protection  SetInstanceProtection
 //! POST       /v1/groups/{name}/foreign-changes   says what becomes of them
-//! GET        /v1/groups/{name}/activities        {"activities": [..]}, newest first, ?max_records=
+//! GET        /v1/groups/{name}/activities        {"activities": [..], "next_token"?}, newest first
+//! GET        /v1/activities                      those of all groups; both take ?max_records=,
+//!                                                next_token= and include_deleted_groups=
+//! GET        /v1/groups/{name}/scheduled-actions {"scheduled_update_group_actions": [..]}
+//! GET, PUT, DELETE  ../scheduled-actions/{action} one; PUT takes a ScheduledActionSpec
+//! GET        /v1/groups/{name}/explain           why it did or did not act
+//! GET        /v1/events                          server-sent events, ?auto_scaling_group_name=
 //! GET        /v1/groups/{name}/decision          the last decision with its inputs
 //! GET        /v1/target-groups                   {"target_groups": [..]}
 //! GET        /v1/target-groups/{name}/targets    {"target_health_descriptions": [..]}
@@ -26,16 +32,21 @@
 //! view and hands the loop commands. Deliberately absent: TLS, and users with rights.
 
 mod access;
+mod activities;
 mod body;
+mod events;
 mod exec;
+mod explain;
 mod fault;
 mod groups;
 mod instances;
 mod internal;
 mod load_balancer;
 mod probes;
+mod scheduled_actions;
 mod segment;
 mod serve;
+mod stall;
 mod target_groups;
 #[cfg(test)]
 mod tests;
@@ -56,16 +67,19 @@ use tower::{ServiceBuilder, limit::GlobalConcurrencyLimitLayer};
 
 pub use self::{
     access::{Access, AccessError, Token, TokenError},
+    events::EventStreams,
     exec::ExecSessions,
     fault::Fault,
     serve::{Listener, serve},
     wire::{
         Activities, AutoScalingGroups, ExecFrame, ExecRequest, FaultBody, FaultDetail, Instances,
-        Listeners, RequestFailures, ResolveForeignChanges, TargetGroups, TargetHealthDescriptions,
-        TerminateInstance,
+        Listeners, RequestFailures, ResolveForeignChanges, ScheduledActions, TargetGroups,
+        TargetHealthDescriptions, TerminateInstance,
     },
 };
-use crate::{command::Command, describe::View, load_balancer_link::LoadBalancerLink};
+use crate::{
+    command::Command, describe::View, load_balancer_link::LoadBalancerLink, store::ActivityHistory,
+};
 
 /// A capacity update or a command line; nothing a person sends is near it.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -84,6 +98,8 @@ pub struct Api {
     pub commands: mpsc::Sender<Command>,
     pub sessions: ExecSessions,
     pub load_balancer: LoadBalancerLink,
+    pub events: EventStreams,
+    pub history: ActivityHistory,
     /// Renders the Prometheus text.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// Ends long polls and streams.
@@ -107,7 +123,19 @@ pub fn router(api: Arc<Api>, access: Access) -> Router {
             post(instances::resolve),
         )
         .route("/v1/instances/{id}/terminate", post(instances::terminate))
-        .route("/v1/groups/{name}/activities", get(groups::activities))
+        .route("/v1/groups/{name}/activities", get(activities::of_group))
+        .route("/v1/activities", get(activities::of_all))
+        .route(
+            "/v1/groups/{name}/scheduled-actions",
+            get(scheduled_actions::list),
+        )
+        .route(
+            "/v1/groups/{name}/scheduled-actions/{action}",
+            get(scheduled_actions::show)
+                .put(scheduled_actions::put)
+                .delete(scheduled_actions::delete),
+        )
+        .route("/v1/groups/{name}/explain", get(explain::explain))
         .route("/v1/groups/{name}/decision", get(groups::decision))
         .route("/v1/target-groups", get(target_groups::list))
         .route(
@@ -118,7 +146,9 @@ pub fn router(api: Arc<Api>, access: Access) -> Router {
         .route("/v1/request-failures", get(load_balancer::request_failures))
         .route("/metrics", get(probes::metrics))
         .route("/readyz", get(probes::readyz));
-    let long = Router::new().route("/v1/instances/{id}/exec", post(exec::exec));
+    let long = Router::new()
+        .route("/v1/instances/{id}/exec", post(exec::exec))
+        .route("/v1/events", get(events::follow));
     let routes = bounded(short, REQUEST_TIMEOUT)
         .merge(bounded(long, LONG_REQUEST_TIMEOUT))
         .route("/healthz", get(probes::healthz));

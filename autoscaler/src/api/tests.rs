@@ -1,3 +1,6 @@
+mod history;
+mod stream;
+
 use std::time::Duration;
 
 use axum::{
@@ -14,12 +17,14 @@ use super::*;
 use crate::{
     command::CommandError,
     describe::View,
+    events::EventLog,
     instance::InstanceId,
     load_balancer_link::{LoadBalancerDesk, load_balancer_link},
     provider::{
         ExecError, ExecOutput, ExecSession, InstanceProvider, LaunchError, LaunchRequest,
         ObservedInstance, ProviderError,
     },
+    store::Store,
 };
 
 /// Runs nothing: `echo` answers, `hang` waits until it is dropped, all else is not found.
@@ -75,6 +80,9 @@ struct Loop {
     commands: mpsc::Receiver<Command>,
     desk: LoadBalancerDesk,
     dropped: mpsc::Receiver<()>,
+    events: EventLog,
+    store: Store,
+    _state: tempfile::TempDir,
 }
 
 fn view() -> View {
@@ -113,11 +121,16 @@ fn api() -> (Arc<Api>, Loop) {
     let provider = Arc::new(EchoProvider {
         dropped: dropped_in,
     });
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    let events = EventLog::new(1000);
     let api = Arc::new(Api {
         view,
         commands: command_in,
         sessions: ExecSessions::new(provider),
         load_balancer,
+        events: EventStreams::new(events.clone()),
+        history: ActivityHistory::open(state.path()).unwrap(),
         metrics: Arc::new(|| "up 1\n".to_owned()),
         shutdown: CancellationToken::new(),
     });
@@ -126,6 +139,9 @@ fn api() -> (Arc<Api>, Loop) {
         commands,
         desk,
         dropped,
+        events,
+        store,
+        _state: state,
     };
     (api, core)
 }
@@ -169,6 +185,12 @@ async fn lists_have_botocores_shape() {
         ("/v1/groups/web/instances", "/instances/0/lifecycle_state"),
         ("/v1/groups/web/activities", "/activities"),
         ("/v1/groups/web/activities?max_records=1", "/activities"),
+        ("/v1/activities?include_deleted_groups=true", "/activities"),
+        (
+            "/v1/groups/web/scheduled-actions",
+            "/scheduled_update_group_actions",
+        ),
+        ("/v1/groups/web/explain", "/because/0"),
         ("/v1/target-groups", "/target_groups/0/target_group_name"),
         ("/v1/target-groups", "/target_groups/0/queue/wait_seconds"),
         (
@@ -240,6 +262,41 @@ async fn every_refusal_is_a_fault() {
             "",
             400,
             "ValidationError",
+        ),
+        (
+            "GET",
+            "/v1/groups/web/activities?next_token=x",
+            "",
+            400,
+            "InvalidNextToken",
+        ),
+        (
+            "GET",
+            "/v1/groups/nope/activities?include_deleted_groups=true",
+            "",
+            404,
+            "AutoScalingGroupNotFound",
+        ),
+        (
+            "GET",
+            "/v1/groups/web/scheduled-actions/nope",
+            "",
+            404,
+            "ScheduledActionNotFound",
+        ),
+        (
+            "PUT",
+            "/v1/groups/web/scheduled-actions/a",
+            "{\"cron\": \"* * * * *\"}",
+            400,
+            "ValidationError",
+        ),
+        (
+            "GET",
+            "/v1/groups/nope/explain",
+            "",
+            404,
+            "AutoScalingGroupNotFound",
         ),
         (
             "GET",
@@ -340,13 +397,13 @@ async fn update_answers_what_the_loop_recorded() {
     let (api, mut core) = api();
     let router = router(api, Access::Loopback);
     let answering = async {
-        let Command::UpdateAutoScalingGroup {
+        let Some(Command::UpdateAutoScalingGroup {
             name,
             update,
             reply,
-        } = core.commands.recv().await.unwrap()
+        }) = core.commands.recv().await
         else {
-            panic!("another command");
+            panic!("no update")
         };
         assert_eq!((name.as_str(), update.max_size), ("web", Some(4)));
         reply.send(Ok(())).unwrap();
@@ -366,9 +423,8 @@ async fn update_refused_or_unanswered_is_a_fault() {
     let router = router(api, Access::Loopback);
     let update = || json_request("PATCH", "/v1/groups/web", "{\"min_size\": 9}");
     let refusing = async {
-        let Command::UpdateAutoScalingGroup { reply, .. } = core.commands.recv().await.unwrap()
-        else {
-            panic!("another command");
+        let Some(Command::UpdateAutoScalingGroup { reply, .. }) = core.commands.recv().await else {
+            panic!("no update")
         };
         let refusal = CommandError::Validation("min_size 9 is above max_size 2".to_owned());
         reply.send(Err(refusal)).unwrap();

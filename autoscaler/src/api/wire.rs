@@ -7,7 +7,7 @@ use minicloud_lb_api::{Listener, RequestFailure, TargetHealthDescription};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    describe::{Activity, AutoScalingGroup, Instance, TargetGroup},
+    describe::{Activity, AutoScalingGroup, Instance, ScheduledUpdateGroupAction, TargetGroup},
     foreign_change::Resolution,
 };
 
@@ -23,7 +23,15 @@ pub struct Instances {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Activities {
-    pub activities: Vec<Arc<Activity>>,
+    pub activities: Vec<Activity>,
+    /// Where to go on, where there is more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ScheduledActions {
+    pub scheduled_update_group_actions: Vec<ScheduledUpdateGroupAction>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

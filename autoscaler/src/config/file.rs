@@ -6,8 +6,10 @@ mod busy_check;
 mod host_headroom;
 mod launch_template;
 mod load_balancer;
+mod notification;
 mod rule;
 mod scaling_policy;
+mod scheduled_action;
 mod target_group;
 mod termination_policies;
 

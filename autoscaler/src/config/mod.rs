@@ -19,6 +19,7 @@ mod suggest;
 mod syntax;
 mod termination_policy;
 mod units;
+mod warning;
 mod yaml;
 
 #[cfg(test)]
@@ -29,14 +30,19 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use minicloud_lb_api::{HealthCheck, Listener, TargetGroupAttributes};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::suggest::nearest;
 pub use self::{
     busy_check::{BusyCheck, BusyQuestion},
     fault::{Fault, Faults},
     foreign_changes::ForeignChanges,
     host_headroom::HostHeadroom,
     termination_policy::TerminationPolicy,
+    warning::Warning,
 };
-use crate::launch_template::LaunchTemplate;
+use crate::{
+    launch_template::LaunchTemplate, notification::NotificationConfiguration,
+    schedule::ScheduledAction,
+};
 
 /// The file that is built in, and that docker-compose.yml mounts.
 pub const EXAMPLE: &str = include_str!("../../../minicloud.yaml");
@@ -142,6 +148,8 @@ pub struct AutoScalingGroup {
     pub busy_check: Option<BusyCheck>,
     pub capacity_distribution: CapacityDistributionStrategy,
     pub foreign_changes: ForeignChanges,
+    pub scheduled_actions: Vec<ScheduledAction>,
+    pub notifications: Vec<NotificationConfiguration>,
 }
 
 /// What becomes of a launch that its zone refuses: `CapacityDistributionStrategy` of botocore's

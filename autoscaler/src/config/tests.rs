@@ -4,6 +4,7 @@ mod balancer;
 mod choosing;
 mod classes;
 mod hostile;
+mod schedule;
 
 use std::time::Duration;
 
@@ -54,6 +55,8 @@ fn example_is_what_it_says() {
         health_check_type: HealthCheckType::Elb,
         health_check_grace_period: Duration::from_secs(30),
         default_instance_warmup: Duration::from_secs(15),
+        scheduled_actions: Vec::new(),
+        notifications: Vec::new(),
         scaling_policies: vec![ScalingPolicy {
             name: "cpu80".to_owned(),
             target_tracking: TargetTracking {

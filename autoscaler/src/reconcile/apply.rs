@@ -10,6 +10,7 @@ use crate::{
     command::{CapacityUpdate, Command, CommandError},
     config::{AutoScalingGroup, Config},
     describe::ConditionKind,
+    events::{CapacityChange, EventDetail},
     group::{Group, Instance},
     instance::LifecycleState,
     launch_backoff::LaunchBackoff,
@@ -72,6 +73,12 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         for (name, spec) in &specs {
             self.ledger.load(name);
             self.apply_group(name, spec, now)?;
+            self.apply_schedule(name, spec, now)?;
+            self.apply_notifications(name, spec, now)?;
+        }
+        self.forget_schedules()?;
+        for warning in self.config.warnings(now.wall) {
+            warn!(%warning, "the configuration file is valid, and says what is hardly meant");
         }
         for (_, group) in self
             .groups
@@ -113,6 +120,15 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         let changed = existing.as_ref().is_none_or(|group| {
             group.launch_template != launch_template || group.capacity != record.capacity
         });
+        if let Some(group) = &existing {
+            self.tell_capacity(
+                name,
+                group.capacity,
+                record.capacity,
+                record.cause.clone(),
+                now,
+            );
+        }
         let (instances, tracking, launches, zone_refusals, decision) = match existing {
             Some(group) => (
                 group.instances,
@@ -188,6 +204,31 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                 should_decrement_desired_capacity,
                 now,
             ))),
+            Command::PutScheduledUpdateGroupAction {
+                auto_scaling_group,
+                name,
+                action,
+                reply,
+            } => {
+                let put = self.put_scheduled_action(&auto_scaling_group, &name, action, now);
+                drop(reply.send(put));
+            }
+            Command::DeleteScheduledAction {
+                auto_scaling_group,
+                name,
+                reply,
+            } => {
+                let deleted = self.delete_scheduled_action(&auto_scaling_group, &name, now);
+                drop(reply.send(deleted));
+            }
+        }
+    }
+
+    pub(super) fn unknown_group(&self, name: &str) -> CommandError {
+        let known = self.config.auto_scaling_groups.keys().cloned();
+        CommandError::AutoScalingGroupNotFound {
+            name: name.to_owned(),
+            known: known.collect::<Vec<_>>().join(", "),
         }
     }
 
@@ -212,32 +253,62 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         self.put_capacity(name, after, cause.clone())
             .map_err(|error| CommandError::Store(error.to_string()))?;
         info!(asg.name = name, cause, "capacity updated");
+        self.take_capacity(name, after, cause, "user", now);
+        Ok(())
+    }
+
+    /// Lets a recorded change of bounds or desired capacity take effect. `by` is a label.
+    pub(super) fn take_capacity(
+        &mut self,
+        name: &str,
+        after: Capacity,
+        cause: String,
+        by: &str,
+        now: Now,
+    ) {
         let Some(group) = self.groups.get_mut(name) else {
-            return Ok(());
+            return;
         };
+        let before = group.capacity;
         group.capacity = after;
-        group.capacity_cause = cause;
+        group.capacity_cause.clone_from(&cause);
+        self.attention.call(name);
         group.launches.reset();
-        if before.desired_capacity != desired_capacity {
-            self.metrics
-                .count_scaling(name, before.desired_capacity, desired_capacity, "user");
+        let (was, is) = (before.desired_capacity, after.desired_capacity);
+        if was != is {
+            self.metrics.count_scaling(name, was, is, by);
             for state in group.tracking.values_mut() {
-                state.record_scaling(before.desired_capacity, desired_capacity, now.mono);
+                state.record_scaling(was, is, now.mono);
             }
         }
-        Ok(())
+        self.tell_capacity(name, before, after, cause, now);
+    }
+
+    fn tell_capacity(
+        &self,
+        name: &str,
+        before: Capacity,
+        after: Capacity,
+        cause: String,
+        now: Now,
+    ) {
+        if before == after {
+            return;
+        }
+        let detail = EventDetail::CapacityChanged(CapacityChange {
+            min_size: after.min_size,
+            max_size: after.max_size,
+            desired_capacity: after.desired_capacity,
+            desired_capacity_before: before.desired_capacity,
+            cause,
+        });
+        self.events.push(now.wall, Some(name), detail);
     }
 
     /// A group that the file has.
     pub(super) fn known_group(&self, name: &str) -> Result<&Group, CommandError> {
         let group = self.groups.get(name).filter(|group| !group.retired);
-        group.ok_or_else(|| {
-            let known = self.config.auto_scaling_groups.keys().cloned();
-            CommandError::AutoScalingGroupNotFound {
-                name: name.to_owned(),
-                known: known.collect::<Vec<_>>().join(", "),
-            }
-        })
+        group.ok_or_else(|| self.unknown_group(name))
     }
 
     /// A policy's decision.
@@ -264,11 +335,18 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             return;
         };
         group.capacity = after;
-        group.capacity_cause = cause;
+        group.capacity_cause.clone_from(&cause);
         self.attention.call(name);
         for state in group.tracking.values_mut() {
             state.record_scaling(before.desired_capacity, desired_capacity, now.mono);
         }
+        self.tell_capacity(name, before, after, cause, now);
+    }
+
+    /// The group's capacity as the file last had it.
+    pub(super) fn file_capacity(&self, name: &str) -> Option<Capacity> {
+        let record = self.ledger.store.capacity(name).ok().flatten();
+        record.map(|record| record.file)
     }
 
     pub(super) fn put_capacity(

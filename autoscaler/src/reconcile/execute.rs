@@ -36,7 +36,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                 cause,
                 recallable,
             } => self.deregister(group, &id, cause, recallable, now),
-            Action::Terminate { id } => self.terminate(group, id),
+            Action::Terminate { id } => self.terminate(group, id, now),
         }
     }
 
@@ -145,7 +145,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         CrashPoint::DeregistrationRecorded.reached(self.crash_at);
     }
 
-    fn terminate(&mut self, name: &str, id: InstanceId) {
+    fn terminate(&mut self, name: &str, id: InstanceId, now: Now) {
         let instance = self
             .groups
             .get_mut(name)
@@ -157,10 +157,11 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             }
             instance.activity_id.clone()
         });
-        self.ledger.update(name, activity.as_deref(), |activity| {
-            activity.status_code = ActivityStatus::InProgress;
-            activity.progress = 50;
-        });
+        self.ledger
+            .update(name, activity.as_deref(), now.wall, |activity| {
+                activity.status_code = ActivityStatus::InProgress;
+                activity.progress = 50;
+            });
         CrashPoint::Drained.reached(self.crash_at);
         self.operations.terminate(Arc::clone(&self.provider), id);
     }
@@ -180,7 +181,10 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         self.attention.call(&name);
         match outcome {
             Outcome::Answered(id, answer) => self.take_busy_answer(&id, answer, now),
-            Outcome::Launched(_, Ok(())) => CrashPoint::Launched.reached(self.crash_at),
+            Outcome::Launched(id, Ok(())) => {
+                CrashPoint::Launched.reached(self.crash_at);
+                self.note_launched(&id, now);
+            }
             Outcome::Launched(_, Err(LaunchError::Unreachable(error))) => {
                 self.provider_failed(&error, now)
             }
@@ -197,9 +201,38 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             Outcome::Terminated(_, Ok(())) => CrashPoint::Terminated.reached(self.crash_at),
             Outcome::Terminated(id, Err(error)) => {
                 warn!(instance.id = %id, %error, "the instance could not be terminated; it is tried again");
+                let mut groups = self.groups.iter();
+                let found = groups.find_map(|(name, group)| {
+                    let instance = group.instances.get(&id)?;
+                    Some((name.clone(), instance.activity_id.clone()))
+                });
+                if let Some((name, activity)) = found {
+                    let why = error.to_string();
+                    self.ledger
+                        .fail_try(&name, activity.as_deref(), &why, now.wall);
+                }
                 self.provider_failed(&error.to_string(), now);
             }
         }
+    }
+
+    /// It exists: from here on it is the health checks that are waited for.
+    fn note_launched(&mut self, id: &InstanceId, now: Now) {
+        let pending = |group: &Group| {
+            let instance = group.instances.get(id)?;
+            let launching = instance.lifecycle_state == LifecycleState::Pending;
+            instance.activity_id.clone().filter(|_| launching)
+        };
+        let mut groups = self.groups.iter();
+        let found = groups.find_map(|(name, group)| Some((name.clone(), pending(group)?)));
+        let Some((name, activity)) = found else {
+            return;
+        };
+        self.ledger
+            .update(&name, Some(&activity), now.wall, |activity| {
+                activity.status_code = ActivityStatus::PreInService;
+                activity.progress = 30;
+            });
     }
 
     pub(super) fn record_change(&mut self, name: &str, change: Change, now: Now) {

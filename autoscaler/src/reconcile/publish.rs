@@ -34,7 +34,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         self.report_balancer(now);
         let report = self.report.clone();
         let targets = TargetHealthIndex::as_was(report.as_ref());
-        for name in taken {
+        for name in taken.union(&self.conditions.take_changed()) {
             if let Some(group) = self.groups.get(name) {
                 let described = self.describe_group(name, group, &targets, now);
                 self.published.put_group(described);
@@ -144,6 +144,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             conditions: self.conditions.of(name),
             cpu_utilization,
             decision: group.decision.clone(),
+            scheduled_actions: self.describe_schedule(name),
             activities: self.ledger.activities(name),
         }
     }

@@ -15,6 +15,7 @@ use minicloud_autoscaler::{
     describe::{AutoScalingGroup, ConditionKind, View},
     foreign_change::Resolution,
     instance::{InstanceId, LifecycleState},
+    notification::{WebhookClient, WebhookFuture, WebhookRequest},
     now::SystemClock,
 };
 use rand::{SeedableRng, rngs::SmallRng};
@@ -27,6 +28,7 @@ use super::{
     run,
 };
 
+#[derive(Debug)]
 struct Nobody;
 
 impl MetricSource for Nobody {
@@ -42,6 +44,12 @@ impl MetricSource for Nobody {
 impl BusyProbe for Nobody {
     fn ask(&self, _: String, _: String, _: Duration) -> BoxFuture<'static, BusyAnswer> {
         Box::pin(std::future::ready(BusyAnswer::Idle))
+    }
+}
+
+impl WebhookClient for Nobody {
+    fn post(&self, _: WebhookRequest) -> WebhookFuture {
+        Box::pin(std::future::pending())
     }
 }
 
@@ -74,6 +82,7 @@ auto_scaling_groups:
             provider_kind: ProviderKind::Docker,
             metric_sources: vec![Nobody],
             busy_probe: Arc::new(Nobody),
+            webhook_client: Arc::new(Nobody),
             clock: SystemClock,
             seed: 1,
             crash_at: None,

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use jiff::SignedDuration;
 use minicloud_autoscaler::{
     Autoscaler, BusyProbe, ConfigSource, MetricSource, ScrapeError, Settings, Shutdown, StateDir,
     busy::BusyAnswer,
@@ -16,7 +17,8 @@ use minicloud_autoscaler::{
     describe::{Activity, AutoScalingGroup, ConditionKind, View},
     instance::{InstanceId, LifecycleState},
     load_balancer_link::LoadBalancerLink,
-    now::VirtualClock,
+    notification::{WebhookClient, WebhookError, WebhookFuture, WebhookRequest},
+    now::{Clock, Now, VirtualClock},
     provider::{InstanceProvider, ObservedState, fake::FakeProvider},
 };
 use minicloud_lb_api::{
@@ -69,9 +71,91 @@ pub(super) struct Cloud {
     pub(super) weather: Arc<Mutex<Weather>>,
     state: TempDir,
     config: PathBuf,
-    clock: VirtualClock,
+    pub(super) clock: ShiftedClock,
+    /// What webhooks do, and what they got.
+    pub(super) webhooks: Arc<FakeWebhooks>,
     running: Option<Running>,
     seed: u64,
+}
+
+/// The paused clock, whose wall time can be set.
+#[derive(Clone)]
+pub(super) struct ShiftedClock {
+    clock: VirtualClock,
+    shift: Arc<Mutex<SignedDuration>>,
+}
+
+impl ShiftedClock {
+    /// Sets the wall clock forward, or back.
+    pub(super) fn shift(&self, by: SignedDuration) {
+        *self.shift.lock().unwrap() += by;
+    }
+}
+
+impl Clock for ShiftedClock {
+    fn now(&self) -> Now {
+        let now = self.clock.now();
+        Now {
+            wall: now.wall + *self.shift.lock().unwrap(),
+            ..now
+        }
+    }
+}
+
+/// How a webhook answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    Status(u16),
+    Hang,
+    Refuse,
+}
+
+/// Webhooks by path of their endpoint; those that are not set answer 200.
+#[derive(Debug, Default)]
+pub(super) struct FakeWebhooks {
+    pub(super) answers: Mutex<BTreeMap<String, Answer>>,
+    /// Every request, taken or not.
+    pub(super) requests: Mutex<Vec<WebhookRequest>>,
+}
+
+impl FakeWebhooks {
+    pub(super) fn answer(&self, path: &str, answer: Answer) {
+        self.answers.lock().unwrap().insert(path.to_owned(), answer);
+    }
+
+    /// The requests to `path` so far, which are forgotten with that.
+    pub(super) fn take_requests(&self, path: &str) -> Vec<WebhookRequest> {
+        let mut requests = self.requests.lock().unwrap();
+        let of_path = requests.extract_if(.., |request| request.endpoint.path() == path);
+        of_path.collect()
+    }
+
+    /// `Event` of each request to `path`.
+    pub(super) fn events(&self, path: &str) -> Vec<String> {
+        let requests = self.requests.lock().unwrap();
+        let of_path = requests.iter().filter(|r| r.endpoint.path() == path);
+        let event = |request: &WebhookRequest| {
+            let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
+            let event = body["Event"].as_str().unwrap();
+            event.trim_start_matches("autoscaling:").to_owned()
+        };
+        of_path.map(event).collect()
+    }
+}
+
+impl WebhookClient for FakeWebhooks {
+    fn post(&self, request: WebhookRequest) -> WebhookFuture {
+        let answers = self.answers.lock().unwrap();
+        let answer = answers.get(request.endpoint.path()).copied();
+        self.requests.lock().unwrap().push(request);
+        Box::pin(async move {
+            match answer.unwrap_or(Answer::Status(200)) {
+                Answer::Status(status) => Ok(status),
+                Answer::Hang => std::future::pending().await,
+                Answer::Refuse => Err(WebhookError("connection refused".to_owned())),
+            }
+        })
+    }
 }
 
 struct Running {
@@ -88,8 +172,12 @@ impl Cloud {
         let state = tempfile::tempdir().unwrap();
         let path = state.path().join("minicloud.yaml");
         std::fs::write(&path, config).unwrap();
-        let clock = VirtualClock::starting_at("2026-01-01T00:00:00Z".parse().unwrap());
-        let provider = FakeProvider::new(clock);
+        let virtual_clock = VirtualClock::starting_at("2026-01-01T00:00:00Z".parse().unwrap());
+        let clock = ShiftedClock {
+            clock: virtual_clock,
+            shift: Arc::default(),
+        };
+        let provider = FakeProvider::new(virtual_clock);
         provider.set_boot_time(Duration::from_secs(2));
         let weather = Arc::default();
         let mut cloud = Self {
@@ -98,6 +186,7 @@ impl Cloud {
             state,
             config: path,
             clock,
+            webhooks: Arc::default(),
             running: None,
             seed: 1,
         };
@@ -125,7 +214,8 @@ impl Cloud {
                 provider: self.provider.clone(),
                 weather: Arc::clone(&self.weather),
             }),
-            clock: self.clock,
+            webhook_client: Arc::clone(&self.webhooks) as Arc<dyn WebhookClient>,
+            clock: self.clock.clone(),
             seed: self.seed,
             crash_at: None,
         };

@@ -6,4 +6,6 @@ mod cloud;
 mod crash;
 mod failure;
 mod foreign;
+mod notifications;
+mod scheduled;
 mod story;

@@ -103,7 +103,7 @@ async fn scene(api: &ControlApi, name: &str, story: &Story) -> Result<Scene, Fai
             .flat_map(|group| Arc::unwrap_or_clone(group).target_health_descriptions)
             .collect(),
         group,
-        last_activity: latest.activities.pop().map(Arc::unwrap_or_clone),
+        last_activity: latest.activities.pop(),
     })
 }
 

@@ -3,7 +3,9 @@ use std::{
     time::Duration,
 };
 
-use super::{Names, busy_check, scaling_policy, termination_policies};
+use super::{
+    Names, busy_check, notification, scaling_policy, scheduled_action, termination_policies,
+};
 use crate::{
     config::{
         AutoScalingGroup, CapacityDistributionStrategy, ForeignChanges, HealthCheckType, MAX_SIZE,
@@ -112,6 +114,18 @@ pub(in crate::config) const SECTION: Section = Section {
             Absent::Default("`revert`"),
             "What becomes of an instance that somebody else removed, stopped or started: see [choosing-instances.md](choosing-instances.md).",
         ),
+        Key::new(
+            "scheduled_actions",
+            Form::ListOf(&scheduled_action::SECTION),
+            Absent::Default("none"),
+            "What changes the sizes at a time; up to 125.",
+        ),
+        Key::new(
+            "notifications",
+            Form::ListOf(&notification::SECTION),
+            Absent::Default("none"),
+            "Who is told of launches and terminations; up to 10.",
+        ),
     ],
     renamed: &[
         ("template", "launch_template"),
@@ -152,6 +166,11 @@ pub(in crate::config) const SECTION: Section = Section {
         ("scale_in_policy", "termination_policies"),
         ("scaling", "scaling_policies"),
         ("policies", "scaling_policies"),
+        ("schedules", "scheduled_actions"),
+        ("schedule", "scheduled_actions"),
+        ("scheduled_scaling", "scheduled_actions"),
+        ("notification_configurations", "notifications"),
+        ("webhooks", "notifications"),
         ("image", "it belongs in launch_templates.NAME"),
         ("process", "it belongs in launch_templates.NAME"),
         ("cpus", "it belongs in launch_templates.NAME"),
@@ -168,7 +187,7 @@ const DISTRIBUTIONS: &[&str] = &["balanced-best-effort", "balanced-only"];
 const HEALTH_CHECK_TYPES: &[&str] = &["EC2", "ELB"];
 
 /// More instances than one machine runs: a larger number is a slip of the finger.
-const SIZE: Limits<u32> = Limits::new(0, MAX_SIZE);
+pub(super) const SIZE: Limits<u32> = Limits::new(0, MAX_SIZE);
 
 /// Two hours, EC2 Auto Scaling's own bound on waiting for an instance.
 const PERIOD: Limits<Duration> = Limits::new(Duration::ZERO, Duration::from_secs(7200));
@@ -245,6 +264,8 @@ pub(super) fn read(
         ForeignChanges::default(),
         foreign_changes,
     );
+    let actions = fields.or("scheduled_actions", Vec::new(), scheduled_action::list);
+    let notifications = fields.or("notifications", Vec::new(), notification::list);
     let Sizes { min, max, desired } = sizes?;
     Some(AutoScalingGroup {
         name: name.to_owned(),
@@ -263,6 +284,8 @@ pub(super) fn read(
         busy_check: busy_check?,
         capacity_distribution: distribution?,
         foreign_changes: foreign_changes?,
+        scheduled_actions: actions?,
+        notifications: notifications?,
     })
 }
 
