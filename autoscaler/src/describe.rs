@@ -187,6 +187,12 @@ pub enum ConditionKind {
     ConfigInvalid,
     /// A container of the group's service that minicloud did not launch.
     Stranger,
+    /// The group's launch template, or the version that it names, does not exist.
+    LaunchTemplateNotFound,
+    /// User data failed on an instance that goes on.
+    UserDataFailed,
+    /// The machine does not let CPU quota and memory limit be set on child processes.
+    QuotaNotEnforced,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -34,6 +34,7 @@ mod crash_point;
 pub mod describe;
 pub mod group;
 pub mod instance;
+pub mod instance_type;
 pub mod launch_backoff;
 pub mod launch_template;
 mod ledger;

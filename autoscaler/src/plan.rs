@@ -144,6 +144,9 @@ fn is_drained(
 }
 
 fn allowed(group: &Group, now: Instant) -> usize {
+    if group.launch_template_fault.is_some() {
+        return 0;
+    }
     let pending = group
         .live()
         .filter(|instance| !instance.is_in_service())

@@ -6,6 +6,8 @@
 mod apply;
 mod decide;
 mod execute;
+mod instance_faults;
+mod launch_templates;
 mod publish;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -340,6 +342,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             self.execute(name, action, now);
         }
         self.report_launches(name, now);
+        self.report_instance_faults(name, now);
         if self
             .groups
             .get(name)

@@ -2,6 +2,7 @@
 
 mod action;
 mod auto_scaling_group;
+mod instance_type;
 mod launch_template;
 mod load_balancer;
 mod rule;
@@ -22,6 +23,7 @@ use super::{
     schema::{Absent, Form, Key, Section},
     suggest::nearest,
 };
+use crate::{instance_type::InstanceType, launch_template::LaunchTemplateData};
 
 /// The one version of the format there is.
 const VERSION: i128 = 1;
@@ -40,6 +42,12 @@ pub(super) const ROOT: Section = Section {
             Form::OneOf(PACES),
             Absent::Default("`fast`"),
             "Whose timing holds where the file is silent: seconds, or that of AWS.",
+        ),
+        Key::new(
+            "instance_types",
+            Form::Named(&instance_type::SECTION),
+            Absent::Default("none"),
+            "Sizes that launch templates may name besides EC2's own.",
         ),
         Key::new(
             "launch_templates",
@@ -96,6 +104,17 @@ pub(super) fn read(node: &Node, provider: Option<ProviderKind>) -> Result<Config
     Ok(config)
 }
 
+/// Reads the members of a launch template that came by another way than the file.
+pub(super) fn read_launch_template_data(
+    node: &Node,
+    instance_types: &BTreeMap<String, InstanceType>,
+) -> Result<LaunchTemplateData, Faults> {
+    let log = Log::default();
+    let data = launch_template::read_members(&Entry::root(node, &log), instance_types);
+    Faults::check(log.into_inner())?;
+    Ok(data.unwrap_or_default())
+}
+
 /// With a fault in the log, less than the file holds.
 fn root(entry: &Entry<'_>, provider: Option<ProviderKind>) -> Config {
     let mistake = match entry.value() {
@@ -117,7 +136,10 @@ fn sections(file: &Fields<'_>, provider: Option<ProviderKind>) -> Config {
     let pace = file.or("pace", Pace::default(), pace).unwrap_or_default();
     let defaults = Defaults::of(pace);
     let target_group_names = Names::of(file, "target_groups", "target group");
-    let launch_templates = named(file, "launch_templates", launch_template::read);
+    let instance_types = named(file, "instance_types", instance_type::read);
+    let launch_templates = named(file, "launch_templates", |name, entry| {
+        launch_template::read(name, entry, &instance_types)
+    });
     let groups = auto_scaling_group::Context {
         defaults,
         provider,
@@ -137,6 +159,7 @@ fn sections(file: &Fields<'_>, provider: Option<ProviderKind>) -> Config {
     });
     Config {
         pace,
+        instance_types,
         launch_templates,
         auto_scaling_groups,
         target_groups,
@@ -196,6 +219,24 @@ impl Names {
             Some(_) => None,
         };
         Self { kind, names }
+    }
+
+    /// A name out of these, or one that resembles none of them and passes `check`: such things
+    /// are kept elsewhere as well.
+    fn resolve_or_foreign(
+        &self,
+        value: &Value,
+        check: impl Fn(&str) -> Result<(), Mistake>,
+    ) -> Result<String, Mistake> {
+        let name = scalar::text(value)?;
+        let resembles = |names: &Vec<String>| {
+            let near = || nearest(name, names.iter().map(String::as_str)).is_some();
+            names.iter().any(|known| known == name) || near()
+        };
+        match self.names.as_ref().is_some_and(resembles) {
+            true => self.resolve(value),
+            false => check(name).map(|()| name.to_owned()),
+        }
     }
 
     /// A name out of these.

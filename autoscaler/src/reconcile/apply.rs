@@ -67,6 +67,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     }
 
     fn apply(&mut self, now: Now) -> Result<(), StoreError> {
+        self.follow_file_templates(now)?;
         let specs = self.config.auto_scaling_groups.clone();
         for (name, spec) in &specs {
             self.ledger.load(name);
@@ -88,8 +89,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         spec: &AutoScalingGroup,
         now: Now,
     ) -> Result<(), StoreError> {
-        let template = &self.config.launch_templates[&spec.launch_template];
-        let launch_template = self.ledger.store.version_launch_template(template)?;
+        let resolved = self.launch_template_of(&spec.launch_template);
         let file = Capacity {
             min_size: spec.min_size,
             max_size: spec.max_size,
@@ -99,6 +99,14 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         self.ledger.store.put_capacity(name, &record)?;
         let deregistration_delay = longest_delay(&self.config, spec);
         let existing = self.groups.remove(name);
+        let launch_template_fault = resolved.as_ref().err().map(ToString::to_string);
+        let launch_template = resolved.ok().unwrap_or_else(|| {
+            let before = existing.as_ref().map(|group| group.launch_template.clone());
+            before.unwrap_or_else(|| LaunchTemplate {
+                name: spec.launch_template.name.clone(),
+                ..LaunchTemplate::default()
+            })
+        });
         let changed = existing.as_ref().is_none_or(|group| {
             group.launch_template != launch_template || group.capacity != record.capacity
         });
@@ -115,6 +123,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             spec: spec.clone(),
             capacity: record.capacity,
             launch_template,
+            launch_template_fault,
             deregistration_delay,
             instances,
             tracking,
@@ -129,6 +138,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             retired: false,
         };
         self.groups.insert(name.to_owned(), group);
+        self.report_launch_template(name, now);
         Ok(())
     }
 
@@ -141,14 +151,18 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     }
 
     pub(super) fn obey(&mut self, command: Command) {
-        let Command::UpdateAutoScalingGroup {
-            name,
-            update,
-            reply,
-        } = command;
         let now = self.clock.now();
-        // The asker may have gone; what it asked for is done all the same.
-        let _ = reply.send(self.update_group(&name, update, now));
+        match command {
+            Command::UpdateAutoScalingGroup {
+                name,
+                update,
+                reply,
+            } => {
+                // The asker may have gone; what it asked for is done all the same.
+                let _ = reply.send(self.update_group(&name, update, now));
+            }
+            Command::LaunchTemplate(command) => self.obey_launch_template(command, now),
+        }
     }
 
     fn update_group(
@@ -278,6 +292,7 @@ impl Group {
                 desired_capacity: 0,
             },
             launch_template: LaunchTemplate::default(),
+            launch_template_fault: None,
             deregistration_delay: Duration::ZERO,
             instances: std::collections::BTreeMap::new(),
             tracking: std::collections::BTreeMap::new(),

@@ -118,7 +118,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         let now = self.clock.now().mono;
         for group in self.groups.values_mut() {
             // Without a quota an instance is measured against one core.
-            let cores = group.launch_template.cpus.unwrap_or(1.0);
+            let cores = group.launch_template.quota_cores().unwrap_or(1.0);
             for instance in group.instances.values_mut() {
                 instance
                     .cpu

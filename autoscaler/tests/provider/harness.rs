@@ -1,7 +1,6 @@
 //! What a contract test needs to know of a provider.
 
 use std::{
-    collections::BTreeMap,
     fmt::Debug,
     panic::AssertUnwindSafe,
     sync::atomic::{AtomicU32, Ordering},
@@ -106,12 +105,8 @@ pub(super) fn template(name: &str) -> LaunchTemplate {
     LaunchTemplate {
         name: name.to_owned(),
         version: 7,
-        image: None,
-        process: None,
-        cpus: None,
-        memory: None,
         port: 8080,
-        env: BTreeMap::new(),
+        ..LaunchTemplate::default()
     }
 }
 

@@ -91,7 +91,7 @@ fn labels(config: &DockerConfig, request: &LaunchRequest) -> HashMap<String, Str
 }
 
 fn host_config(config: &DockerConfig, template: &LaunchTemplate) -> HostConfig {
-    let memory = template.memory.map(to_i64);
+    let memory = template.memory_limit().map(to_i64);
     // An empty host port is a random one.
     let published = PortBinding {
         host_ip: Some("127.0.0.1".to_owned()),
@@ -99,7 +99,7 @@ fn host_config(config: &DockerConfig, template: &LaunchTemplate) -> HostConfig {
     };
     let bindings = || HashMap::from([(container_port(template), Some(vec![published]))]);
     HostConfig {
-        nano_cpus: template.cpus.map(nano_cpus),
+        nano_cpus: template.quota_cores().map(nano_cpus),
         memory,
         // Memory and swap together: no swap on top, so that the limit is the limit.
         memory_swap: memory,

@@ -148,6 +148,7 @@ impl Instance {
             launch_time: self.launch_time,
             state: self.state(now),
             metric_ids: vec![self.request.instance_id.to_string()],
+            faults: Vec::new(),
         }
     }
 
