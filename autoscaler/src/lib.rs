@@ -33,6 +33,7 @@ pub mod config;
 mod crash_point;
 pub mod describe;
 pub mod group;
+pub mod host;
 pub mod instance;
 pub mod instance_type;
 pub mod launch_backoff;

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::fault::{Fault, Faults};
 use crate::{
-    instance_type::InstanceType,
+    instance_type::{HostSize, InstanceType},
     launch_template::{LaunchTemplate, LaunchTemplateData, LaunchTemplateReference},
 };
 
@@ -66,6 +66,22 @@ impl Config {
     /// The same, and every group's launch template has what the provider needs.
     pub fn parse_for(bytes: &[u8], provider: ProviderKind) -> Result<Self, Faults> {
         Self::read(bytes, Some(provider))
+    }
+
+    /// What is allowed and may yet not work: on a machine of this size, or without the launch
+    /// templates of a control API.
+    pub fn warnings(&self, host: Option<HostSize>) -> Vec<String> {
+        let too_large = self.launch_templates.iter().filter_map(|(name, template)| {
+            let why = template.instance_type.as_ref()?.exceeds(host?)?;
+            Some(format!("launch_templates.{name}: {why}"))
+        });
+        let elsewhere = self.auto_scaling_groups.iter().filter_map(|(name, group)| {
+            let template = &group.launch_template.name;
+            (!self.launch_templates.contains_key(template)).then(|| {
+                format!("auto_scaling_groups.{name}: the launch template `{template}` is not in this file; it must have been made with `minicloud launch-template create {template}`")
+            })
+        });
+        too_large.chain(elsewhere).collect()
     }
 
     /// What [`EXAMPLE`] says.

@@ -9,7 +9,10 @@ use std::time::Duration;
 use minicloud_lb_api::{Action, HealthCheck, Listener};
 
 use super::*;
-use crate::launch_template::{ProcessTemplate, VersionSelector};
+use crate::{
+    instance_type::HostSize,
+    launch_template::{ProcessTemplate, VersionSelector},
+};
 
 const MISTAKES: &str = include_str!("tests/mistakes.yaml");
 

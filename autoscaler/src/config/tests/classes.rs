@@ -367,3 +367,23 @@ launch_templates:
     };
     assert_eq!(data.over(empty), *template);
 }
+
+#[test]
+fn what_may_not_work_is_a_warning() {
+    let config = parse(
+        "version: 1
+launch_templates: { t: { image: nginx, port: 80, instance_type: m5.8xlarge } }
+auto_scaling_groups: { g: { launch_template: other, min_size: 0, max_size: 1 } }
+",
+    )
+    .unwrap();
+    let small = HostSize {
+        vcpus: 2.0,
+        memory: 1 << 30,
+    };
+    let warnings = config.warnings(Some(small));
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(warnings[0].starts_with("launch_templates.t: instance type m5.8xlarge has 32 vCPUs"));
+    assert!(warnings[1].contains("launch-template create other"));
+    assert!(Config::example().warnings(Some(small)).is_empty());
+}
