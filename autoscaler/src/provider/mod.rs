@@ -1,5 +1,6 @@
 //! Where instances live. One trait, and one contract suite for all of them.
 
+mod boot;
 pub mod docker;
 pub mod fake;
 mod identity;

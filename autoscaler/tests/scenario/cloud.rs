@@ -10,10 +10,11 @@ use std::{
 
 use minicloud_autoscaler::{
     Autoscaler, ConfigSource, MetricSource, ScrapeError, Settings, Shutdown, StateDir,
-    command::{CapacityUpdate, Command, CommandError},
+    command::{CapacityUpdate, Command, CommandError, LaunchTemplateCommand, TemplateReply},
     config::ProviderKind,
     describe::{AutoScalingGroup, ConditionKind, View},
     instance::{InstanceId, LifecycleState},
+    launch_template::LaunchTemplateError,
     load_balancer_link::LoadBalancerLink,
     now::VirtualClock,
     provider::{InstanceProvider, ObservedState, fake::FakeProvider},
@@ -241,6 +242,18 @@ impl Cloud {
             .send(command)
             .await
             .unwrap();
+        answer.await.unwrap()
+    }
+
+    /// Asks the loop something about launch templates.
+    pub(super) async fn ask<T>(
+        &self,
+        command: impl FnOnce(TemplateReply<T>) -> LaunchTemplateCommand,
+    ) -> Result<T, LaunchTemplateError> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::LaunchTemplate(command(reply));
+        let commands = self.running.as_ref().unwrap().autoscaler.commands();
+        commands.send(command).await.unwrap();
         answer.await.unwrap()
     }
 
