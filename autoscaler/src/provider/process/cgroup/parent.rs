@@ -151,3 +151,82 @@ fn make_folder(folder: &Path) -> io::Result<()> {
         made => made,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limited(version: Version, cpu: bool, memory: bool) -> Vec<(String, String)> {
+        let folder = tempfile::tempdir().unwrap();
+        let parent = Parent {
+            folder: folder.path().to_owned(),
+            version,
+            cpu,
+            memory,
+        };
+        let template = LaunchTemplate {
+            cpus: Some(0.25),
+            memory: Some(64 << 20),
+            ..LaunchTemplate::default()
+        };
+        parent.limit(folder.path(), &template).unwrap();
+        let files = fs::read_dir(folder.path()).unwrap().flatten();
+        let mut written: Vec<_> = files
+            .map(|file| {
+                let name = file.file_name().into_string().unwrap();
+                (name, fs::read_to_string(file.path()).unwrap())
+            })
+            .collect();
+        written.sort();
+        written
+    }
+
+    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        let owned = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
+        pairs.iter().map(owned).collect()
+    }
+
+    #[test]
+    fn limits_are_written_in_the_words_of_the_version() {
+        let v2 = [
+            ("cpu.max", "25000 100000"),
+            ("memory.max", "67108864"),
+            ("memory.swap.max", "0"),
+        ];
+        assert_eq!(limited(Version::V2, true, true), pairs(&v2));
+        let cpu = [
+            ("cpu.cfs_period_us", "100000"),
+            ("cpu.cfs_quota_us", "25000"),
+        ];
+        assert_eq!(limited(Version::V1, true, false), pairs(&cpu));
+        let memory = [
+            ("memory.limit_in_bytes", "67108864"),
+            ("memory.memsw.limit_in_bytes", "67108864"),
+        ];
+        assert_eq!(limited(Version::V1, false, true), pairs(&memory));
+    }
+
+    #[test]
+    fn controllers_are_enabled_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("cgroup.subtree_control");
+        fs::write(&file, "cpuset cpu\n").unwrap();
+        enable(folder.path()).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "+cpu +memory");
+        fs::write(&file, "cpu memory pids\n").unwrap();
+        enable(folder.path()).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "cpu memory pids\n");
+    }
+
+    #[test]
+    fn machine_without_cgroups_says_what_would_help() {
+        let place = Place {
+            version: Version::V2,
+            controllers: Vec::new(),
+            root: "/no/such/folder".into(),
+            own: "/no/such/folder/own".into(),
+        };
+        let why = parent_in(&place, "minicloud-test").unwrap_err();
+        assert!(why.starts_with("/no/such/folder: "), "{why}");
+    }
+}
