@@ -67,9 +67,9 @@ impl Mount {
             "the whole of the host's files"
         } else if ENGINE_SOCKETS.contains(&last) || SOCKET_FOLDERS.contains(&path.as_str()) {
             "command over the container engine"
-        } else if KERNEL.iter().any(|folder| within(&folder)) {
+        } else if KERNEL.iter().any(&within) {
             "the host's kernel or devices"
-        } else if !self.read_only && ROOTS.iter().any(|folder| within(&folder)) {
+        } else if !self.read_only && ROOTS.iter().any(within) {
             "write access to the host's system"
         } else {
             return None;

@@ -240,7 +240,7 @@ async fn faults_of_instances_that_run_are_conditions_while_they_last() {
             .await;
         assert!(told(&cloud).unwrap().contains(says));
     }
-    assert_eq!(cloud.in_service(), [id.clone()], "it goes on");
+    assert_eq!(cloud.in_service(), std::slice::from_ref(&id), "it goes on");
     cloud.provider.set_faults(&id, Vec::new());
     cloud
         .until("nothing is wrong", SOON, |cloud| {

@@ -114,7 +114,7 @@ async fn observe(
     };
     let (state, faults) = match label(container, user_data::LABEL) {
         Some(value) if state != ObservedState::Starting => {
-            let seen = provider.user_data.of(&provider.engine, id).await?;
+            let seen = provider.user_data.of(&provider.engine, id).await;
             let required = value == user_data::REQUIRED;
             let state = user_data::state_after(state, &seen, required);
             (state, faults(seen))

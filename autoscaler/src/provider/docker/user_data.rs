@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use bollard::{container::LogOutput, query_parameters::LogsOptions};
@@ -17,6 +18,8 @@ pub(super) const REQUIRED: &str = "required";
 pub(super) const OPTIONAL: &str = "optional";
 /// Of a log that is read for the outcome. What a script says beyond is not waited for.
 const MOST_READ: usize = 4 << 20;
+/// Well within the time that a list may take.
+const READ_LIMIT: Duration = Duration::from_secs(3);
 
 /// Outcomes by container: a log is read until it tells.
 #[derive(Debug, Default)]
@@ -42,26 +45,26 @@ impl Outcomes {
             .retain(|container, _| containers.contains(container.as_str()));
     }
 
-    pub(super) async fn of(&self, engine: &Engine, container: &str) -> Result<Seen, Fault> {
+    pub(super) async fn of(&self, engine: &Engine, container: &str) -> Seen {
         if let Some(seen) = self.known().get(container) {
-            return Ok(seen.clone());
+            return seen.clone();
         }
-        let seen = look(engine, container).await?;
+        let seen = look(engine, container).await;
         if matches!(seen, Seen::Ended(_)) {
             self.known().insert(container.to_owned(), seen.clone());
         }
-        Ok(seen)
+        seen
     }
 }
 
-async fn look(engine: &Engine, container: &str) -> Result<Seen, Fault> {
+async fn look(engine: &Engine, container: &str) -> Seen {
     let options = LogsOptions {
         stdout: true,
         stderr: true,
         tail: "all".to_owned(),
         ..LogsOptions::default()
     };
-    let read = engine.call(async |docker| {
+    let read = engine.call_within(READ_LIMIT, async |docker| {
         let mut log = Vec::new();
         let mut output = std::pin::pin!(docker.logs(container, Some(options)));
         while let Some(item) = output.next().await {
@@ -74,15 +77,16 @@ async fn look(engine: &Engine, container: &str) -> Result<Seen, Fault> {
     });
     let log = match read.await {
         Ok(log) => log,
+        // Asked again with the next list, which other instances do not wait for.
+        Err(Fault::Unreachable(_)) => return Seen::Runs,
         // A logging driver that cannot be read, or a container that has gone: nobody knows.
-        Err(Fault::Unreachable(message)) => return Err(Fault::Unreachable(message)),
-        Err(_) => return Ok(Seen::Ended(None)),
+        Err(_) => return Seen::Ended(None),
     };
-    Ok(match Outcome::find(&log) {
+    match Outcome::find(&log) {
         Some(outcome) => Seen::Ended(outcome.failure()),
         None if log.len() > MOST_READ => Seen::Ended(None),
         None => Seen::Runs,
-    })
+    }
 }
 
 fn append(log: &mut Vec<u8>, item: &LogOutput) {
