@@ -10,7 +10,7 @@ use std::{
 use minicloud_autoscaler::{
     instance::InstanceId,
     instance_type::InstanceType,
-    launch_template::{LaunchTemplate, ProcessTemplate},
+    launch_template::{LaunchTemplate, ProcessTemplate, UserData},
     now::SystemClock,
     provider::{
         ExecError, InstanceProvider, LaunchError, ObservedState,
@@ -576,6 +576,26 @@ async fn cgroup_goes_though_its_record_is_lost() {
         fs::remove_dir_all(harness.state_dir()).unwrap();
         // That nothing is left is for the cleaning up to see.
         assert_eq!(harness.provider().await.sweep().await.unwrap().len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn user_data_runs_though_the_state_folder_is_relative() {
+    run(processes(), async |harness| {
+        let here = std::env::current_dir().unwrap();
+        let up: PathBuf = here.components().skip(1).map(|_| "..").collect();
+        let relative = up.join(harness.state_dir().strip_prefix("/").unwrap());
+        let mut template = harness.script("sleep 1000");
+        template.working_dir = Some("/usr".to_owned());
+        template.user_data_required = true;
+        template.user_data = Some(UserData::try_new("#!/bin/sh\ntrue\n").unwrap());
+        let request = request(template);
+        let provider = harness.of(relative, &harness.owner);
+        provider.launch(&request).await.unwrap();
+        until_running(&provider, &request.instance_id).await;
+        let seen = find(&provider, &request.instance_id).await.unwrap();
+        assert_eq!(seen.faults, []);
     })
     .await;
 }

@@ -10,7 +10,7 @@ use std::{
     fs::{File, TryLockError},
     io::{self, Write},
     os::unix::{fs::OpenOptionsExt, process::CommandExt},
-    path::{Path, PathBuf},
+    path::{self, Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::Arc,
 };
@@ -91,6 +91,8 @@ fn words(
     argv: Vec<OsString>,
 ) -> Vec<OsString> {
     let template = &request.launch_template;
+    // The command may run elsewhere, from where a relative state folder is not found.
+    let folder = path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let folder = folder.to_string_lossy();
     let script = template.user_data.as_ref().map(boot::Script::InFolder);
     let script = script.map(|script| boot::prefix(template, &folder, &script));
