@@ -56,8 +56,7 @@ impl ControlApi {
         update: CapacityUpdate,
     ) -> Result<AutoScalingGroup, Failure> {
         let path = format!("/v1/groups/{}", segment(name));
-        let body = to_json(&update);
-        parse(&self.call(Method::PATCH, &path, Some(body)).await?)
+        self.patch(&path, &update).await
     }
 
     pub(crate) async fn protect(
@@ -101,7 +100,7 @@ impl ControlApi {
         parse(&self.call(Method::PUT, path, Some(to_json(body))).await?)
     }
 
-    pub(crate) async fn delete(&self, path: &str) -> Result<(), Failure> {
+    pub(crate) async fn remove(&self, path: &str) -> Result<(), Failure> {
         self.call(Method::DELETE, path, None).await.map(drop)
     }
 
@@ -125,6 +124,26 @@ impl ControlApi {
 
     pub(crate) async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         parse(&self.call(Method::GET, path, None).await?)
+    }
+
+    pub(crate) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl serde::Serialize,
+    ) -> Result<T, Failure> {
+        parse(&self.call(Method::POST, path, Some(to_json(body))).await?)
+    }
+
+    pub(crate) async fn patch<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl serde::Serialize,
+    ) -> Result<T, Failure> {
+        parse(&self.call(Method::PATCH, path, Some(to_json(body))).await?)
+    }
+
+    pub(crate) async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        parse(&self.call(Method::DELETE, path, None).await?)
     }
 
     /// Starts a command; its frames are the lines of the answer's body.
@@ -185,7 +204,7 @@ fn with_token(client: HttpClient, path: &Path) -> Result<HttpClient, Failure> {
 }
 
 fn to_json(body: &impl serde::Serialize) -> Vec<u8> {
-    serde_json::to_vec(body).expect("requests are made of strings and numbers")
+    serde_json::to_vec(body).expect("requests are plain data with text for keys")
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {

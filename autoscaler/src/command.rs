@@ -4,7 +4,17 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use crate::{
-    describe::Activity, foreign_change::Resolution, instance::InstanceId,
+    describe::Activity,
+    foreign_change::Resolution,
+    instance::InstanceId,
+    instance_type::InstanceType,
+    launch_template::{
+        LaunchTemplateError, VersionSelector,
+        describe::{
+            CreateLaunchTemplate, CreateLaunchTemplateVersion, LaunchTemplateDescription,
+            LaunchTemplateVersionDescription,
+        },
+    },
     schedule::ScheduledActionSpec,
 };
 
@@ -44,6 +54,7 @@ pub enum Command {
         name: String,
         reply: oneshot::Sender<Result<(), CommandError>>,
     },
+    LaunchTemplate(LaunchTemplateCommand),
 }
 
 /// `SetInstanceProtection`'s members.
@@ -68,10 +79,52 @@ impl Command {
             | Self::DeleteScheduledAction {
                 auto_scaling_group, ..
             } => Some(auto_scaling_group),
-            Self::TerminateInstanceInAutoScalingGroup { .. } => None,
+            Self::TerminateInstanceInAutoScalingGroup { .. } | Self::LaunchTemplate(_) => None,
         }
     }
 }
+
+/// EC2's operations on launch templates; `name` is a name or an id.
+#[derive(Debug)]
+pub enum LaunchTemplateCommand {
+    Describe {
+        reply: TemplateReply<Vec<LaunchTemplateDescription>>,
+    },
+    /// Oldest first.
+    DescribeVersions {
+        name: String,
+        reply: TemplateReply<Vec<LaunchTemplateVersionDescription>>,
+    },
+    Create {
+        create: CreateLaunchTemplate,
+        reply: TemplateReply<LaunchTemplateDescription>,
+    },
+    CreateVersion {
+        name: String,
+        create: CreateLaunchTemplateVersion,
+        reply: TemplateReply<LaunchTemplateVersionDescription>,
+    },
+    Modify {
+        name: String,
+        default_version: VersionSelector,
+        reply: TemplateReply<LaunchTemplateDescription>,
+    },
+    Delete {
+        name: String,
+        reply: TemplateReply<LaunchTemplateDescription>,
+    },
+    DeleteVersion {
+        name: String,
+        version: u64,
+        reply: TemplateReply<LaunchTemplateVersionDescription>,
+    },
+    DescribeInstanceTypes {
+        reply: TemplateReply<Vec<InstanceType>>,
+    },
+}
+
+/// Answers a [`LaunchTemplateCommand`].
+pub type TemplateReply<T> = oneshot::Sender<Result<T, LaunchTemplateError>>;
 
 /// `UpdateAutoScalingGroup`'s capacity members; absent ones keep their value. Where
 /// `desired_capacity` is absent, it moves into the new bounds as AWS moves it.

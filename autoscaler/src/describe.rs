@@ -245,6 +245,12 @@ pub enum ConditionKind {
     ForeignChange,
     /// Notifications of the group are not taken by an endpoint.
     NotificationsFailing,
+    /// The group's launch template, or the version that it names, does not exist.
+    LaunchTemplateNotFound,
+    /// User data failed on an instance that goes on.
+    UserDataFailed,
+    /// The machine does not let CPU quota and memory limit be set on child processes.
+    QuotaNotEnforced,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

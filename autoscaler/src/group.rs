@@ -33,6 +33,8 @@ pub struct Group {
     pub capacity: Capacity,
     /// What the next instance is launched from.
     pub launch_template: LaunchTemplate,
+    /// Why there is no such launch template or version; nothing is launched while it lasts.
+    pub launch_template_fault: Option<String>,
     /// Longest deregistration delay of the group's target groups.
     pub deregistration_delay: Duration,
     pub instances: BTreeMap<InstanceId, Instance>,

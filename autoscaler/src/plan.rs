@@ -237,6 +237,9 @@ fn recallable<'a>(group: &'a Group, calls: &BTreeSet<InstanceId>) -> Vec<&'a Ins
 }
 
 fn allowed(group: &Group, now: Instant) -> usize {
+    if group.launch_template_fault.is_some() {
+        return 0;
+    }
     let pending = group
         .live()
         .filter(|instance| !instance.is_in_service())

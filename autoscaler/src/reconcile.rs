@@ -10,6 +10,8 @@ mod decide;
 mod execute;
 mod foreign;
 mod hold_back;
+mod instance_faults;
+mod launch_templates;
 mod notify;
 mod protection;
 mod publish;
@@ -450,6 +452,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             self.execute(name, action, now);
         }
         self.report_launches(name, now);
+        self.report_instance_faults(name, now);
         if self
             .groups
             .get(name)

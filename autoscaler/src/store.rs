@@ -3,6 +3,7 @@
 //! before the side effect it announces.
 
 mod history;
+mod launch_templates;
 mod outbox;
 mod scheduled_action;
 
@@ -17,7 +18,6 @@ use crate::{
     capacity::{Capacity, CapacityRecord},
     describe::Activity,
     instance::{InstanceId, LifecycleState},
-    launch_template::LaunchTemplate,
 };
 
 const FILE: &str = "minicloud.db";
@@ -103,7 +103,12 @@ impl Store {
         if first > MIGRATIONS.len() {
             return Err(StoreError::Newer(version));
         }
-        for schema in [SCHEMA, scheduled_action::SCHEMA, outbox::SCHEMA] {
+        for schema in [
+            SCHEMA,
+            launch_templates::SCHEMA,
+            scheduled_action::SCHEMA,
+            outbox::SCHEMA,
+        ] {
             db.execute_batch(schema)?;
         }
         for (number, migration) in (2..).zip(MIGRATIONS).skip(first) {
@@ -160,53 +165,6 @@ impl Store {
             ],
         )?;
         Ok(())
-    }
-
-    /// `template` under the version it has, or a new one where its text is new. Versions are
-    /// immutable and count up from 1.
-    pub(crate) fn version_launch_template(
-        &self,
-        template: &LaunchTemplate,
-    ) -> Result<LaunchTemplate, StoreError> {
-        let latest = self
-            .db
-            .query_row(
-                "SELECT version, body FROM launch_template WHERE name = ?1 ORDER BY version DESC LIMIT 1",
-                [&template.name],
-                |row| Ok((row.get::<_, u64>(0)?, row.get::<_, String>(1)?)),
-            )
-            .optional()?;
-        let with_version = |version| LaunchTemplate {
-            version,
-            ..template.clone()
-        };
-        if let Some((version, body)) = &latest
-            && *body == json(&with_version(*version))
-        {
-            return Ok(with_version(*version));
-        }
-        let template = with_version(latest.map_or(1, |(version, _)| version + 1));
-        self.db.execute(
-            "INSERT INTO launch_template VALUES (?1, ?2, ?3)",
-            params![template.name, template.version, json(&template)],
-        )?;
-        Ok(template)
-    }
-
-    pub(crate) fn launch_template(
-        &self,
-        name: &str,
-        version: u64,
-    ) -> Result<Option<LaunchTemplate>, StoreError> {
-        let body = self
-            .db
-            .query_row(
-                "SELECT body FROM launch_template WHERE name = ?1 AND version = ?2",
-                params![name, version],
-                |row| row.get::<_, String>(0),
-            )
-            .optional()?;
-        Ok(body.and_then(|body| serde_json::from_str(&body).ok()))
     }
 
     /// Every instance that is not terminated.
@@ -309,37 +267,6 @@ mod tests {
     use rand::{SeedableRng, rngs::SmallRng};
 
     use super::*;
-
-    fn template(image: &str) -> LaunchTemplate {
-        LaunchTemplate {
-            name: "web".to_owned(),
-            version: 1,
-            image: Some(image.to_owned()),
-            ..LaunchTemplate::default()
-        }
-    }
-
-    #[test]
-    fn template_gets_a_new_version_only_when_its_text_changes() {
-        let store = Store::in_memory();
-        let versions = ["a", "a", "b", "b", "a"].map(|image| {
-            store
-                .version_launch_template(&template(image))
-                .unwrap()
-                .version
-        });
-        assert_eq!(versions, [1, 1, 2, 2, 3]);
-        assert_eq!(
-            store
-                .launch_template("web", 2)
-                .unwrap()
-                .unwrap()
-                .image
-                .as_deref(),
-            Some("b")
-        );
-        assert_eq!(store.launch_template("web", 4).unwrap(), None);
-    }
 
     #[test]
     fn instances_come_back_as_they_were() {

@@ -1,5 +1,6 @@
 //! The command line: what can be said. What it does is in `verb` and `role`.
 
+mod launch_template;
 #[cfg(test)]
 mod reference;
 mod role;
@@ -11,6 +12,13 @@ use std::ffi::OsString;
 use clap::{Parser, Subcommand};
 
 pub(crate) use self::{
+    launch_template::{
+        CreateArgs as CreateLaunchTemplateArgs,
+        CreateVersionArgs as CreateLaunchTemplateVersionArgs, DataSource,
+        DeleteArgs as DeleteLaunchTemplateArgs, LaunchTemplateArgs, LaunchTemplateVerb,
+        LaunchTemplatesArgs, SetDefaultArgs as SetDefaultLaunchTemplateArgs,
+        ShowArgs as ShowLaunchTemplateArgs,
+    },
     role::{AgentArgs, AutoscalerArgs, BalancingArgs, LbArgs, LogFormat, ProviderName, UpArgs},
     verb::{
         ActivitiesArgs, Connection, DeleteScheduledActionArgs, DemoArgs, DemoVerb, EventsArgs,
@@ -67,6 +75,12 @@ pub(crate) enum Verb {
     PutScheduledAction(PutScheduledActionArgs),
     /// Delete a scheduled action.
     DeleteScheduledAction(DeleteScheduledActionArgs),
+    /// List the launch templates, or the versions of one.
+    LaunchTemplates(LaunchTemplatesArgs),
+    /// Make, change, show or delete a launch template.
+    LaunchTemplate(LaunchTemplateArgs),
+    /// List the sizes that launch templates may name.
+    InstanceTypes(Reading),
     /// Run a command in an instance; its exit code becomes this one's.
     Exec(ExecArgs),
     /// Watch a group grow and shrink.
@@ -138,6 +152,16 @@ mod tests {
             "terminate i-0123abcd --decrement -o json",
             "resolve web --adopt",
             "demo stress web --for 90s",
+            "launch-templates",
+            "launch-templates web -o json",
+            "launch-template create web --data {image:nginx,port:80}",
+            "launch-template create-version web --source-version $Default -f web.yaml",
+            "launch-template set-default web 2",
+            "launch-template set-default web $Latest",
+            "launch-template delete web",
+            "launch-template delete web 1 2",
+            "launch-template show web 3",
+            "instance-types",
             "validate",
             "sweep",
             "healthcheck unix:/run/x.sock",
@@ -193,6 +217,14 @@ mod tests {
             ("scale web --min x", ErrorKind::ValueValidation),
             ("which-rule / -H x", ErrorKind::ValueValidation),
             ("which-rule", ErrorKind::MissingRequiredArgument),
+            (
+                "launch-template create web",
+                ErrorKind::MissingRequiredArgument,
+            ),
+            (
+                "launch-template set-default web latest",
+                ErrorKind::ValueValidation,
+            ),
             ("exec i-0123abcd", ErrorKind::MissingRequiredArgument),
             ("exec web -- true", ErrorKind::ValueValidation),
             ("demo stress web --for 90", ErrorKind::ValueValidation),

@@ -56,7 +56,7 @@ pub(crate) async fn put(args: PutScheduledActionArgs) -> Result<(), Failure> {
 
 pub(crate) async fn delete(args: DeleteScheduledActionArgs) -> Result<(), Failure> {
     let api = connect(&args.connection)?;
-    api.delete(&path(&args.group, &args.action)).await?;
+    api.remove(&path(&args.group, &args.action)).await?;
     say(format_args!("{}: {} is deleted", args.group, args.action));
     Ok(())
 }

@@ -1,4 +1,7 @@
-use minicloud_autoscaler::now::{Clock, SystemClock};
+use minicloud_autoscaler::{
+    host,
+    now::{Clock, SystemClock},
+};
 
 use crate::{cli::ValidateArgs, failure::Failure, output::say, role::ConfigFile};
 
@@ -6,7 +9,7 @@ pub(crate) fn run(args: ValidateArgs) -> Result<(), Failure> {
     let file = ConfigFile::find(args.file);
     let config = file.read(None)?;
     let name = file.name();
-    for warning in config.warnings(SystemClock.now().wall) {
+    for warning in config.warnings(host::size(), SystemClock.now().wall) {
         say(format_args!("{name}: warning: {warning}"));
     }
     say(format_args!("{name} is valid"));

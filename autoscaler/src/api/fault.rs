@@ -7,7 +7,8 @@ use tower::{load_shed, timeout};
 
 use super::wire::{FaultBody, FaultDetail};
 use crate::{
-    command::CommandError, instance::InstanceIdError, provider::ExecError, store::HistoryError,
+    command::CommandError, instance::InstanceIdError, launch_template::LaunchTemplateError,
+    provider::ExecError, store::HistoryError,
 };
 
 /// A request refused or failed: a status, a code to program against and a sentence to read.
@@ -167,6 +168,24 @@ impl From<HistoryError> for Fault {
             HistoryError::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalFailure"),
         };
         Self::new(status, code, error.to_string())
+    }
+}
+
+impl From<LaunchTemplateError> for Fault {
+    fn from(error: LaunchTemplateError) -> Self {
+        let status = match error {
+            LaunchTemplateError::NotFound { .. } | LaunchTemplateError::VersionNotFound { .. } => {
+                StatusCode::NOT_FOUND
+            }
+            LaunchTemplateError::AlreadyExists(_)
+            | LaunchTemplateError::DefaultVersion { .. }
+            | LaunchTemplateError::InUse { .. } => StatusCode::CONFLICT,
+            LaunchTemplateError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            LaunchTemplateError::MalformedName(_)
+            | LaunchTemplateError::InvalidData(_)
+            | LaunchTemplateError::LimitExceeded(_) => StatusCode::BAD_REQUEST,
+        };
+        Self::new(status, error.code(), error.to_string())
     }
 }
 

@@ -15,6 +15,11 @@
 //! GET        /v1/groups/{name}/explain           why it did or did not act
 //! GET        /v1/events                          server-sent events, ?auto_scaling_group_name=
 //! GET        /v1/groups/{name}/decision          the last decision with its inputs
+//! GET, POST  /v1/launch-templates                {"launch_templates": [..]}; POST makes one
+//! PATCH, DELETE /v1/launch-templates/{name}      its default version; or the whole template
+//! GET, POST  /v1/launch-templates/{name}/versions  {"launch_template_versions": [..]}; POST adds one
+//! DELETE     /v1/launch-templates/{name}/versions/{number}
+//! GET        /v1/instance-types                  {"instance_types": [..]}
 //! GET        /v1/target-groups                   {"target_groups": [..]}
 //! GET        /v1/target-groups/{name}/targets    {"target_health_descriptions": [..]}
 //! GET        /v1/listeners                       {"listeners": [..]}, with their rules
@@ -41,6 +46,7 @@ mod fault;
 mod groups;
 mod instances;
 mod internal;
+mod launch_templates;
 mod load_balancer;
 mod probes;
 mod scheduled_actions;
@@ -59,7 +65,7 @@ use axum::{
     error_handling::HandleErrorLayer,
     extract::DefaultBodyLimit,
     middleware,
-    routing::{get, post, put},
+    routing::{delete, get, patch, post, put},
 };
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -72,7 +78,8 @@ pub use self::{
     fault::Fault,
     serve::{Listener, serve},
     wire::{
-        Activities, AutoScalingGroups, ExecFrame, ExecRequest, FaultBody, FaultDetail, Instances,
+        Activities, AutoScalingGroups, ExecFrame, ExecRequest, FaultBody, FaultDetail,
+        InstanceTypeInfo, InstanceTypes, Instances, LaunchTemplateVersions, LaunchTemplates,
         Listeners, RequestFailures, ResolveForeignChanges, ScheduledActions, TargetGroups,
         TargetHealthDescriptions, TerminateInstance,
     },
@@ -137,6 +144,23 @@ pub fn router(api: Arc<Api>, access: Access) -> Router {
         )
         .route("/v1/groups/{name}/explain", get(explain::explain))
         .route("/v1/groups/{name}/decision", get(groups::decision))
+        .route(
+            "/v1/launch-templates",
+            get(launch_templates::list).post(launch_templates::create),
+        )
+        .route(
+            "/v1/launch-templates/{name}",
+            patch(launch_templates::modify).delete(launch_templates::delete),
+        )
+        .route(
+            "/v1/launch-templates/{name}/versions",
+            get(launch_templates::versions).post(launch_templates::create_version),
+        )
+        .route(
+            "/v1/launch-templates/{name}/versions/{version}",
+            delete(launch_templates::delete_version),
+        )
+        .route("/v1/instance-types", get(launch_templates::instance_types))
         .route("/v1/target-groups", get(target_groups::list))
         .route(
             "/v1/target-groups/{name}/targets",

@@ -28,7 +28,7 @@ pub(super) async fn list(
 
 pub(super) async fn show(
     State(api): State<Arc<Api>>,
-    Segments(name, action): Segments,
+    Segments((name, action)): Segments<(String, String)>,
 ) -> Answer<ScheduledUpdateGroupAction> {
     let Json(found) = group(&api, &name, |group| {
         let mut actions = group.scheduled_actions.iter();
@@ -47,7 +47,7 @@ pub(super) async fn show(
 /// Answers once the loop has recorded the change and, within a bound, shows it.
 pub(super) async fn put(
     State(api): State<Arc<Api>>,
-    Segments(group, name): Segments,
+    Segments((group, name)): Segments<(String, String)>,
     JsonBody(action): JsonBody<ScheduledActionSpec>,
 ) -> Answer<ScheduledUpdateGroupAction> {
     ask(&api, |reply| Command::PutScheduledUpdateGroupAction {
@@ -59,12 +59,12 @@ pub(super) async fn put(
     .await?;
     let says = |shown: &ScheduledUpdateGroupAction| is(shown, &action);
     shown(&api, |view| of(view, &group, &name).is_some_and(says)).await;
-    show(State(api), Segments(group, name)).await
+    show(State(api), Segments((group, name))).await
 }
 
 pub(super) async fn delete(
     State(api): State<Arc<Api>>,
-    Segments(group, name): Segments,
+    Segments((group, name)): Segments<(String, String)>,
 ) -> Result<StatusCode, Fault> {
     ask(&api, |reply| Command::DeleteScheduledAction {
         auto_scaling_group: group.clone(),

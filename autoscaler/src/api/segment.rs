@@ -20,16 +20,16 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
     }
 }
 
-/// The two variable segments of a route.
-pub(super) struct Segments(pub(super) String, pub(super) String);
+/// The variable segments of a route that has several, percent-decoded.
+pub(super) struct Segments<T>(pub(super) T);
 
-impl<S: Send + Sync> FromRequestParts<S> for Segments {
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Segments<T> {
     type Rejection = Fault;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Fault> {
         Path::from_request_parts(parts, state)
             .await
-            .map(|Path((first, second))| Self(first, second))
+            .map(|Path(segments)| Self(segments))
             .map_err(|rejection| Fault::validation(rejection.body_text()))
     }
 }

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     describe::{Activity, AutoScalingGroup, Instance, ScheduledUpdateGroupAction, TargetGroup},
     foreign_change::Resolution,
+    instance_type::InstanceType,
+    launch_template::describe::{LaunchTemplateDescription, LaunchTemplateVersionDescription},
 };
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -32,6 +34,54 @@ pub struct Activities {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ScheduledActions {
     pub scheduled_update_group_actions: Vec<ScheduledUpdateGroupAction>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LaunchTemplates {
+    pub launch_templates: Vec<LaunchTemplateDescription>,
+}
+
+/// Oldest first.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LaunchTemplateVersions {
+    pub launch_template_versions: Vec<LaunchTemplateVersionDescription>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct InstanceTypes {
+    pub instance_types: Vec<InstanceTypeInfo>,
+}
+
+/// `InstanceTypeInfo`, whose vCPUs may be fractions here.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InstanceTypeInfo {
+    pub instance_type: String,
+    pub vcpu_info: VCpuInfo,
+    pub memory_info: MemoryInfo,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VCpuInfo {
+    pub default_vcpus: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MemoryInfo {
+    pub size_in_mib: u64,
+}
+
+impl From<InstanceType> for InstanceTypeInfo {
+    fn from(of: InstanceType) -> Self {
+        Self {
+            instance_type: of.name,
+            vcpu_info: VCpuInfo {
+                default_vcpus: of.vcpus,
+            },
+            memory_info: MemoryInfo {
+                size_in_mib: of.memory >> 20,
+            },
+        }
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

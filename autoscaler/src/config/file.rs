@@ -4,6 +4,7 @@ mod action;
 mod auto_scaling_group;
 mod busy_check;
 mod host_headroom;
+mod instance_type;
 mod launch_template;
 mod load_balancer;
 mod notification;
@@ -27,6 +28,7 @@ use super::{
     schema::{Absent, Form, Key, Section},
     suggest::nearest,
 };
+use crate::{instance_type::InstanceType, launch_template::LaunchTemplateData};
 
 /// The one version of the format there is.
 const VERSION: i128 = 1;
@@ -45,6 +47,12 @@ pub(super) const ROOT: Section = Section {
             Form::OneOf(PACES),
             Absent::Default("`fast`"),
             "Whose timing holds where the file is silent: seconds, or that of AWS.",
+        ),
+        Key::new(
+            "instance_types",
+            Form::Named(&instance_type::SECTION),
+            Absent::Default("none"),
+            "Sizes that launch templates may name besides EC2's own.",
         ),
         Key::new(
             "launch_templates",
@@ -108,6 +116,17 @@ pub(super) fn read(node: &Node, provider: Option<ProviderKind>) -> Result<Config
     Ok(config)
 }
 
+/// Reads the members of a launch template that came by another way than the file.
+pub(super) fn read_launch_template_data(
+    node: &Node,
+    instance_types: &BTreeMap<String, InstanceType>,
+) -> Result<LaunchTemplateData, Faults> {
+    let log = Log::default();
+    let data = launch_template::read_members(&Entry::root(node, &log), instance_types);
+    Faults::check(log.into_inner())?;
+    Ok(data.unwrap_or_default())
+}
+
 /// With a fault in the log, less than the file holds.
 fn root(entry: &Entry<'_>, provider: Option<ProviderKind>) -> Config {
     let mistake = match entry.value() {
@@ -136,7 +155,10 @@ fn sections(file: &Fields<'_>, provider: Option<ProviderKind>) -> Config {
         )
         .unwrap_or_default();
     let target_group_names = Names::of(file, "target_groups", "target group");
-    let launch_templates = named(file, "launch_templates", launch_template::read);
+    let instance_types = named(file, "instance_types", instance_type::read);
+    let launch_templates = named(file, "launch_templates", |name, entry| {
+        launch_template::read(name, entry, &instance_types)
+    });
     let groups = auto_scaling_group::Context {
         defaults,
         provider,
@@ -156,6 +178,7 @@ fn sections(file: &Fields<'_>, provider: Option<ProviderKind>) -> Config {
     });
     Config {
         pace,
+        instance_types,
         launch_templates,
         auto_scaling_groups,
         target_groups,
@@ -216,6 +239,24 @@ impl Names {
             Some(_) => None,
         };
         Self { kind, names }
+    }
+
+    /// A name out of these, or one that resembles none of them and passes `check`: such things
+    /// are kept elsewhere as well.
+    fn resolve_or_foreign(
+        &self,
+        value: &Value,
+        check: impl Fn(&str) -> Result<(), Mistake>,
+    ) -> Result<String, Mistake> {
+        let name = scalar::text(value)?;
+        let resembles = |names: &Vec<String>| {
+            let near = || nearest(name, names.iter().map(String::as_str)).is_some();
+            names.iter().any(|known| known == name) || near()
+        };
+        match self.names.as_ref().is_some_and(resembles) {
+            true => self.resolve(value),
+            false => check(name).map(|()| name.to_owned()),
+        }
     }
 
     /// A name out of these.

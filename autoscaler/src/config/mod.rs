@@ -40,7 +40,9 @@ pub use self::{
     warning::Warning,
 };
 use crate::{
-    launch_template::LaunchTemplate, notification::NotificationConfiguration,
+    instance_type::InstanceType,
+    launch_template::{LaunchTemplate, LaunchTemplateData, LaunchTemplateReference},
+    notification::NotificationConfiguration,
     schedule::ScheduledAction,
 };
 
@@ -60,6 +62,8 @@ pub const MAX_SIZE: u32 = 1000;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
     pub pace: Pace,
+    /// Sizes besides EC2's.
+    pub instance_types: BTreeMap<String, InstanceType>,
     pub launch_templates: BTreeMap<String, LaunchTemplate>,
     pub auto_scaling_groups: BTreeMap<String, AutoScalingGroup>,
     pub target_groups: BTreeMap<String, TargetGroup>,
@@ -92,6 +96,42 @@ impl Config {
 
     fn read(bytes: &[u8], provider: Option<ProviderKind>) -> Result<Self, Faults> {
         file::read(&yaml::parse(bytes)?, provider)
+    }
+}
+
+/// Reads `members` as the file's `launch_templates.NAME` is read, which lacks nothing that
+/// `instance_types` has; else says everything that is wrong, in one sentence.
+pub(crate) fn launch_template_data(
+    members: serde_json::Map<String, serde_json::Value>,
+    instance_types: &BTreeMap<String, InstanceType>,
+) -> Result<LaunchTemplateData, String> {
+    let node = node::Node::from(serde_json::Value::Object(members));
+    file::read_launch_template_data(&node, instance_types).map_err(|faults| faults.as_sentence())
+}
+
+/// A mapping of YAML as JSON, for what takes the members of a launch template.
+///
+/// # Errors
+/// What is no YAML, or no mapping, or has a key that is not text.
+pub fn yaml_members(bytes: &[u8]) -> Result<serde_json::Map<String, serde_json::Value>, Faults> {
+    let node = yaml::parse(bytes)?;
+    let at = node.at;
+    match serde_json::Value::try_from(node).map_err(|mistake| mistake.at(at, ""))? {
+        serde_json::Value::Object(members) => Ok(members),
+        _ => {
+            let mistake = fault::Mistake::new("expected keys and values of a launch template");
+            Err(mistake.hint("write such as image: nginx").at(at, "").into())
+        }
+    }
+}
+
+/// `128MiB`, as the file has it.
+pub(crate) fn show_bytes(bytes: u64) -> String {
+    // The file has no unit for what is no whole number of KiB: a fraction says it exactly.
+    match bytes.is_multiple_of(1024) {
+        true => units::Bytes(bytes).to_string(),
+        #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53")]
+        false => format!("{}KiB", bytes as f64 / 1024.0),
     }
 }
 
@@ -128,7 +168,8 @@ pub enum Pace {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AutoScalingGroup {
     pub name: String,
-    pub launch_template: String,
+    /// Of the file, or else of those that the control API made.
+    pub launch_template: LaunchTemplateReference,
     pub min_size: u32,
     pub max_size: u32,
     pub desired_capacity: u32,

@@ -11,7 +11,10 @@ use std::time::Duration;
 use minicloud_lb_api::{Action, HealthCheck, Listener};
 
 use super::*;
-use crate::launch_template::ProcessTemplate;
+use crate::{
+    instance_type::HostSize,
+    launch_template::{ProcessTemplate, VersionSelector},
+};
 
 const MISTAKES: &str = include_str!("tests/mistakes.yaml");
 
@@ -43,10 +46,14 @@ fn example_is_what_it_says() {
         memory: Some(128 << 20),
         port: 8080,
         env: BTreeMap::from([("GREETING".to_owned(), "hello".to_owned())]),
+        ..LaunchTemplate::default()
     };
     let group = AutoScalingGroup {
         name: "web".to_owned(),
-        launch_template: "web".to_owned(),
+        launch_template: LaunchTemplateReference {
+            name: "web".to_owned(),
+            version: VersionSelector::Latest,
+        },
         min_size: 1,
         max_size: 2,
         desired_capacity: 1,
@@ -98,6 +105,7 @@ fn example_is_what_it_says() {
     };
     let expected = Config {
         pace: Pace::Fast,
+        instance_types: BTreeMap::new(),
         launch_templates: BTreeMap::from([("web".to_owned(), template)]),
         auto_scaling_groups: BTreeMap::from([("web".to_owned(), group)]),
         target_groups: BTreeMap::from([("web".to_owned(), target_group)]),

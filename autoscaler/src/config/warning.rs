@@ -5,7 +5,10 @@ use std::fmt;
 use jiff::Timestamp;
 
 use super::{AutoScalingGroup, Config, fault::shortened};
-use crate::schedule::{ScheduledAction, coincidences, next_occurrence};
+use crate::{
+    instance_type::HostSize,
+    schedule::{ScheduledAction, coincidences, next_occurrence},
+};
 
 /// Something of the file that works, and probably not as wished.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,11 +25,31 @@ impl fmt::Display for Warning {
 }
 
 impl Config {
-    /// What of it is past at `now`, or will come to pass in the year after it, without having
-    /// been meant.
-    pub fn warnings(&self, now: Timestamp) -> Vec<Warning> {
+    /// What is allowed and may yet not be meant, or not work: on a machine of the size of
+    /// `host`, without the launch templates of a control API, or because of what is past at
+    /// `now` or comes to pass in the year after it.
+    pub fn warnings(&self, host: Option<HostSize>, now: Timestamp) -> Vec<Warning> {
+        let templates = self.launch_templates.iter();
+        let too_large = templates.filter_map(|(name, template)| {
+            Some(Warning {
+                path: format!("launch_templates.{name}"),
+                message: template.instance_type.as_ref()?.exceeds(host?)?,
+            })
+        });
         let groups = self.auto_scaling_groups.values();
-        groups.flat_map(|group| of_schedule(group, now)).collect()
+        let elsewhere = groups.clone().filter_map(|group| self.not_in_file(group));
+        let schedules = groups.flat_map(|group| of_schedule(group, now));
+        too_large.chain(elsewhere).chain(schedules).collect()
+    }
+
+    fn not_in_file(&self, group: &AutoScalingGroup) -> Option<Warning> {
+        let template = &group.launch_template.name;
+        (!self.launch_templates.contains_key(template)).then(|| Warning {
+            path: format!("auto_scaling_groups.{}", group.name),
+            message: format!(
+                "the launch template `{template}` is not in this file; it must have been made with `minicloud launch-template create {template}`"
+            ),
+        })
     }
 }
 

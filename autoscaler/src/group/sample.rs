@@ -37,6 +37,7 @@ pub(crate) fn group(policies: &[TerminationPolicy], desired_capacity: u32) -> Gr
             version: 3,
             ..LaunchTemplate::default()
         },
+        launch_template_fault: None,
         deregistration_delay: Duration::ZERO,
         instances: BTreeMap::new(),
         tracking: BTreeMap::new(),

@@ -12,6 +12,7 @@ use crate::{
     describe::ConditionKind,
     events::{CapacityChange, EventDetail},
     group::{Group, Instance},
+    host,
     instance::LifecycleState,
     launch_backoff::LaunchBackoff,
     launch_template::LaunchTemplate,
@@ -69,6 +70,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     }
 
     fn apply(&mut self, now: Now) -> Result<(), StoreError> {
+        self.follow_file_templates(now)?;
         let specs = self.config.auto_scaling_groups.clone();
         for (name, spec) in &specs {
             self.ledger.load(name);
@@ -77,7 +79,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             self.apply_notifications(name, spec, now)?;
         }
         self.forget_schedules()?;
-        for warning in self.config.warnings(now.wall) {
+        for warning in self.config.warnings(host::size(), now.wall) {
             warn!(%warning, "the configuration file is valid, and says what is hardly meant");
         }
         for (_, group) in self
@@ -104,8 +106,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         spec: &AutoScalingGroup,
         now: Now,
     ) -> Result<(), StoreError> {
-        let template = &self.config.launch_templates[&spec.launch_template];
-        let launch_template = self.ledger.store.version_launch_template(template)?;
+        let resolved = self.launch_template_of(&spec.launch_template);
         let file = Capacity {
             min_size: spec.min_size,
             max_size: spec.max_size,
@@ -117,6 +118,14 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         self.ledger.store.put_capacity(name, &record)?;
         let deregistration_delay = longest_delay(&self.config, spec);
         let existing = self.groups.remove(name);
+        let launch_template_fault = resolved.as_ref().err().map(ToString::to_string);
+        let launch_template = resolved.ok().unwrap_or_else(|| {
+            let before = existing.as_ref().map(|group| group.launch_template.clone());
+            before.unwrap_or_else(|| LaunchTemplate {
+                name: spec.launch_template.name.clone(),
+                ..LaunchTemplate::default()
+            })
+        });
         let changed = existing.as_ref().is_none_or(|group| {
             group.launch_template != launch_template || group.capacity != record.capacity
         });
@@ -143,6 +152,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             spec: spec.clone(),
             capacity: record.capacity,
             launch_template,
+            launch_template_fault,
             deregistration_delay,
             instances,
             tracking,
@@ -160,6 +170,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             retired: false,
         };
         self.groups.insert(name.to_owned(), group);
+        self.report_launch_template(name, now);
         Ok(())
     }
 
@@ -221,6 +232,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                 let deleted = self.delete_scheduled_action(&auto_scaling_group, &name, now);
                 drop(reply.send(deleted));
             }
+            Command::LaunchTemplate(command) => self.obey_launch_template(command, now),
         }
     }
 
@@ -396,6 +408,7 @@ impl Group {
                 desired_capacity: 0,
             },
             launch_template: LaunchTemplate::default(),
+            launch_template_fault: None,
             deregistration_delay: Duration::ZERO,
             instances: std::collections::BTreeMap::new(),
             tracking: std::collections::BTreeMap::new(),

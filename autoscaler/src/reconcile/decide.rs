@@ -121,7 +121,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         }
         for (name, group) in &mut self.groups {
             // Without a quota an instance is measured against one core.
-            let cores = group.launch_template.cpus.unwrap_or(1.0);
+            let cores = group.launch_template.quota_cores().unwrap_or(1.0);
             for instance in group.instances.values_mut() {
                 if instance
                     .cpu

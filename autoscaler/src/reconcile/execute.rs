@@ -93,13 +93,8 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             current.clone()
         } else {
             // Recorded under an older version: that one is still in the store.
-            let stored = self
-                .ledger
-                .store
-                .launch_template(wanted.0, wanted.1)
-                .ok()
-                .flatten();
-            stored.unwrap_or_else(|| current.clone())
+            self.launch_template_version(wanted.0, wanted.1)
+                .unwrap_or_else(|| current.clone())
         };
         let request = LaunchRequest {
             instance_id: id.clone(),

@@ -12,10 +12,14 @@ use jiff::SignedDuration;
 use minicloud_autoscaler::{
     Autoscaler, BusyProbe, ConfigSource, MetricSource, ScrapeError, Settings, Shutdown, StateDir,
     busy::BusyAnswer,
-    command::{CapacityUpdate, Command, CommandError, InstanceProtection},
+    command::{
+        CapacityUpdate, Command, CommandError, InstanceProtection, LaunchTemplateCommand,
+        TemplateReply,
+    },
     config::ProviderKind,
     describe::{Activity, AutoScalingGroup, ConditionKind, View},
     instance::{InstanceId, LifecycleState},
+    launch_template::LaunchTemplateError,
     load_balancer_link::LoadBalancerLink,
     notification::{WebhookClient, WebhookError, WebhookFuture, WebhookRequest},
     now::{Clock, Now, VirtualClock},
@@ -374,6 +378,18 @@ impl Cloud {
         let (reply, answer) = oneshot::channel();
         let commands = self.running.as_ref().unwrap().autoscaler.commands();
         commands.send(command(reply)).await.unwrap();
+        answer.await.unwrap()
+    }
+
+    /// Asks the loop something about launch templates.
+    pub(super) async fn ask_of_templates<T>(
+        &self,
+        command: impl FnOnce(TemplateReply<T>) -> LaunchTemplateCommand,
+    ) -> Result<T, LaunchTemplateError> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::LaunchTemplate(command(reply));
+        let commands = self.running.as_ref().unwrap().autoscaler.commands();
+        commands.send(command).await.unwrap();
         answer.await.unwrap()
     }
 

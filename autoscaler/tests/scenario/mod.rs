@@ -6,6 +6,7 @@ mod cloud;
 mod crash;
 mod failure;
 mod foreign;
+mod launch_template;
 mod notifications;
 mod scheduled;
 mod story;

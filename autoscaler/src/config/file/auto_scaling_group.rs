@@ -13,12 +13,13 @@ use crate::{
         defaults::{AVAILABILITY_ZONE, Defaults},
         fault::{Mistake, quoted},
         limits::Limits,
+        node::Value,
         reader::{Entry, Fields},
         scalar,
         schema::{Absent, Form, Key, Section},
         units::show_duration,
     },
-    launch_template::LaunchTemplate,
+    launch_template::{LaunchTemplate, LaunchTemplateReference, VersionSelector, check_name},
 };
 
 pub(in crate::config) const SECTION: Section = Section {
@@ -26,9 +27,9 @@ pub(in crate::config) const SECTION: Section = Section {
     keys: &[
         Key::new(
             "launch_template",
-            Form::Text("name of a launch template"),
+            Form::Or("name of a launch template", &LAUNCH_TEMPLATE),
             Absent::Fault("NAME"),
-            "What its instances are launched from.",
+            "What its instances are launched from; a name alone is its latest version. One that the file does not have is looked for among those that the control API made.",
         ),
         Key::new(
             "min_size",
@@ -183,6 +184,27 @@ pub(in crate::config) const SECTION: Section = Section {
 const FOREIGN_CHANGES: &[&str] = &["adopt", "revert", "report"];
 
 const DISTRIBUTIONS: &[&str] = &["balanced-best-effort", "balanced-only"];
+const LAUNCH_TEMPLATE: Section = Section {
+    place: "auto_scaling_groups.NAME.launch_template",
+    keys: &[
+        Key::new(
+            "name",
+            Form::Text("name of a launch template"),
+            Absent::Fault("NAME"),
+            "What its instances are launched from.",
+        ),
+        Key::new(
+            "version",
+            Form::Text("`$Latest`, `$Default` or a number"),
+            Absent::Default("`$Latest`"),
+            "Which version. The default is the first, until another is made it.",
+        ),
+    ],
+    renamed: &[
+        ("launch_template_name", "name"),
+        ("launch_template_version", "version"),
+    ],
+};
 
 const HEALTH_CHECK_TYPES: &[&str] = &["EC2", "ELB"];
 
@@ -289,25 +311,72 @@ pub(super) fn read(
     })
 }
 
-fn launch_template(entry: &Entry<'_>, context: &Context<'_>) -> Option<String> {
-    let name = entry.read(|name| context.launch_template_names.resolve(name))?;
-    let (Some(provider), Some(template)) = (context.provider, context.launch_templates.get(&name))
-    else {
-        return Some(name);
+fn launch_template(entry: &Entry<'_>, context: &Context<'_>) -> Option<LaunchTemplateReference> {
+    let well_formed =
+        |name: &str| check_name(name).map_err(|error| Mistake::new(error.to_string()));
+    let names = &context.launch_template_names;
+    if !matches!(entry.value(), Value::Mapping(_)) {
+        let name = entry.read(|name| names.resolve_or_foreign(name, well_formed))?;
+        let version = VersionSelector::default();
+        return fits(entry, &name, context).then_some(LaunchTemplateReference { name, version });
+    }
+    let fields = entry.fields(&LAUNCH_TEMPLATE)?;
+    // Who writes it out means it: no likeness to another name makes it a typing error.
+    let name = fields.required("name", |entry| {
+        let name = entry.read(|name| {
+            let known = names.resolve(name);
+            let text = scalar::text(name)?;
+            known.or_else(|_| well_formed(text).map(|()| text.to_owned()))
+        })?;
+        fits(entry, &name, context).then_some(name)
+    });
+    let version = fields.or("version", VersionSelector::default(), |entry| {
+        entry.read(version)
+    });
+    Some(LaunchTemplateReference {
+        name: name?,
+        version: version?,
+    })
+}
+
+fn version(value: &Value) -> Result<VersionSelector, Mistake> {
+    let text = match value {
+        Value::Integer(number) => number.to_string(),
+        other => scalar::text(other)?.to_owned(),
     };
+    text.parse()
+        .map_err(|error| Mistake::new(format!("{} {error}", quoted(&text))))
+}
+
+/// Whether the provider in use finds what it launches, as far as the file tells.
+fn fits(entry: &Entry<'_>, name: &str, context: &Context<'_>) -> bool {
+    let (Some(provider), Some(template)) = (context.provider, context.launch_templates.get(name))
+    else {
+        return true;
+    };
+    if let (ProviderKind::Process, Some(key)) = (provider, template.container_only()) {
+        entry.refuse(
+            Mistake::new(format!(
+                "the launch template {} has {key}, which child processes cannot be given",
+                quoted(name)
+            ))
+            .hint("remove it, or use --provider docker"),
+        );
+        return false;
+    }
     let (missing, fix) = match provider {
         ProviderKind::Process if template.process.is_none() => ("process", "{ command: [...] }"),
         ProviderKind::Docker if template.image.is_none() => ("image", "NAME"),
-        _ => return Some(name),
+        _ => return true,
     };
     entry.refuse(
         Mistake::new(format!(
             "the launch template {} has no {missing}, which the provider {provider} runs",
-            quoted(&name)
+            quoted(name)
         ))
         .hint(format!("add {missing}: {fix} to launch_templates.{name}")),
     );
-    None
+    false
 }
 
 fn sizes(fields: &Fields<'_>) -> Option<Sizes> {

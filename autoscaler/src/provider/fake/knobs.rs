@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::FakeProvider;
 use crate::{
     instance::InstanceId,
-    provider::{LaunchError, LaunchRequest},
+    provider::{InstanceFault, LaunchError, LaunchRequest},
 };
 
 /// How a launch goes wrong.
@@ -110,6 +110,12 @@ impl FakeProvider {
         if self.world().exit(id, detail) {
             self.notify_end();
         }
+    }
+
+    /// The instance runs, and this is wrong with it from now on.
+    pub fn set_faults(&self, id: &InstanceId, faults: Vec<InstanceFault>) {
+        self.world().set_faults(id, faults);
+        self.shared.changed.notify_one();
     }
 
     /// An instance that exited runs again, as after `docker restart`.
