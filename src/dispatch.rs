@@ -31,6 +31,8 @@ async fn dispatch(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Why(args) => verb::why::run(args).await,
         Verb::WhichRule(args) => verb::which_rule::run(args).await,
         Verb::Activities(args) => verb::activities::run(args).await,
+        Verb::Policies(args) => verb::policies::run(args).await,
+        Verb::Alarms(args) => verb::alarms::run(args).await,
         Verb::Scale(args) => verb::scale::run(args).await,
         Verb::Healthcheck(args) => verb::healthcheck::run(args).await,
         Verb::Validate(args) => verb::validate::run(args),

@@ -1,6 +1,6 @@
 //! The autoscaler as one value: started, asked, stopped.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -11,6 +11,7 @@ use crate::{
     command::Command,
     config::ProviderKind,
     crash_point::CrashPoint,
+    customized_metric::{self, CustomizedMetricsDesk, MetricFetcher},
     describe::View,
     ledger::Ledger,
     load_balancer_link::{LoadBalancerLink, load_balancer_link},
@@ -47,6 +48,8 @@ pub struct Settings<P, M, C> {
     /// What `provider` is: the configuration must fit it.
     pub provider_kind: ProviderKind,
     pub metric_sources: Vec<M>,
+    /// Reads the customized metrics of scaling policies.
+    pub metric_fetcher: Arc<dyn MetricFetcher>,
     pub clock: C,
     /// Seeds every random choice of the loop, so that a run can be repeated.
     pub seed: u64,
@@ -101,6 +104,7 @@ impl Autoscaler {
             provider,
             provider_kind,
             metric_sources,
+            metric_fetcher,
             clock,
             seed,
             crash_at,
@@ -114,6 +118,8 @@ impl Autoscaler {
         let (view_in, view) = watch::channel(Arc::new(View::empty(config.pace, clock.now().wall)));
         let (commands, commands_out) = mpsc::channel(COMMAND_QUEUE);
         let (scrapes, scrapes_out) = mpsc::channel(SCRAPE_QUEUE);
+        let (readings, readings_out) = mpsc::channel(SCRAPE_QUEUE);
+        let (wanted, wanted_out) = watch::channel(BTreeSet::new());
         let (shutdown, shutdown_out) = oneshot::channel();
         let ledger = Ledger::new(store);
         let parts = Parts {
@@ -128,16 +134,20 @@ impl Autoscaler {
             seed,
             crash_at,
             state_dir,
+            provider_kind,
+            customized_metrics: CustomizedMetricsDesk { wanted },
         };
         let mut reconciler = Reconciler::new(parts);
         reconciler.load()?;
         let inbox = Inbox {
             commands: commands_out,
             scrapes: scrapes_out,
+            readings: readings_out,
             shutdown: shutdown_out,
         };
         let task = tokio::spawn(async move {
             let _scrapers = metric_source::spawn(metric_sources, scrapes);
+            let _readers = customized_metric::spawn(metric_fetcher, wanted_out, readings);
             reconciler.run(inbox).await;
         });
         Ok(Self {

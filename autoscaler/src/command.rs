@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
+use crate::{policy::Execution, scaling_policy::ScalingPolicy};
+
 /// A request to the loop; it is answered once recorded, not once carried out.
 #[derive(Debug)]
 pub enum Command {
@@ -11,6 +13,26 @@ pub enum Command {
         update: CapacityUpdate,
         reply: oneshot::Sender<Result<(), CommandError>>,
     },
+    Policy(PolicyCommand),
+}
+
+/// What may be asked of a group's scaling policies.
+#[derive(Debug)]
+pub struct PolicyCommand {
+    pub auto_scaling_group: String,
+    pub policy_name: String,
+    pub request: PolicyRequest,
+    pub reply: oneshot::Sender<Result<(), CommandError>>,
+}
+
+#[derive(Clone, Debug)]
+pub enum PolicyRequest {
+    /// `PutScalingPolicy`: makes the policy, or puts this one in its place.
+    Put(ScalingPolicy),
+    /// `DeletePolicy`.
+    Delete,
+    /// `ExecutePolicy`.
+    Execute(Execution),
 }
 
 /// `UpdateAutoScalingGroup`'s capacity members; absent ones keep their value. Where
@@ -30,6 +52,14 @@ pub struct CapacityUpdate {
 pub enum CommandError {
     #[error("there is no Auto Scaling group `{name}`; the groups are: {known}")]
     AutoScalingGroupNotFound { name: String, known: String },
+    #[error("the Auto Scaling group `{group}` has no policy `{name}`; it has: {known}")]
+    PolicyNotFound {
+        group: String,
+        name: String,
+        known: String,
+    },
+    #[error("{0}")]
+    ScalingActivityInProgress(String),
     #[error("{0}")]
     Validation(String),
     #[error("the change could not be recorded: {0}")]

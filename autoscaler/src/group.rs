@@ -1,11 +1,12 @@
 //! A group and its instances as the loop holds them between passes.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::{
+    alarms::AlarmHistory,
     capacity::Capacity,
     conduct::Conduct,
     config::{self, HealthCheckType},
@@ -13,8 +14,8 @@ use crate::{
     instance::{InstanceId, LifecycleState},
     launch_backoff::LaunchBackoff,
     launch_template::LaunchTemplate,
-    metric::CpuHistory,
-    policy::TrackingState,
+    metric::{CpuHistory, GroupSignals, InstanceSignals},
+    policy,
 };
 
 /// One Auto Scaling group: what the file says, what was asked of it, what it has.
@@ -27,7 +28,14 @@ pub struct Group {
     /// Longest deregistration delay of the group's target groups.
     pub deregistration_delay: Duration,
     pub instances: BTreeMap<InstanceId, Instance>,
-    pub tracking: BTreeMap<String, TrackingState>,
+    /// What its scaling policies remember.
+    pub policies: policy::State,
+    pub signals: GroupSignals,
+    /// By name of a policy: what its alarms' names are made of.
+    pub policy_ids: BTreeMap<String, String>,
+    pub alarm_history: Arc<AlarmHistory>,
+    /// Percent, of the instances that are warm; `None` without fresh data.
+    pub cpu_utilization: Option<f64>,
     pub launches: LaunchBackoff,
     pub decision: Option<Decision>,
     /// Why the desired capacity was changed, until the group has it: goes into the cause of
@@ -130,6 +138,7 @@ pub struct Instance {
     pub address: Option<String>,
     pub metric_ids: Vec<String>,
     pub cpu: CpuHistory,
+    pub signals: InstanceSignals,
     pub conduct: Conduct,
     /// Why it should be replaced, while that lasts.
     pub unhealthy: Option<String>,
@@ -163,6 +172,7 @@ impl Instance {
             address: None,
             metric_ids: Vec::new(),
             cpu: CpuHistory::default(),
+            signals: InstanceSignals::default(),
             conduct: Conduct::default(),
             unhealthy: None,
             activity_id: None,

@@ -23,6 +23,7 @@
 //! [`load_balancer_link`]) that the root package adapts.
 
 mod activity;
+pub mod alarms;
 pub mod api;
 mod autoscaler;
 pub mod capacity;
@@ -31,6 +32,7 @@ mod conditions;
 pub mod conduct;
 pub mod config;
 mod crash_point;
+pub mod customized_metric;
 pub mod describe;
 pub mod group;
 pub mod instance;
@@ -49,6 +51,7 @@ pub mod policy;
 pub mod provider;
 mod reconcile;
 mod reload;
+pub mod scaling_policy;
 mod snapshot;
 mod state_dir;
 mod store;

@@ -4,8 +4,10 @@
 //! one: what failed is left to the next, after a delay.
 
 mod apply;
+mod customized;
 mod decide;
 mod execute;
+mod policies;
 mod publish;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -17,12 +19,14 @@ use tokio::{
 };
 use tracing::{info, warn};
 
+use self::customized::Customized;
 use crate::{
     autoscaler::Shutdown,
     command::Command,
     conditions::Conditions,
-    config::Config,
+    config::{Config, ProviderKind},
     crash_point::CrashPoint,
+    customized_metric::{CustomizedMetricsDesk, Reading},
     describe::{ConditionKind, View},
     group::Group,
     instance::InstanceId,
@@ -68,6 +72,8 @@ pub(crate) struct Reconciler<P, C> {
     load_pace: LoadPace,
     operations: Operations,
     observation: ProviderObservation,
+    provider_kind: ProviderKind,
+    customized: Customized,
     /// Locked as long as the loop lives.
     _state_dir: StateDir,
 }
@@ -85,12 +91,15 @@ pub(crate) struct Parts<P, C> {
     pub(crate) seed: u64,
     pub(crate) crash_at: Option<CrashPoint>,
     pub(crate) state_dir: StateDir,
+    pub(crate) provider_kind: ProviderKind,
+    pub(crate) customized_metrics: CustomizedMetricsDesk,
 }
 
 /// What reaches the loop from outside.
 pub(crate) struct Inbox {
     pub(crate) commands: mpsc::Receiver<Command>,
     pub(crate) scrapes: mpsc::Receiver<Scrape>,
+    pub(crate) readings: mpsc::Receiver<Reading>,
     pub(crate) shutdown: oneshot::Receiver<Shutdown>,
 }
 
@@ -121,6 +130,8 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             seed,
             crash_at,
             state_dir,
+            provider_kind,
+            customized_metrics,
         } = parts;
         Self {
             provider,
@@ -138,6 +149,8 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             load_pace: LoadPace::default(),
             operations: Operations::default(),
             observation: ProviderObservation::default(),
+            provider_kind,
+            customized: Customized::new(customized_metrics),
             _state_dir: state_dir,
         }
     }
@@ -155,6 +168,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                 outcome = self.operations.next() => self.conclude(outcome),
                 Some(command) = inbox.commands.recv() => self.obey(command),
                 Some(scrape) = inbox.scrapes.recv() => self.take_in(&scrape),
+                Some(reading) = inbox.readings.recv() => self.take_reading(reading),
                 () = provider.changed() => self.observation.due = true,
                 Ok(()) = self.desk.reports.changed() => {}
                 _ = ticks.tick() => {}
@@ -177,6 +191,9 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         }
         while let Ok(scrape) = inbox.scrapes.try_recv() {
             self.take_in(&scrape);
+        }
+        while let Ok(reading) = inbox.readings.try_recv() {
+            self.take_reading(reading);
         }
         self.desk.reports.mark_unchanged();
         self.reload();
@@ -326,6 +343,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         for change in observe(group, &sight, now) {
             self.record_change(name, change, now);
         }
+        self.observe_signals(name, &targets, now);
         self.decide(name, now);
         self.wake(name, &targets, now);
         let Some(group) = self.groups.get_mut(name) else {

@@ -2,6 +2,8 @@
 //! Everything else is found on the provider again. Each call is one transaction, written
 //! before the side effect it announces.
 
+mod policy;
+
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -90,6 +92,7 @@ impl Store {
             return Err(StoreError::Newer(version));
         }
         db.execute_batch(SCHEMA)?;
+        db.execute_batch(policy::SCHEMA)?;
         Ok(Self { db })
     }
 

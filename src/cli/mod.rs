@@ -13,9 +13,9 @@ use clap::{Parser, Subcommand};
 pub(crate) use self::{
     role::{AgentArgs, AutoscalerArgs, BalancingArgs, LbArgs, LogFormat, ProviderName, UpArgs},
     verb::{
-        ActivitiesArgs, Connection, DemoArgs, DemoVerb, ExecArgs, HealthcheckArgs, InstancesArgs,
-        Output, Reading, ScaleArgs, StressArgs, SweepArgs, TargetsArgs, ValidateArgs,
-        WhichRuleArgs, WhyArgs,
+        ActivitiesArgs, Connection, DemoArgs, DemoVerb, ExecArgs, GroupReading, HealthcheckArgs,
+        InstancesArgs, Output, Reading, ScaleArgs, StressArgs, SweepArgs, TargetsArgs,
+        ValidateArgs, WhichRuleArgs, WhyArgs,
     },
 };
 
@@ -48,6 +48,10 @@ pub(crate) enum Verb {
     WhichRule(WhichRuleArgs),
     /// List what was launched and ended, newest first, with the cause.
     Activities(ActivitiesArgs),
+    /// List the scaling policies of one group or all, with what each concludes now.
+    Policies(GroupReading),
+    /// List the alarms of scaling policies, with their state and why.
+    Alarms(GroupReading),
     /// Change a group's capacity.
     Scale(ScaleArgs),
     /// Run a command in an instance; its exit code becomes this one's.
@@ -109,6 +113,8 @@ mod tests {
             "why 1-67891233-abcdef012345678912345678 -o json",
             "which-rule http://localhost:8080/cart -X POST -H Host:shop --source-ip ::1",
             "activities web --max-records 5",
+            "policies web -o json",
+            "alarms",
             "scale web --min 0 --max 0 --desired 0 --wait",
             "demo stress web --for 90s",
             "validate",

@@ -8,6 +8,7 @@ mod balancer;
 mod config_file;
 mod control_plane;
 pub(crate) mod lb;
+mod metric_fetcher;
 mod provider;
 mod signals;
 mod snapshot_file;

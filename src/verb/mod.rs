@@ -1,11 +1,13 @@
 //! The verbs that ask a control plane, or look at files.
 
 pub(crate) mod activities;
+pub(crate) mod alarms;
 pub(crate) mod demo;
 pub(crate) mod exec;
 pub(crate) mod groups;
 pub(crate) mod healthcheck;
 pub(crate) mod instances;
+pub(crate) mod policies;
 pub(crate) mod scale;
 pub(crate) mod status;
 pub(crate) mod sweep;
@@ -15,6 +17,8 @@ pub(crate) mod which_rule;
 pub(crate) mod why;
 
 use std::time::Duration;
+
+use minicloud_autoscaler::api::AutoScalingGroups;
 
 use crate::{cli::Connection, control_api::ControlApi, failure::Failure};
 
@@ -27,4 +31,14 @@ fn connect(connection: &Connection) -> Result<ControlApi, Failure> {
         connection.token_file.as_deref(),
         connection.timeout.unwrap_or(ANSWER_TIMEOUT),
     )
+}
+
+/// The group of that name, or all where none is given.
+async fn groups_of(api: &ControlApi, name: Option<&str>) -> Result<AutoScalingGroups, Failure> {
+    match name {
+        Some(name) => Ok(AutoScalingGroups {
+            auto_scaling_groups: vec![api.group(name).await?],
+        }),
+        None => api.read("/v1/groups").await,
+    }
 }

@@ -139,6 +139,10 @@ impl From<CommandError> for Fault {
             CommandError::AutoScalingGroupNotFound { .. } => {
                 Self::not_found("AutoScalingGroupNotFound", message)
             }
+            CommandError::PolicyNotFound { .. } => Self::not_found("PolicyNotFound", message),
+            CommandError::ScalingActivityInProgress(_) => {
+                Self::new(StatusCode::CONFLICT, "ScalingActivityInProgress", message)
+            }
             CommandError::Validation(_) => Self::validation(message),
             CommandError::Store(_) => Self::new(
                 StatusCode::INTERNAL_SERVER_ERROR,

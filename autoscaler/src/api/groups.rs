@@ -16,7 +16,7 @@ use crate::{
     describe::{AutoScalingGroup, Decision, View},
 };
 
-type Answer<T> = Result<Json<T>, Fault>;
+pub(super) type Answer<T> = Result<Json<T>, Fault>;
 
 /// `MaxRecords` of AWS's `DescribeScalingActivities`, default and maximum at once.
 const MAX_RECORDS: usize = 100;
@@ -120,13 +120,17 @@ fn shows(group: &AutoScalingGroup, update: CapacityUpdate) -> bool {
             .map_or(within, |capacity| capacity == group.desired_capacity)
 }
 
-fn find<'a>(view: &'a View, name: &str) -> Option<&'a AutoScalingGroup> {
+pub(super) fn find<'a>(view: &'a View, name: &str) -> Option<&'a AutoScalingGroup> {
     view.auto_scaling_groups
         .iter()
         .find(|group| group.auto_scaling_group_name == name)
 }
 
-fn group<T>(api: &Api, name: &str, answer: impl FnOnce(&AutoScalingGroup) -> T) -> Answer<T> {
+pub(super) fn group<T>(
+    api: &Api,
+    name: &str,
+    answer: impl FnOnce(&AutoScalingGroup) -> T,
+) -> Answer<T> {
     let view = api.view.borrow().clone();
     match find(&view, name) {
         Some(group) => Ok(Json(answer(group))),

@@ -7,6 +7,11 @@
 //! GET        /v1/groups/{name}/instances         {"instances": [..]}
 //! GET        /v1/groups/{name}/activities        {"activities": [..]}, newest first, ?max_records=
 //! GET        /v1/groups/{name}/decision          the last decision with its inputs
+//! GET        /v1/groups/{name}/policies          {"scaling_policies": [..]}
+//! PUT, DELETE /v1/groups/{name}/policies/{policy}          PutScalingPolicy, DeletePolicy
+//! POST       /v1/groups/{name}/policies/{policy}/execute   ExecutePolicy
+//! GET        /v1/alarms                          {"metric_alarms": [..]}
+//! GET        /v1/alarms/{name}/history           {"alarm_history_items": [..]}, newest first
 //! GET        /v1/target-groups                   {"target_groups": [..]}
 //! GET        /v1/target-groups/{name}/targets    {"target_health_descriptions": [..]}
 //! GET        /v1/listeners                       {"listeners": [..]}, with their rules
@@ -29,6 +34,7 @@ mod fault;
 mod groups;
 mod internal;
 mod load_balancer;
+mod policies;
 mod probes;
 mod segment;
 mod serve;
@@ -56,8 +62,9 @@ pub use self::{
     fault::Fault,
     serve::{Listener, serve},
     wire::{
-        Activities, AutoScalingGroups, ExecFrame, ExecRequest, FaultBody, FaultDetail, Instances,
-        Listeners, RequestFailures, TargetGroups, TargetHealthDescriptions,
+        Activities, AlarmHistoryItems, Alarms, AutoScalingGroups, ExecFrame, ExecRequest,
+        FaultBody, FaultDetail, Instances, Listeners, RequestFailures, ScalingPolicies,
+        TargetGroups, TargetHealthDescriptions,
     },
 };
 use crate::{command::Command, describe::View, load_balancer_link::LoadBalancerLink};
@@ -95,6 +102,17 @@ pub fn router(api: Arc<Api>, access: Access) -> Router {
         .route("/v1/groups/{name}/instances", get(groups::instances))
         .route("/v1/groups/{name}/activities", get(groups::activities))
         .route("/v1/groups/{name}/decision", get(groups::decision))
+        .route("/v1/groups/{name}/policies", get(policies::list))
+        .route(
+            "/v1/groups/{name}/policies/{policy}",
+            put(policies::put).delete(policies::delete),
+        )
+        .route(
+            "/v1/groups/{name}/policies/{policy}/execute",
+            post(policies::execute),
+        )
+        .route("/v1/alarms", get(policies::alarms))
+        .route("/v1/alarms/{name}/history", get(policies::history))
         .route("/v1/target-groups", get(target_groups::list))
         .route(
             "/v1/target-groups/{name}/targets",

@@ -20,6 +20,20 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
     }
 }
 
+/// The two variable segments of a route, percent-decoded.
+pub(super) struct Segments(pub(super) String, pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Segments {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Fault> {
+        Path::from_request_parts(parts, state)
+            .await
+            .map(|Path((first, second))| Self(first, second))
+            .map_err(|rejection| Fault::validation(rejection.body_text()))
+    }
+}
+
 /// The query string; a parameter that the route does not know is a fault.
 pub(super) struct Parameters<T>(pub(super) T);
 

@@ -344,7 +344,10 @@ async fn update_answers_what_the_loop_recorded() {
             name,
             update,
             reply,
-        } = core.commands.recv().await.unwrap();
+        } = core.commands.recv().await.unwrap()
+        else {
+            panic!("another command");
+        };
         assert_eq!((name.as_str(), update.max_size), ("web", Some(4)));
         reply.send(Ok(())).unwrap();
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -363,7 +366,10 @@ async fn update_refused_or_unanswered_is_a_fault() {
     let router = router(api, Access::Loopback);
     let update = || json_request("PATCH", "/v1/groups/web", "{\"min_size\": 9}");
     let refusing = async {
-        let Command::UpdateAutoScalingGroup { reply, .. } = core.commands.recv().await.unwrap();
+        let Command::UpdateAutoScalingGroup { reply, .. } = core.commands.recv().await.unwrap()
+        else {
+            panic!("another command");
+        };
         let refusal = CommandError::Validation("min_size 9 is above max_size 2".to_owned());
         reply.send(Err(refusal)).unwrap();
     };

@@ -4,7 +4,11 @@ use bytes::Bytes;
 use minicloud_lb_api::{Listener, RequestFailure, TargetHealthDescription};
 use serde::{Deserialize, Serialize};
 
-use crate::describe::{Activity, AutoScalingGroup, Instance, TargetGroup};
+use crate::{
+    alarms::{Alarm, AlarmHistoryItem},
+    describe::{Activity, AutoScalingGroup, Instance, TargetGroup},
+    scaling_policy::ScalingPolicy,
+};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AutoScalingGroups {
@@ -19,6 +23,22 @@ pub struct Instances {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Activities {
     pub activities: Vec<Activity>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ScalingPolicies {
+    pub scaling_policies: Vec<ScalingPolicy>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Alarms {
+    pub metric_alarms: Vec<Alarm>,
+}
+
+/// Newest first.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AlarmHistoryItems {
+    pub alarm_history_items: Vec<AlarmHistoryItem>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

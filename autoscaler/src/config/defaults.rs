@@ -14,6 +14,7 @@ pub(super) struct Defaults {
     pub(super) deregistration_delay: Duration,
     pub(super) health_check_grace_period: Duration,
     pub(super) default_instance_warmup: Duration,
+    pub(super) default_cooldown: Duration,
 }
 
 /// For a laptop: containers start in two seconds and requests last less than a few.
@@ -28,6 +29,8 @@ const FAST: Defaults = Defaults {
     health_check_grace_period: Duration::from_secs(30),
     // A start-up spike is over by then and does not enter the average.
     default_instance_warmup: Duration::from_secs(15),
+    // A new instance is warm by then, and its effect is seen.
+    default_cooldown: Duration::from_secs(30),
 };
 
 /// What the AWS console fills in, so that the tutorial's timing holds.
@@ -40,6 +43,8 @@ const AWS: Defaults = Defaults {
     health_check_grace_period: Duration::from_secs(300),
     // `DefaultInstanceWarmup` is unset in AWS until someone sets it.
     default_instance_warmup: Duration::ZERO,
+    // `DefaultCooldown` of the API.
+    default_cooldown: Duration::from_secs(300),
 };
 
 /// ELB's `HealthCheckPath`.

@@ -26,7 +26,7 @@ use minicloud_lb_api::{HealthCheck, Listener, TargetGroupAttributes};
 use serde::{Deserialize, Serialize};
 
 pub use self::fault::{Fault, Faults};
-use crate::launch_template::LaunchTemplate;
+use crate::{launch_template::LaunchTemplate, scaling_policy::ScalingPolicy};
 
 /// The file that is built in, and that docker-compose.yml mounts.
 pub const EXAMPLE: &str = include_str!("../../../minicloud.yaml");
@@ -123,6 +123,8 @@ pub struct AutoScalingGroup {
     pub health_check_grace_period: Duration,
     /// From `InService`; until then the instance stays out of the group's average.
     pub default_instance_warmup: Duration,
+    /// From the end of a simple policy's activity; until then none begins another.
+    pub default_cooldown: Duration,
     pub scaling_policies: Vec<ScalingPolicy>,
 }
 
@@ -135,36 +137,6 @@ pub enum HealthCheckType {
     /// The same, and one that its target group finds unhealthy.
     #[serde(rename = "ELB")]
     Elb,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ScalingPolicy {
-    pub name: String,
-    pub target_tracking: TargetTracking,
-}
-
-/// `TargetTrackingConfiguration` of botocore's `autoscaling` model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TargetTracking {
-    pub metric: PredefinedMetric,
-    /// Percent, above 0 and up to 100.
-    pub target_value: f64,
-    pub disable_scale_in: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum PredefinedMetric {
-    /// Mean over instances of CPU time used, in percent of the instance's own quota.
-    #[serde(rename = "ASGAverageCPUUtilization")]
-    AsgAverageCpuUtilization,
-}
-
-impl fmt::Display for PredefinedMetric {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::AsgAverageCpuUtilization => f.write_str("ASGAverageCPUUtilization"),
-        }
-    }
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -9,7 +9,10 @@ use std::time::Duration;
 use minicloud_lb_api::{Action, HealthCheck, Listener};
 
 use super::*;
-use crate::launch_template::ProcessTemplate;
+use crate::{
+    launch_template::ProcessTemplate,
+    scaling_policy::{MetricSpecification, PolicyKind, PredefinedMetric, TargetTracking},
+};
 
 const MISTAKES: &str = include_str!("tests/mistakes.yaml");
 
@@ -53,13 +56,16 @@ fn example_is_what_it_says() {
         health_check_type: HealthCheckType::Elb,
         health_check_grace_period: Duration::from_secs(30),
         default_instance_warmup: Duration::from_secs(15),
+        default_cooldown: Duration::from_secs(30),
         scaling_policies: vec![ScalingPolicy {
             name: "cpu80".to_owned(),
-            target_tracking: TargetTracking {
-                metric: PredefinedMetric::AsgAverageCpuUtilization,
+            enabled: true,
+            kind: PolicyKind::TargetTracking(TargetTracking {
+                metric: MetricSpecification::predefined(PredefinedMetric::AsgAverageCpuUtilization),
                 target_value: 80.0,
                 disable_scale_in: false,
-            },
+                estimated_instance_warmup: None,
+            }),
         }],
     };
     let target_group = TargetGroup {

@@ -1,6 +1,6 @@
 //! Desired state: the file, three-way, and what is asked through the API.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tracing::{info, warn};
 
@@ -14,7 +14,9 @@ use crate::{
     instance::LifecycleState,
     launch_backoff::LaunchBackoff,
     launch_template::LaunchTemplate,
+    metric::GroupSignals,
     now::{Clock, Now, wall_since},
+    policy,
     provider::InstanceProvider,
     store::{InstanceRecord, StoreError},
 };
@@ -79,6 +81,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         {
             group.retire();
         }
+        self.want_customized_metrics();
         Ok(())
     }
 
@@ -102,32 +105,26 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         let changed = existing.as_ref().is_none_or(|group| {
             group.launch_template != launch_template || group.capacity != record.capacity
         });
-        let (instances, tracking, launches, decision) = match existing {
-            Some(group) => (
-                group.instances,
-                group.tracking,
-                group.launches,
-                group.decision,
-            ),
-            None => Default::default(),
-        };
-        let group = Group {
-            spec: spec.clone(),
+        let is_new = existing.is_none();
+        let mut spec = spec.clone();
+        let policy_ids = self.merge_policies(name, &mut spec)?;
+        let mut group = Group {
+            spec,
             capacity: record.capacity,
             launch_template,
             deregistration_delay,
-            instances,
-            tracking,
-            // What failed before may work now.
-            launches: if changed {
-                LaunchBackoff::default()
-            } else {
-                launches
-            },
-            decision,
             capacity_cause: record.cause,
             retired: false,
+            policy_ids,
+            ..existing.unwrap_or_else(|| Group::retired(name))
         };
+        if changed {
+            // What failed before may work now.
+            group.launches = LaunchBackoff::default();
+        }
+        if is_new {
+            self.resume_alarms(name, &mut group)?;
+        }
         self.groups.insert(name.to_owned(), group);
         Ok(())
     }
@@ -141,14 +138,16 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     }
 
     pub(super) fn obey(&mut self, command: Command) {
-        let Command::UpdateAutoScalingGroup {
-            name,
-            update,
-            reply,
-        } = command;
         let now = self.clock.now();
         // The asker may have gone; what it asked for is done all the same.
-        let _ = reply.send(self.update_group(&name, update, now));
+        match command {
+            Command::UpdateAutoScalingGroup {
+                name,
+                update,
+                reply,
+            } => drop(reply.send(self.update_group(&name, update, now))),
+            Command::Policy(command) => self.obey_policy(command, now),
+        }
     }
 
     fn update_group(
@@ -157,21 +156,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         update: CapacityUpdate,
         now: Now,
     ) -> Result<(), CommandError> {
-        let live = self.groups.get(name).filter(|group| !group.retired);
-        let Some(group) = live else {
-            let known = self
-                .config
-                .auto_scaling_groups
-                .keys()
-                .cloned()
-                .collect::<Vec<_>>()
-                .join(", ");
-            return Err(CommandError::AutoScalingGroupNotFound {
-                name: name.to_owned(),
-                known,
-            });
-        };
-        let before = group.capacity;
+        let before = self.live_group(name)?.capacity;
         let after = update.applied_to(before)?;
         let Capacity {
             min_size,
@@ -194,11 +179,24 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         if before.desired_capacity != desired_capacity {
             self.metrics
                 .count_scaling(name, before.desired_capacity, desired_capacity, "user");
-            for state in group.tracking.values_mut() {
-                state.record_scaling(before.desired_capacity, desired_capacity, now.mono);
-            }
+            group
+                .policies
+                .record_scaling(before.desired_capacity, desired_capacity, now.mono);
         }
         Ok(())
+    }
+
+    /// # Errors
+    /// No such group, or one that only ends what it has.
+    pub(super) fn live_group(&self, name: &str) -> Result<&Group, CommandError> {
+        let live = self.groups.get(name).filter(|group| !group.retired);
+        live.ok_or_else(|| {
+            let known = self.config.auto_scaling_groups.keys().cloned();
+            CommandError::AutoScalingGroupNotFound {
+                name: name.to_owned(),
+                known: known.collect::<Vec<_>>().join(", "),
+            }
+        })
     }
 
     /// A policy's decision.
@@ -226,9 +224,9 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         };
         group.capacity = after;
         group.capacity_cause = cause;
-        for state in group.tracking.values_mut() {
-            state.record_scaling(before.desired_capacity, desired_capacity, now.mono);
-        }
+        group
+            .policies
+            .record_scaling(before.desired_capacity, desired_capacity, now.mono);
     }
 
     fn put_capacity(
@@ -280,7 +278,11 @@ impl Group {
             launch_template: LaunchTemplate::default(),
             deregistration_delay: Duration::ZERO,
             instances: std::collections::BTreeMap::new(),
-            tracking: std::collections::BTreeMap::new(),
+            policies: policy::State::default(),
+            signals: GroupSignals::default(),
+            policy_ids: std::collections::BTreeMap::new(),
+            alarm_history: Arc::default(),
+            cpu_utilization: None,
             launches: LaunchBackoff::default(),
             decision: None,
             capacity_cause: String::new(),

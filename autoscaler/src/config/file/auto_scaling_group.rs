@@ -6,7 +6,7 @@ use std::{
 use super::{Names, scaling_policy};
 use crate::{
     config::{
-        AutoScalingGroup, HealthCheckType, MAX_SIZE, ProviderKind, ScalingPolicy,
+        AutoScalingGroup, HealthCheckType, MAX_SIZE, ProviderKind,
         defaults::{AVAILABILITY_ZONE, Defaults},
         fault::{Mistake, quoted},
         limits::Limits,
@@ -16,6 +16,7 @@ use crate::{
         units::show_duration,
     },
     launch_template::LaunchTemplate,
+    scaling_policy::ScalingPolicy,
 };
 
 pub(in crate::config) const SECTION: Section = Section {
@@ -76,6 +77,12 @@ pub(in crate::config) const SECTION: Section = Section {
             "From `InService`; until then the instance stays out of the group's average.",
         ),
         Key::new(
+            "default_cooldown",
+            Form::Duration(&PERIOD),
+            Absent::ByPace(|defaults| show_duration(defaults.default_cooldown)),
+            "From the end of a simple policy's activity; until then no simple policy begins another.",
+        ),
+        Key::new(
             "scaling_policies",
             Form::ListOf(&scaling_policy::SECTION),
             Absent::Default("none"),
@@ -106,6 +113,7 @@ pub(in crate::config) const SECTION: Section = Section {
         ("warmup", "default_instance_warmup"),
         ("warm_up", "default_instance_warmup"),
         ("instance_warmup", "default_instance_warmup"),
+        ("cooldown", "default_cooldown"),
         ("scaling", "scaling_policies"),
         ("policies", "scaling_policies"),
         ("image", "it belongs in launch_templates.NAME"),
@@ -177,7 +185,11 @@ pub(super) fn read(
         defaults.default_instance_warmup,
         period,
     );
-    let policies = fields.or("scaling_policies", Vec::new(), policies);
+    let cooldown = fields.or("default_cooldown", defaults.default_cooldown, period);
+    let known_groups = target_groups.clone().unwrap_or_default();
+    let policies = fields.or("scaling_policies", Vec::new(), |entry| {
+        policies(entry, &known_groups, context.provider)
+    });
     let Sizes { min, max, desired } = sizes?;
     Some(AutoScalingGroup {
         name: name.to_owned(),
@@ -190,6 +202,7 @@ pub(super) fn read(
         health_check_type: health_check_type?,
         health_check_grace_period: grace?,
         default_instance_warmup: warmup?,
+        default_cooldown: cooldown?,
         scaling_policies: policies?,
     })
 }
@@ -272,9 +285,13 @@ fn health_check_type(entry: &Entry<'_>) -> Option<HealthCheckType> {
     entry.read(|kind| scalar::one_of(kind, HEALTH_CHECK_TYPES, &kinds))
 }
 
-fn policies(entry: &Entry<'_>) -> Option<Vec<ScalingPolicy>> {
+fn policies(
+    entry: &Entry<'_>,
+    target_groups: &[String],
+    provider: Option<ProviderKind>,
+) -> Option<Vec<ScalingPolicy>> {
     let mut names = HashSet::new();
     let items = entry.list()?;
-    let read = |item| scaling_policy::read(item, &mut names);
+    let read = |item| scaling_policy::read(item, &mut names, target_groups, provider);
     Some(items.iter().filter_map(read).collect())
 }
