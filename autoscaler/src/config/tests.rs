@@ -3,6 +3,7 @@
 mod balancer;
 mod classes;
 mod hostile;
+mod policies;
 
 use std::time::Duration;
 

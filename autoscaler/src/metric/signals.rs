@@ -9,7 +9,8 @@ use super::{CounterSeries, GaugeSeries, Scrape};
 /// Of one instance. What nobody measures takes no memory.
 #[derive(Clone, Debug, Default)]
 pub struct InstanceSignals {
-    read_at_ms: Option<i64>,
+    /// Of the last scrape that was taken in, by the agent's clock.
+    pub read_at_ms: Option<i64>,
     pub cfs_periods: CounterSeries,
     pub cfs_throttled_periods: CounterSeries,
     pub cpu_waiting_seconds: CounterSeries,

@@ -114,6 +114,11 @@ impl AlarmState {
         self.datapoints.back().copied().flatten()
     }
 
+    /// The period that ended last had no data.
+    pub(super) fn is_blind(&self) -> bool {
+        self.datapoints.back().is_some_and(Option::is_none)
+    }
+
     /// Datapoints under evaluation that breach, the oldest first.
     pub fn breaching(&self, alarm: &MetricAlarm) -> Vec<f64> {
         let points = self.datapoints.iter().copied().flatten();

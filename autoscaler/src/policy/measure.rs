@@ -125,6 +125,10 @@ pub(super) fn is_stale(
     warmup: Duration,
     tally: &Tally,
 ) -> bool {
+    if metric.customized().is_some() {
+        // Said of the metric, which is nobody's instance.
+        return false;
+    }
     if !metric.is(PredefinedMetric::AsgAverageCpuUtilization) {
         return tally.missing > 0;
     }

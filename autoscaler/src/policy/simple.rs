@@ -36,7 +36,9 @@ pub(super) fn evaluate(
         reason,
         metric_value: alarm.latest(),
         instances: Vec::new(),
-        stale: alarm.latest().is_none() && !observation.instances.is_empty(),
+        stale: alarm.is_blind()
+            && policy.alarm.metric.customized().is_none()
+            && !observation.instances.is_empty(),
     }
 }
 

@@ -24,7 +24,9 @@ pub(super) fn evaluate(
         reason,
         metric_value,
         instances: Vec::new(),
-        stale: latest.is_none() && !observation.instances.is_empty(),
+        stale: alarm.is_blind()
+            && policy.alarm.metric.customized().is_none()
+            && !observation.instances.is_empty(),
     };
     let hold = |reason: String| finding(desired, format!("{reason}: hold"), latest);
     if alarm.value() != StateValue::Alarm {

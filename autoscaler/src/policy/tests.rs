@@ -341,6 +341,8 @@ fn reasons_carry_the_arithmetic() {
     assert_eq!(group.last_reason, "2 x 50.4 / 80 = 1.26 -> 2: hold");
 }
 
+mod signals;
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]

@@ -60,13 +60,22 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             return;
         }
         match value {
-            Ok(value) => {
+            Ok(Some(value)) => {
                 self.customized.faults.remove(&metric);
-                if let Some(value) = value {
-                    let now = self.clock.now().mono;
-                    let series = self.customized.series.entry(metric).or_default();
-                    series.record(now, value);
-                }
+                let now = self.clock.now().mono;
+                let series = self.customized.series.entry(metric).or_default();
+                series.record(now, value);
+            }
+            // A counter has no rate yet when it is read for the first time.
+            Ok(None) if !self.customized.series.contains_key(&metric) => {
+                self.customized.faults.remove(&metric);
+                self.customized
+                    .series
+                    .insert(metric, GaugeSeries::default());
+            }
+            Ok(None) => {
+                let fault = "it has no such series now, or none with a number".to_owned();
+                self.customized.faults.insert(metric, fault);
             }
             Err(error) => drop(self.customized.faults.insert(metric, error)),
         }

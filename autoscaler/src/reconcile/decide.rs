@@ -52,13 +52,14 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         };
         let before = group.capacity.desired_capacity;
         let after = verdict.desired_capacity;
-        let policy = group.spec.scaling_policies[index].clone();
-        let cause = format!(
-            "policy {} changed the desired capacity from {before} to {after}: {}",
-            policy.name, verdict.reason
-        );
-        group.decision = Some(decision(group, verdict, index, now));
+        let made = decision(group, verdict, index, now);
+        let decision = group.decision.insert(made);
         if before != after {
+            let cause = format!(
+                "policy {} changed the desired capacity from {before} to {after}: {}",
+                decision.policy_name, decision.reason
+            );
+            let policy = group.spec.scaling_policies[index].clone();
             info!(asg.name = name, cause, "desired capacity changed");
             self.metrics.count_scaling(name, before, after, "policy");
             self.set_desired_capacity(name, after, cause, now);

@@ -51,6 +51,7 @@ pub(super) fn evaluate(
     };
     let look = Look {
         target,
+        unit: metric.unit(),
         recent,
         usual,
         saturation: saturation::observe(metric, observation, warmup, usual.mean(), target),
@@ -106,6 +107,7 @@ pub(super) fn evaluate(
 /// What one pass has seen.
 struct Look {
     target: f64,
+    unit: &'static str,
     recent: Tally,
     usual: Tally,
     saturation: Option<Saturation>,
@@ -153,7 +155,8 @@ impl Look {
             self.usual.measured > 0 && mean_of_all(&self.usual) > target * SCALE_OUT_TOLERANCE;
         hot.then(|| {
             let window = SCALE_OUT_WINDOW.as_secs();
-            let words = format!("{window} s mean > {target} % x {SCALE_OUT_TOLERANCE}");
+            let unit = self.unit;
+            let words = format!("{window} s mean > {target}{unit} x {SCALE_OUT_TOLERANCE}");
             rule(self.usual, words)
         })
     }

@@ -119,7 +119,7 @@ const PROMETHEUS_QUERY: Section = Section {
         Key::new(
             "query",
             Form::Text("PromQL"),
-            Absent::Fault("sum(rate(http_requests_total[1m]))"),
+            Absent::Fault("sum(up)"),
             "An instant query that gives one figure.",
         ),
     ],
