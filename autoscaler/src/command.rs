@@ -28,7 +28,7 @@ pub struct PolicyCommand {
 #[derive(Clone, Debug)]
 pub enum PolicyRequest {
     /// `PutScalingPolicy`: makes the policy, or puts this one in its place.
-    Put(ScalingPolicy),
+    Put(Box<ScalingPolicy>),
     /// `DeletePolicy`.
     Delete,
     /// `ExecutePolicy`.

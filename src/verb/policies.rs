@@ -15,7 +15,7 @@ pub(crate) async fn run(args: GroupReading) -> Result<(), Failure> {
     let api = connect(&args.reading.connection)?;
     let groups = groups_of(&api, args.group.as_deref()).await?;
     match args.reading.output {
-        Output::Table => show(Output::Table, &groups, |groups| rows(groups)),
+        Output::Table => show(Output::Table, &groups, rows),
         Output::Json => {
             let AutoScalingGroups {
                 auto_scaling_groups,

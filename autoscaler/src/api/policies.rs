@@ -54,7 +54,7 @@ pub(super) async fn put(
         &api,
         &name,
         &policy_name,
-        PolicyRequest::Put(policy.clone()),
+        PolicyRequest::Put(Box::new(policy.clone())),
     )
     .await?;
     let is_shown = |group: &AutoScalingGroup| group.scaling_policies.contains(&policy);

@@ -688,7 +688,7 @@ async fn policies_are_put_under_the_name_in_the_path() {
         };
         assert_eq!(command.policy_name, "my policy");
         let mut view = view();
-        view.auto_scaling_groups[0].scaling_policies.push(policy);
+        view.auto_scaling_groups[0].scaling_policies.push(*policy);
         core.view.send_replace(Arc::new(view));
         command.reply.send(Ok(())).unwrap();
     };

@@ -10,10 +10,12 @@ use crate::scaling_policy::{Scrape, SeriesStatistic};
 /// Series that one figure is made of; a matcher that lets more pass is a slip.
 const MAX_SERIES: usize = 10_000;
 
+type Labels = BTreeMap<String, String>;
+
 /// Counters as they were, by their labels.
 #[derive(Debug, Default)]
 pub(super) struct Rates {
-    read: Option<(Instant, BTreeMap<BTreeMap<String, String>, f64>)>,
+    read: Option<(Instant, BTreeMap<Labels, f64>)>,
 }
 
 /// What `text` says of the metric now; `None` where it has no such series, or is read for the
@@ -66,11 +68,7 @@ fn is_counter(name: &str, text: &str) -> bool {
 
 impl Rates {
     /// Rise a second since the last reading, of every series that was there then.
-    fn advance(
-        &mut self,
-        series: BTreeMap<BTreeMap<String, String>, f64>,
-        now: Instant,
-    ) -> Vec<f64> {
+    fn advance(&mut self, series: BTreeMap<Labels, f64>, now: Instant) -> Vec<f64> {
         let mut rates = Vec::new();
         if let Some((then, before)) = &self.read {
             let seconds = (now - *then).as_secs_f64();

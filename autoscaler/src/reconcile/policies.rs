@@ -114,7 +114,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         } = command;
         let group = auto_scaling_group.as_str();
         let answer = match request {
-            PolicyRequest::Put(policy) => self.put_policy(group, &policy_name, policy),
+            PolicyRequest::Put(policy) => self.put_policy(group, &policy_name, *policy),
             PolicyRequest::Delete => self.delete_policy(group, &policy_name),
             PolicyRequest::Execute(execution) => {
                 self.execute_policy(group, &policy_name, execution, now)

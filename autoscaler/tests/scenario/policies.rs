@@ -25,6 +25,10 @@ fn policy(body: Value) -> ScalingPolicy {
     serde_json::from_value(body).unwrap()
 }
 
+fn put(policy: &ScalingPolicy) -> PolicyRequest {
+    PolicyRequest::Put(Box::new(policy.clone()))
+}
+
 fn reason(cloud: &Cloud) -> String {
     cloud
         .group()
@@ -260,10 +264,7 @@ async fn in_only_if_every_policy_agrees() {
         "metric": "ALBRequestCountPerTarget", "target_value": 600,
     } }),
     );
-    cloud
-        .policy("requests", PolicyRequest::Put(disabled))
-        .await
-        .unwrap();
+    cloud.policy("requests", put(&disabled)).await.unwrap();
     cloud.until_in_service(1, Duration::from_secs(300)).await;
 }
 
@@ -282,14 +283,8 @@ async fn policies_and_alarms_outlive_a_crash() {
     let gentler = policy(json!({ "name": "cpu80", "target_tracking": {
         "metric": "ASGAverageCPUUtilization", "target_value": 60,
     } }));
-    cloud
-        .policy("queue", PolicyRequest::Put(queue.clone()))
-        .await
-        .unwrap();
-    cloud
-        .policy("cpu80", PolicyRequest::Put(gentler.clone()))
-        .await
-        .unwrap();
+    cloud.policy("queue", put(&queue)).await.unwrap();
+    cloud.policy("cpu80", put(&gentler)).await.unwrap();
     cloud
         .until("the alarm has been looked at", MINUTE, |cloud| {
             alarm_state(cloud, "web/queue") == StateValue::Ok
@@ -357,7 +352,7 @@ async fn what_the_provider_cannot_measure_is_refused() {
     let network = policy(json!({ "name": "net", "target_tracking": {
         "metric": "ASGAverageNetworkIn", "target_value": 1_000_000,
     } }));
-    let refused = cloud.policy("net", PolicyRequest::Put(network)).await;
+    let refused = cloud.policy("net", put(&network)).await;
     let message = refused.unwrap_err().to_string();
     assert!(message.contains("no network namespace"), "{message}");
 }
