@@ -17,6 +17,7 @@ use std::{
     collections::BTreeMap,
     fmt::Write,
     fs,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -29,6 +30,7 @@ use minicloud_autoscaler::{
     Autoscaler, BusyProbe, ConfigSource, MetricSource, ScrapeError, Settings, Shutdown, StateDir,
     busy::BusyAnswer,
     config::ProviderKind,
+    customized_metric::{FetchError, MetricFetcher},
     instance::LifecycleState,
     load_balancer_link::LoadBalancerLink,
     notification::{WebhookClient, WebhookFuture, WebhookRequest},
@@ -129,6 +131,7 @@ impl Cloud {
             metric_sources: vec![agent],
             busy_probe: Arc::new(NeverBusy),
             webhook_client: Arc::new(NoWebhooks),
+            metric_fetcher: Arc::new(NoMetrics),
             clock: SystemClock,
             seed: 1,
             crash_at: None,
@@ -261,6 +264,19 @@ struct NeverBusy;
 impl BusyProbe for NeverBusy {
     fn ask(&self, _: String, _: String, _: Duration) -> BoxFuture<'static, BusyAnswer> {
         Box::pin(std::future::ready(BusyAnswer::Idle))
+    }
+}
+
+/// No policy has a metric of somebody else's.
+#[derive(Debug)]
+struct NoMetrics;
+
+impl MetricFetcher for NoMetrics {
+    fn fetch<'a>(
+        &'a self,
+        _: &'a str,
+    ) -> Pin<Box<dyn Future<Output = Result<String, FetchError>> + Send + 'a>> {
+        Box::pin(std::future::pending())
     }
 }
 

@@ -39,6 +39,8 @@ async fn dispatch(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::ScheduledActions(args) => verb::scheduled_actions::list(args).await,
         Verb::PutScheduledAction(args) => verb::scheduled_actions::put(args).await,
         Verb::DeleteScheduledAction(args) => verb::scheduled_actions::delete(args).await,
+        Verb::Policies(args) => verb::policies::run(args).await,
+        Verb::Alarms(args) => verb::alarms::run(args).await,
         Verb::Scale(args) => verb::scale::run(args).await,
         Verb::LaunchTemplates(args) => verb::launch_template::list(args).await,
         Verb::LaunchTemplate(args) => verb::launch_template::run(args.verb).await,

@@ -1,6 +1,6 @@
 //! The autoscaler as one value: started, asked, stopped.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -12,6 +12,7 @@ use crate::{
     command::Command,
     config::ProviderKind,
     crash_point::CrashPoint,
+    customized_metric::{self, CustomizedMetricsDesk, MetricFetcher},
     describe::View,
     events::EventLog,
     ledger::Ledger,
@@ -53,6 +54,8 @@ pub struct Settings<P, M, C> {
     pub busy_probe: Arc<dyn BusyProbe>,
     /// Sends notifications.
     pub webhook_client: Arc<dyn WebhookClient>,
+    /// Reads the customized metrics of scaling policies.
+    pub metric_fetcher: Arc<dyn MetricFetcher>,
     pub clock: C,
     /// Seeds every random choice of the loop, so that a run can be repeated.
     pub seed: u64,
@@ -111,6 +114,7 @@ impl Autoscaler {
             metric_sources,
             busy_probe,
             webhook_client,
+            metric_fetcher,
             clock,
             seed,
             crash_at,
@@ -129,6 +133,8 @@ impl Autoscaler {
         let (view_in, view) = watch::channel(Arc::new(View::empty(config.pace, started)));
         let (commands, commands_out) = mpsc::channel(COMMAND_QUEUE);
         let (scrapes, scrapes_out) = mpsc::channel(SCRAPE_QUEUE);
+        let (readings, readings_out) = mpsc::channel(SCRAPE_QUEUE);
+        let (wanted, wanted_out) = watch::channel(BTreeSet::new());
         let (shutdown, shutdown_out) = oneshot::channel();
         let ledger = Ledger::new(store, events.clone());
         let parts = Parts {
@@ -146,16 +152,20 @@ impl Autoscaler {
             busy_probe,
             crash_at,
             state_dir,
+            provider_kind,
+            customized_metrics: CustomizedMetricsDesk { wanted },
         };
         let mut reconciler = Reconciler::new(parts);
         reconciler.load()?;
         let inbox = Inbox {
             commands: commands_out,
             scrapes: scrapes_out,
+            readings: readings_out,
             shutdown: shutdown_out,
         };
         let task = tokio::spawn(async move {
             let _scrapers = metric_source::spawn(metric_sources, scrapes);
+            let _readers = customized_metric::spawn(metric_fetcher, wanted_out, readings);
             reconciler.run(inbox).await;
         });
         Ok(Self {

@@ -15,6 +15,8 @@ use crate::{
             LaunchTemplateVersionDescription,
         },
     },
+    policy::Execution,
+    scaling_policy::ScalingPolicy,
     schedule::ScheduledActionSpec,
 };
 
@@ -55,6 +57,26 @@ pub enum Command {
         reply: oneshot::Sender<Result<(), CommandError>>,
     },
     LaunchTemplate(LaunchTemplateCommand),
+    Policy(PolicyCommand),
+}
+
+/// What may be asked of a group's scaling policies.
+#[derive(Debug)]
+pub struct PolicyCommand {
+    pub auto_scaling_group: String,
+    pub policy_name: String,
+    pub request: PolicyRequest,
+    pub reply: oneshot::Sender<Result<(), CommandError>>,
+}
+
+#[derive(Clone, Debug)]
+pub enum PolicyRequest {
+    /// `PutScalingPolicy`: makes the policy, or puts this one in its place.
+    Put(Box<ScalingPolicy>),
+    /// `DeletePolicy`.
+    Delete,
+    /// `ExecutePolicy`.
+    Execute(Execution),
 }
 
 /// `SetInstanceProtection`'s members.
@@ -79,6 +101,7 @@ impl Command {
             | Self::DeleteScheduledAction {
                 auto_scaling_group, ..
             } => Some(auto_scaling_group),
+            Self::Policy(command) => Some(&command.auto_scaling_group),
             Self::TerminateInstanceInAutoScalingGroup { .. } | Self::LaunchTemplate(_) => None,
         }
     }
@@ -149,6 +172,14 @@ pub enum CommandError {
         name: String,
         known: String,
     },
+    #[error("the Auto Scaling group `{group}` has no policy `{name}`; it has: {known}")]
+    PolicyNotFound {
+        group: String,
+        name: String,
+        known: String,
+    },
+    #[error("{0}")]
+    ScalingActivityInProgress(String),
     #[error("{0}")]
     Validation(String),
     #[error("{0}")]

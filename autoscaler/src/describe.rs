@@ -8,11 +8,13 @@ use minicloud_lb_api::TargetHealthDescription;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    alarms::{Alarm, AlarmHistory},
     config::{
         BusyCheck, CapacityDistributionStrategy, ForeignChanges, HealthCheckType, Pace,
-        ScalingPolicy, TerminationPolicy,
+        TerminationPolicy,
     },
     instance::{InstanceId, LifecycleState},
+    scaling_policy::ScalingPolicy,
 };
 
 /// Everything the API shows, as of one pass of the reconcile loop.
@@ -58,6 +60,9 @@ pub struct AutoScalingGroup {
     pub health_check_grace_period: u64,
     /// Seconds.
     pub default_instance_warmup: u64,
+    /// Seconds.
+    #[serde(default)]
+    pub default_cooldown: u64,
     pub scaling_policies: Vec<ScalingPolicy>,
     #[serde(default)]
     pub termination_policies: Vec<TerminationPolicy>,
@@ -69,9 +74,15 @@ pub struct AutoScalingGroup {
     pub capacity_distribution: CapacityDistributionStrategy,
     #[serde(default)]
     pub foreign_changes: ForeignChanges,
+    /// Those of the policies, in their order.
+    #[serde(default)]
+    pub alarms: Vec<Alarm>,
+    #[serde(skip)]
+    pub alarm_history: Arc<AlarmHistory>,
     pub instances: Vec<Instance>,
     pub conditions: Vec<Condition>,
-    /// Average over warmed instances of the last scale-out window, percent; absent without data.
+    /// Average over instances of the last half minute, those left out that warm up, percent;
+    /// absent without data.
     pub cpu_utilization: Option<f64>,
     /// The last decision of the group's scaling policy, with what it was made from.
     pub decision: Option<Decision>,
@@ -175,7 +186,8 @@ pub enum ActivityStatus {
     Cancelled,
 }
 
-/// What a scaling policy concluded in one pass. A decision to hold carries its reason too.
+/// What a group's scaling policies concluded in one pass: the policy that settled it, and what
+/// each of them had to say. A decision to hold carries its reason too.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Decision {
     pub time: Timestamp,
@@ -185,12 +197,31 @@ pub struct Decision {
     /// The arithmetic and the rule that settled it: "2 x 50.4 / 80 = 1.26 -> 2: hold".
     pub reason: String,
     pub inputs: DecisionInputs,
+    /// One for each policy, in their order.
+    #[serde(default)]
+    pub policies: Vec<PolicyDecision>,
+}
+
+/// What one policy had to say.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PolicyDecision {
+    pub policy_name: String,
+    pub policy_type: String,
+    pub metric_name: String,
+    /// As it was compared; absent without data.
+    pub metric_value: Option<f64>,
+    /// Target value, or the alarm's threshold.
+    pub threshold: f64,
+    /// The desired capacity that it wants by itself.
+    pub wanted: u32,
+    pub reason: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DecisionInputs {
+    /// Target value or threshold of the policy that settled it.
     pub target_value: f64,
-    /// Mean over the instances measured, percent.
+    /// Its metric, in its unit.
     pub metric_value: Option<f64>,
     pub instances: Vec<InstanceMetric>,
     pub min_size: u32,
@@ -219,6 +250,8 @@ pub struct Condition {
 pub enum ConditionKind {
     /// No fresh CPU figures: nothing scales in.
     MetricsStale,
+    /// A customized metric cannot be read: its policies hold.
+    MetricUnavailable,
     /// Too many failed launches: no more until something changes.
     LaunchSuspended,
     /// A launch failed; the next try is delayed.

@@ -5,6 +5,7 @@ pub(crate) mod sample;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -12,6 +13,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::{
+    alarms::AlarmHistory,
     busy::Busyness,
     capacity::Capacity,
     conduct::Conduct,
@@ -21,8 +23,8 @@ use crate::{
     instance::{InstanceId, LifecycleState},
     launch_backoff::{Allowance, LaunchBackoff},
     launch_template::LaunchTemplate,
-    metric::CpuHistory,
-    policy::TrackingState,
+    metric::{CpuHistory, GroupSignals, InstanceSignals},
+    policy,
     zones::Spread,
 };
 
@@ -38,7 +40,14 @@ pub struct Group {
     /// Longest deregistration delay of the group's target groups.
     pub deregistration_delay: Duration,
     pub instances: BTreeMap<InstanceId, Instance>,
-    pub tracking: BTreeMap<String, TrackingState>,
+    /// What its scaling policies remember.
+    pub policies: policy::State,
+    pub signals: GroupSignals,
+    /// By name of a policy: what its alarms' names are made of.
+    pub policy_ids: BTreeMap<String, String>,
+    pub alarm_history: Arc<AlarmHistory>,
+    /// Percent, of the instances that are warm; `None` without fresh data.
+    pub cpu_utilization: Option<f64>,
     pub launches: LaunchBackoff,
     /// Zones that refused a launch, until one succeeds there.
     pub zone_refusals: BTreeMap<String, LaunchBackoff>,
@@ -172,6 +181,7 @@ pub struct Instance {
     pub address: Option<String>,
     pub metric_ids: Vec<String>,
     pub cpu: CpuHistory,
+    pub signals: InstanceSignals,
     pub conduct: Conduct,
     /// Why it should be replaced, while that lasts.
     pub unhealthy: Option<String>,
@@ -212,6 +222,7 @@ impl Instance {
             address: None,
             metric_ids: Vec::new(),
             cpu: CpuHistory::default(),
+            signals: InstanceSignals::default(),
             conduct: Conduct::default(),
             unhealthy: None,
             foreign_change: None,

@@ -24,6 +24,7 @@
 //! package adapts.
 
 mod activity;
+pub mod alarms;
 pub mod api;
 mod autoscaler;
 pub mod busy;
@@ -34,6 +35,7 @@ mod conditions;
 pub mod conduct;
 pub mod config;
 mod crash_point;
+pub mod customized_metric;
 pub mod describe;
 pub mod events;
 pub mod explain;
@@ -59,6 +61,7 @@ pub mod policy;
 pub mod provider;
 mod reconcile;
 mod reload;
+pub mod scaling_policy;
 pub mod schedule;
 mod snapshot;
 mod state_dir;

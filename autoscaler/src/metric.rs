@@ -1,5 +1,8 @@
 //! CPU of instances over time, from counters: a missed scrape costs nothing but resolution.
 
+mod series;
+mod signals;
+
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
@@ -7,6 +10,11 @@ use std::{
 
 use minicloud_agent_api::{Sample, container_id, names};
 use tokio::time::Instant;
+
+pub use self::{
+    series::{CounterSeries, GaugeSeries, Spread},
+    signals::{GroupSignals, InstanceSignals},
+};
 
 /// Data older than this is missing data: five pushes of an agent that samples each second
 /// and is read each second may be lost before anyone concludes anything.
@@ -49,6 +57,16 @@ struct Reading {
     read_at_ms: i64,
     quota: Option<f64>,
     period: Option<f64>,
+    cfs_periods: Option<f64>,
+    cfs_throttled_periods: Option<f64>,
+    cpu_waiting_seconds: Option<f64>,
+    network_receive_bytes: Option<f64>,
+    network_transmit_bytes: Option<f64>,
+}
+
+/// A sum that may begin with nothing.
+fn add(sum: &mut Option<f64>, value: f64) {
+    *sum = Some(sum.unwrap_or_default() + value);
 }
 
 impl Scrape {
@@ -75,6 +93,22 @@ impl Scrape {
                 }
                 names::CONTAINER_SPEC_CPU_QUOTA => reading.quota = Some(sample.value),
                 names::CONTAINER_SPEC_CPU_PERIOD => reading.period = Some(sample.value),
+                names::CONTAINER_CPU_CFS_PERIODS_TOTAL => {
+                    reading.cfs_periods = Some(sample.value);
+                }
+                names::CONTAINER_CPU_CFS_THROTTLED_PERIODS_TOTAL => {
+                    reading.cfs_throttled_periods = Some(sample.value);
+                }
+                names::CONTAINER_PRESSURE_CPU_WAITING_SECONDS_TOTAL => {
+                    reading.cpu_waiting_seconds = Some(sample.value);
+                }
+                // One line for each interface.
+                names::CONTAINER_NETWORK_RECEIVE_BYTES_TOTAL => {
+                    add(&mut reading.network_receive_bytes, sample.value);
+                }
+                names::CONTAINER_NETWORK_TRANSMIT_BYTES_TOTAL => {
+                    add(&mut reading.network_transmit_bytes, sample.value);
+                }
                 _ => {}
             }
         }
@@ -166,6 +200,32 @@ pub struct Mean {
 }
 
 impl CpuHistory {
+    /// A history of an instance that used so many percent of one core from the point before
+    /// until each of `points`, which are in order: for whoever drives a policy on a clock of
+    /// their own.
+    pub fn from_points(points: impl IntoIterator<Item = (Instant, f64)>) -> Self {
+        let mut history = Self::default();
+        for (at, percent) in points {
+            history.record_percent(at, percent);
+        }
+        history
+    }
+
+    /// Adds a point as [`from_points`](Self::from_points) does.
+    pub fn record_percent(&mut self, at: Instant, percent: f64) {
+        let last = self.points.back();
+        let since = last.map_or(Duration::ZERO, |last| at - last.at);
+        let read_at_ms = last.map_or(0, |last| last.read_at_ms)
+            + i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
+        self.total_seconds += percent.clamp(0.0, 100.0) / 100.0 * since.as_secs_f64();
+        self.push(Point {
+            at,
+            read_at_ms,
+            total_seconds: self.total_seconds,
+            cores: 1.0,
+        });
+    }
+
     /// Takes in what `scrape` says of the instance called `metric_ids` (its own first).
     /// `quota_cores` serves where the agent sees none. A scrape that repeats the reading
     /// before it adds nothing, so a hung agent goes stale. True where it added something.
@@ -236,17 +296,13 @@ impl CpuHistory {
             .points
             .back()
             .filter(|last| now - last.at <= STALE_AFTER)?;
-        let window_start = now.checked_sub(window);
-        let usable = |point: &&Point| since.is_none_or(|since| point.at >= since);
-        // The newest point that still covers the window, else the oldest there is.
-        let mut first = None;
-        for point in self.points.iter().filter(usable) {
-            if first.is_some() && window_start.is_some_and(|start| point.at > start) {
-                break;
-            }
-            first = Some(point);
-        }
-        let first = first?;
+        // The newest point that still covers the window, else the oldest there is. Points are
+        // in order, so that no more than a few of them are looked at.
+        let usable = since.map_or(0, |since| self.points.partition_point(|p| p.at < since));
+        let covering = now
+            .checked_sub(window)
+            .map_or(0, |start| self.points.partition_point(|p| p.at <= start));
+        let first = self.points.get(covering.saturating_sub(1).max(usable))?;
         let span = span(first, last)?;
         let cores_used = (last.total_seconds - first.total_seconds) / span.as_secs_f64();
         Some(Mean {

@@ -6,7 +6,11 @@ use prometheus::{
     GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
-use crate::{capacity::Capacity, group::Group};
+use crate::{
+    capacity::Capacity,
+    group::Group,
+    scaling_policy::{PolicyKind, PredefinedMetric, ScalingPolicy},
+};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
@@ -134,10 +138,8 @@ impl Metrics {
         self.in_service
             .with_label_values(label)
             .set(i64::try_from(in_service).unwrap_or(i64::MAX));
-        if let Some(policy) = group.spec.scaling_policies.first() {
-            self.cpu_target
-                .with_label_values(label)
-                .set(policy.target_tracking.target_value / 100.0);
+        if let Some(target) = cpu_target(&group.spec.scaling_policies) {
+            self.cpu_target.with_label_values(label).set(target / 100.0);
         }
         match cpu_percent {
             Some(percent) => self.cpu.with_label_values(label).set(percent / 100.0),
@@ -184,4 +186,17 @@ impl Metrics {
     pub(crate) fn count_notification(&self, group: &str, result: &str) {
         self.notifications.with_label_values(&[group, result]).inc();
     }
+}
+
+fn cpu_target(policies: &[ScalingPolicy]) -> Option<f64> {
+    policies.iter().find_map(|policy| match &policy.kind {
+        PolicyKind::TargetTracking(tracking)
+            if tracking
+                .metric
+                .is(PredefinedMetric::AsgAverageCpuUtilization) =>
+        {
+            Some(tracking.target_value)
+        }
+        _ => None,
+    })
 }

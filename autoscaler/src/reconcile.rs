@@ -6,6 +6,7 @@
 mod apply;
 mod ask_busy;
 mod attention;
+mod customized;
 mod decide;
 mod execute;
 mod foreign;
@@ -13,6 +14,7 @@ mod hold_back;
 mod instance_faults;
 mod launch_templates;
 mod notify;
+mod policies;
 mod protection;
 mod publish;
 mod published;
@@ -29,14 +31,15 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use self::{attention::Attention, published::Published};
+use self::{attention::Attention, customized::Customized, published::Published};
 use crate::{
     autoscaler::Shutdown,
     busy_probe::BusyProbe,
     command::Command,
     conditions::Conditions,
-    config::Config,
+    config::{Config, ProviderKind},
     crash_point::CrashPoint,
+    customized_metric::{CustomizedMetricsDesk, Reading},
     describe::{ConditionKind, View},
     events::EventLog,
     group::Group,
@@ -96,6 +99,8 @@ pub(crate) struct Reconciler<P, C> {
     observation: ProviderObservation,
     /// The balancer's report that the passes so far have seen.
     report: Option<ReceivedReport>,
+    provider_kind: ProviderKind,
+    customized: Customized,
     /// Locked as long as the loop lives.
     _state_dir: StateDir,
 }
@@ -116,12 +121,15 @@ pub(crate) struct Parts<P, C> {
     pub(crate) busy_probe: Arc<dyn BusyProbe>,
     pub(crate) crash_at: Option<CrashPoint>,
     pub(crate) state_dir: StateDir,
+    pub(crate) provider_kind: ProviderKind,
+    pub(crate) customized_metrics: CustomizedMetricsDesk,
 }
 
 /// What reaches the loop from outside.
 pub(crate) struct Inbox {
     pub(crate) commands: mpsc::Receiver<Command>,
     pub(crate) scrapes: mpsc::Receiver<Scrape>,
+    pub(crate) readings: mpsc::Receiver<Reading>,
     pub(crate) shutdown: oneshot::Receiver<Shutdown>,
 }
 
@@ -174,6 +182,8 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             busy_probe,
             crash_at,
             state_dir,
+            provider_kind,
+            customized_metrics,
         } = parts;
         Self {
             provider,
@@ -199,6 +209,8 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             operations: Operations::default(),
             observation: ProviderObservation::default(),
             report: None,
+            provider_kind,
+            customized: Customized::new(customized_metrics),
             _state_dir: state_dir,
         }
     }
@@ -216,6 +228,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                 outcome = self.operations.next() => self.conclude(outcome),
                 Some(command) = inbox.commands.recv() => self.obey(command),
                 Some(scrape) = inbox.scrapes.recv() => self.take_in(&scrape),
+                Some(reading) = inbox.readings.recv() => self.take_reading(reading),
                 () = provider.changed() => self.observation.due = true,
                 Ok(()) = self.desk.reports.changed() => {}
                 _ = ticks.tick() => {}
@@ -238,6 +251,9 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         }
         while let Ok(scrape) = inbox.scrapes.try_recv() {
             self.take_in(&scrape);
+        }
+        while let Ok(reading) = inbox.readings.try_recv() {
+            self.take_reading(reading);
         }
         self.reload();
     }
@@ -429,6 +445,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             }
         }
         self.report_foreign_changes(name, now);
+        self.observe_signals(name, &targets, now);
         self.decide(name, now);
         self.wake(name, &targets, now);
         let Some(group) = self.groups.get_mut(name) else {

@@ -5,6 +5,7 @@
 mod history;
 mod launch_templates;
 mod outbox;
+mod policy;
 mod scheduled_action;
 
 use std::path::Path;
@@ -108,6 +109,7 @@ impl Store {
             launch_templates::SCHEMA,
             scheduled_action::SCHEMA,
             outbox::SCHEMA,
+            policy::SCHEMA,
         ] {
             db.execute_batch(schema)?;
         }

@@ -22,7 +22,7 @@ pub(crate) use self::{
     role::{AgentArgs, AutoscalerArgs, BalancingArgs, LbArgs, LogFormat, ProviderName, UpArgs},
     verb::{
         ActivitiesArgs, Connection, DeleteScheduledActionArgs, DemoArgs, DemoVerb, EventsArgs,
-        ExecArgs, ExplainArgs, HealthcheckArgs, InstancesArgs, Output, ProtectArgs,
+        ExecArgs, ExplainArgs, GroupReading, HealthcheckArgs, InstancesArgs, Output, ProtectArgs,
         PutScheduledActionArgs, Reading, ResolveArgs, ScaleArgs, ScheduledActionsArgs, StressArgs,
         SweepArgs, TargetsArgs, TerminateArgs, ValidateArgs, WhichRuleArgs, WhyArgs,
     },
@@ -61,6 +61,10 @@ pub(crate) enum Verb {
     Explain(ExplainArgs),
     /// Follow what happens: activities, capacities, conditions.
     Events(EventsArgs),
+    /// List the scaling policies of one group or all, with what each concludes now.
+    Policies(GroupReading),
+    /// List the alarms of scaling policies, with their state and why.
+    Alarms(GroupReading),
     /// Change a group's capacity.
     Scale(ScaleArgs),
     /// Protect instances from scale-in, or no longer.
@@ -147,6 +151,9 @@ mod tests {
             "put-scheduled-action web up --recurrence @ --time-zone UTC --min 1",
             "put-scheduled-action web once --start-time 2030-01-01T00:00:00Z --desired 2",
             "delete-scheduled-action web up",
+            "activities web --max-records 5",
+            "policies web -o json",
+            "alarms",
             "scale web --min 0 --max 0 --desired 0 --wait",
             "protect i-0123abcd i-0123abce --off",
             "terminate i-0123abcd --decrement -o json",

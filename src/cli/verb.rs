@@ -56,6 +56,15 @@ pub(crate) struct InstancesArgs {
     pub(crate) reading: Reading,
 }
 
+/// A verb that shows something of one group or of all.
+#[derive(Debug, Args)]
+pub(crate) struct GroupReading {
+    #[arg(value_name = "GROUP")]
+    pub(crate) group: Option<String>,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct TargetsArgs {
     #[arg(value_name = "TARGET_GROUP")]

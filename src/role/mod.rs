@@ -9,6 +9,7 @@ mod busy_probe;
 mod config_file;
 mod control_plane;
 pub(crate) mod lb;
+mod metric_fetcher;
 mod provider;
 mod signals;
 mod snapshot_file;

@@ -1,6 +1,7 @@
 //! The verbs that ask a control plane, or look at files.
 
 pub(crate) mod activities;
+pub(crate) mod alarms;
 pub(crate) mod demo;
 pub(crate) mod events;
 pub(crate) mod exec;
@@ -10,6 +11,7 @@ pub(crate) mod healthcheck;
 pub(crate) mod instance_types;
 pub(crate) mod instances;
 pub(crate) mod launch_template;
+pub(crate) mod policies;
 pub(crate) mod protect;
 pub(crate) mod resolve;
 pub(crate) mod scale;
@@ -22,7 +24,9 @@ pub(crate) mod validate;
 pub(crate) mod which_rule;
 pub(crate) mod why;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+
+use minicloud_autoscaler::api::AutoScalingGroups;
 
 use crate::{cli::Connection, control_api::ControlApi, failure::Failure};
 
@@ -35,4 +39,14 @@ fn connect(connection: &Connection) -> Result<ControlApi, Failure> {
         connection.token_file.as_deref(),
         connection.timeout.unwrap_or(ANSWER_TIMEOUT),
     )
+}
+
+/// The group of that name, or all where none is given.
+async fn groups_of(api: &ControlApi, name: Option<&str>) -> Result<AutoScalingGroups, Failure> {
+    match name {
+        Some(name) => Ok(AutoScalingGroups {
+            auto_scaling_groups: vec![Arc::new(api.group(name).await?)],
+        }),
+        None => api.read("/v1/groups").await,
+    }
 }

@@ -145,6 +145,11 @@ impl From<CommandError> for Fault {
             CommandError::ScheduledActionNotFound { .. } => {
                 Self::not_found("ScheduledActionNotFound", message)
             }
+
+            CommandError::PolicyNotFound { .. } => Self::not_found("PolicyNotFound", message),
+            CommandError::ScalingActivityInProgress(_) => {
+                Self::new(StatusCode::CONFLICT, "ScalingActivityInProgress", message)
+            }
             CommandError::Validation(_) => Self::validation(message),
             CommandError::AlreadyExists(_) => {
                 Self::new(StatusCode::BAD_REQUEST, "AlreadyExists", message)

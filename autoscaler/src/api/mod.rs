@@ -20,6 +20,11 @@
 //! GET, POST  /v1/launch-templates/{name}/versions  {"launch_template_versions": [..]}; POST adds one
 //! DELETE     /v1/launch-templates/{name}/versions/{number}
 //! GET        /v1/instance-types                  {"instance_types": [..]}
+//! GET        /v1/groups/{name}/policies          {"scaling_policies": [..]}
+//! PUT, DELETE /v1/groups/{name}/policies/{policy}          PutScalingPolicy, DeletePolicy
+//! POST       /v1/groups/{name}/policies/{policy}/execute   ExecutePolicy
+//! GET        /v1/alarms                          {"metric_alarms": [..]}
+//! GET        /v1/alarms/{name}/history           {"alarm_history_items": [..]}, newest first
 //! GET        /v1/target-groups                   {"target_groups": [..]}
 //! GET        /v1/target-groups/{name}/targets    {"target_health_descriptions": [..]}
 //! GET        /v1/listeners                       {"listeners": [..]}, with their rules
@@ -48,6 +53,7 @@ mod instances;
 mod internal;
 mod launch_templates;
 mod load_balancer;
+mod policies;
 mod probes;
 mod scheduled_actions;
 mod segment;
@@ -78,10 +84,10 @@ pub use self::{
     fault::Fault,
     serve::{Listener, serve},
     wire::{
-        Activities, AutoScalingGroups, ExecFrame, ExecRequest, FaultBody, FaultDetail,
-        InstanceTypeInfo, InstanceTypes, Instances, LaunchTemplateVersions, LaunchTemplates,
-        Listeners, RequestFailures, ResolveForeignChanges, ScheduledActions, TargetGroups,
-        TargetHealthDescriptions, TerminateInstance,
+        Activities, AlarmHistoryItems, Alarms, AutoScalingGroups, ExecFrame, ExecRequest,
+        FaultBody, FaultDetail, InstanceTypeInfo, InstanceTypes, Instances, LaunchTemplateVersions,
+        LaunchTemplates, Listeners, RequestFailures, ResolveForeignChanges, ScalingPolicies,
+        ScheduledActions, TargetGroups, TargetHealthDescriptions, TerminateInstance,
     },
 };
 use crate::{
@@ -161,6 +167,17 @@ pub fn router(api: Arc<Api>, access: Access) -> Router {
             delete(launch_templates::delete_version),
         )
         .route("/v1/instance-types", get(launch_templates::instance_types))
+        .route("/v1/groups/{name}/policies", get(policies::list))
+        .route(
+            "/v1/groups/{name}/policies/{policy}",
+            put(policies::put).delete(policies::delete),
+        )
+        .route(
+            "/v1/groups/{name}/policies/{policy}/execute",
+            post(policies::execute),
+        )
+        .route("/v1/alarms", get(policies::alarms))
+        .route("/v1/alarms/{name}/history", get(policies::history))
         .route("/v1/target-groups", get(target_groups::list))
         .route(
             "/v1/target-groups/{name}/targets",

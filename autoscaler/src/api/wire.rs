@@ -7,10 +7,12 @@ use minicloud_lb_api::{Listener, RequestFailure, TargetHealthDescription};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    alarms::{Alarm, AlarmHistoryItem},
     describe::{Activity, AutoScalingGroup, Instance, ScheduledUpdateGroupAction, TargetGroup},
     foreign_change::Resolution,
     instance_type::InstanceType,
     launch_template::describe::{LaunchTemplateDescription, LaunchTemplateVersionDescription},
+    scaling_policy::ScalingPolicy,
 };
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -82,6 +84,22 @@ impl From<InstanceType> for InstanceTypeInfo {
             },
         }
     }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ScalingPolicies {
+    pub scaling_policies: Vec<ScalingPolicy>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Alarms {
+    pub metric_alarms: Vec<Alarm>,
+}
+
+/// Newest first.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AlarmHistoryItems {
+    pub alarm_history_items: Vec<AlarmHistoryItem>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -17,6 +17,7 @@ pub(super) struct Defaults {
     pub(super) termination_policy: TerminationPolicy,
     /// Whether the host is looked at before a launch.
     pub(super) host_headroom: bool,
+    pub(super) default_cooldown: Duration,
 }
 
 /// For a laptop: containers start in two seconds and requests last less than a few.
@@ -34,6 +35,8 @@ const FAST: Defaults = Defaults {
     // Zones are labels on one machine here; work under way is real.
     termination_policy: TerminationPolicy::LeastBusy,
     host_headroom: true,
+    // A new instance is warm by then, and its effect is seen.
+    default_cooldown: Duration::from_secs(30),
 };
 
 /// What the AWS console fills in, so that the tutorial's timing holds.
@@ -49,6 +52,8 @@ const AWS: Defaults = Defaults {
     termination_policy: TerminationPolicy::Default,
     // AWS's hosts are never full.
     host_headroom: false,
+    // `DefaultCooldown` of the API.
+    default_cooldown: Duration::from_secs(300),
 };
 
 /// For who works at the machine: below it a desktop stutters.

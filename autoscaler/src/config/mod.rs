@@ -43,6 +43,7 @@ use crate::{
     instance_type::InstanceType,
     launch_template::{LaunchTemplate, LaunchTemplateData, LaunchTemplateReference},
     notification::NotificationConfiguration,
+    scaling_policy::ScalingPolicy,
     schedule::ScheduledAction,
 };
 
@@ -181,6 +182,8 @@ pub struct AutoScalingGroup {
     pub health_check_grace_period: Duration,
     /// From `InService`; until then the instance stays out of the group's average.
     pub default_instance_warmup: Duration,
+    /// From the end of a simple policy's activity; until then none begins another.
+    pub default_cooldown: Duration,
     pub scaling_policies: Vec<ScalingPolicy>,
     /// In the order in which they are asked; never empty.
     pub termination_policies: Vec<TerminationPolicy>,
@@ -214,36 +217,6 @@ pub enum HealthCheckType {
     /// The same, and one that its target group finds unhealthy.
     #[serde(rename = "ELB")]
     Elb,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ScalingPolicy {
-    pub name: String,
-    pub target_tracking: TargetTracking,
-}
-
-/// `TargetTrackingConfiguration` of botocore's `autoscaling` model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TargetTracking {
-    pub metric: PredefinedMetric,
-    /// Percent, above 0 and up to 100.
-    pub target_value: f64,
-    pub disable_scale_in: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum PredefinedMetric {
-    /// Mean over instances of CPU time used, in percent of the instance's own quota.
-    #[serde(rename = "ASGAverageCPUUtilization")]
-    AsgAverageCpuUtilization,
-}
-
-impl fmt::Display for PredefinedMetric {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::AsgAverageCpuUtilization => f.write_str("ASGAverageCPUUtilization"),
-        }
-    }
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -4,6 +4,7 @@ mod balancer;
 mod choosing;
 mod classes;
 mod hostile;
+mod policies;
 mod schedule;
 
 use std::time::Duration;
@@ -14,6 +15,7 @@ use super::*;
 use crate::{
     instance_type::HostSize,
     launch_template::{ProcessTemplate, VersionSelector},
+    scaling_policy::{MetricSpecification, PolicyKind, PredefinedMetric, TargetTracking},
 };
 
 const MISTAKES: &str = include_str!("tests/mistakes.yaml");
@@ -64,13 +66,16 @@ fn example_is_what_it_says() {
         default_instance_warmup: Duration::from_secs(15),
         scheduled_actions: Vec::new(),
         notifications: Vec::new(),
+        default_cooldown: Duration::from_secs(30),
         scaling_policies: vec![ScalingPolicy {
             name: "cpu80".to_owned(),
-            target_tracking: TargetTracking {
-                metric: PredefinedMetric::AsgAverageCpuUtilization,
+            enabled: true,
+            kind: PolicyKind::TargetTracking(TargetTracking {
+                metric: MetricSpecification::predefined(PredefinedMetric::AsgAverageCpuUtilization),
                 target_value: 80.0,
                 disable_scale_in: false,
-            },
+                estimated_instance_warmup: None,
+            }),
         }],
         termination_policies: vec![TerminationPolicy::LeastBusy],
         new_instances_protected_from_scale_in: false,

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -15,6 +16,8 @@ use crate::{
     instance::{InstanceId, LifecycleState},
     launch_backoff::LaunchBackoff,
     launch_template::LaunchTemplate,
+    metric::GroupSignals,
+    policy,
 };
 
 /// An empty group `web` of the zones a, b and c, launched from version 3 of template `web`.
@@ -40,7 +43,11 @@ pub(crate) fn group(policies: &[TerminationPolicy], desired_capacity: u32) -> Gr
         launch_template_fault: None,
         deregistration_delay: Duration::ZERO,
         instances: BTreeMap::new(),
-        tracking: BTreeMap::new(),
+        policies: policy::State::default(),
+        signals: GroupSignals::default(),
+        policy_ids: BTreeMap::new(),
+        alarm_history: Arc::default(),
+        cpu_utilization: None,
         launches: LaunchBackoff::default(),
         zone_refusals: BTreeMap::new(),
         decision: None,

@@ -1,6 +1,6 @@
 //! Desired state: the file, three-way, and what is asked through the API.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tracing::{info, warn};
 
@@ -16,7 +16,9 @@ use crate::{
     instance::LifecycleState,
     launch_backoff::LaunchBackoff,
     launch_template::LaunchTemplate,
+    metric::GroupSignals,
     now::{Clock, Now, wall_since},
+    policy,
     provider::InstanceProvider,
     store::{InstanceRecord, StoreError},
     target_health::TargetHealthIndex,
@@ -90,6 +92,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             group.retire();
         }
         self.groups_changed();
+        self.want_customized_metrics();
         Ok(())
     }
 
@@ -138,37 +141,29 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                 now,
             );
         }
-        let (instances, tracking, launches, zone_refusals, decision) = match existing {
-            Some(group) => (
-                group.instances,
-                group.tracking,
-                group.launches,
-                group.zone_refusals,
-                group.decision,
-            ),
-            None => Default::default(),
-        };
-        let group = Group {
-            spec: spec.clone(),
+        let begins = existing.is_none();
+        let mut spec = spec.clone();
+        let policy_ids = self.merge_policies(name, &mut spec)?;
+        let mut group = Group {
+            spec,
             capacity: record.capacity,
             launch_template,
             launch_template_fault,
             deregistration_delay,
-            instances,
-            tracking,
-            // What failed before may work now.
-            launches: if changed {
-                LaunchBackoff::default()
-            } else {
-                launches
-            },
-            zone_refusals,
-            decision,
             capacity_cause: record.cause,
             uninvited: std::collections::BTreeSet::new(),
             is_new,
             retired: false,
+            policy_ids,
+            ..existing.unwrap_or_else(|| Group::retired(name))
         };
+        if changed {
+            // What failed before may work now.
+            group.launches = LaunchBackoff::default();
+        }
+        if begins {
+            self.resume_alarms(name, &mut group)?;
+        }
         self.groups.insert(name.to_owned(), group);
         self.report_launch_template(name, now);
         Ok(())
@@ -233,6 +228,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                 drop(reply.send(deleted));
             }
             Command::LaunchTemplate(command) => self.obey_launch_template(command, now),
+            Command::Policy(command) => self.obey_policy(command, now),
         }
     }
 
@@ -250,8 +246,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         update: CapacityUpdate,
         now: Now,
     ) -> Result<(), CommandError> {
-        let group = self.known_group(name)?;
-        let before = group.capacity;
+        let before = self.live_group(name)?.capacity;
         let after = update.applied_to(before)?;
         let Capacity {
             min_size,
@@ -289,9 +284,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         let (was, is) = (before.desired_capacity, after.desired_capacity);
         if was != is {
             self.metrics.count_scaling(name, was, is, by);
-            for state in group.tracking.values_mut() {
-                state.record_scaling(was, is, now.mono);
-            }
+            group.policies.record_scaling(was, is, now.mono);
         }
         self.tell_capacity(name, before, after, cause, now);
     }
@@ -317,8 +310,9 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         self.events.push(now.wall, Some(name), detail);
     }
 
-    /// A group that the file has.
-    pub(super) fn known_group(&self, name: &str) -> Result<&Group, CommandError> {
+    /// # Errors
+    /// No such group, or one that only ends what it has.
+    pub(super) fn live_group(&self, name: &str) -> Result<&Group, CommandError> {
         let group = self.groups.get(name).filter(|group| !group.retired);
         group.ok_or_else(|| self.unknown_group(name))
     }
@@ -349,9 +343,9 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         group.capacity = after;
         group.capacity_cause.clone_from(&cause);
         self.attention.call(name);
-        for state in group.tracking.values_mut() {
-            state.record_scaling(before.desired_capacity, desired_capacity, now.mono);
-        }
+        group
+            .policies
+            .record_scaling(before.desired_capacity, desired_capacity, now.mono);
         self.tell_capacity(name, before, after, cause, now);
     }
 
@@ -411,7 +405,11 @@ impl Group {
             launch_template_fault: None,
             deregistration_delay: Duration::ZERO,
             instances: std::collections::BTreeMap::new(),
-            tracking: std::collections::BTreeMap::new(),
+            policies: policy::State::default(),
+            signals: GroupSignals::default(),
+            policy_ids: std::collections::BTreeMap::new(),
+            alarm_history: Arc::default(),
+            cpu_utilization: None,
             launches: LaunchBackoff::default(),
             zone_refusals: std::collections::BTreeMap::new(),
             decision: None,

@@ -102,7 +102,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         resolution: Resolution,
         now: Now,
     ) -> Result<(), CommandError> {
-        let group = self.known_group(name)?;
+        let group = self.live_group(name)?;
         let changed = group.instances.values().filter_map(|instance| {
             let change = instance.foreign_change.clone()?;
             Some((instance.id.clone(), change))

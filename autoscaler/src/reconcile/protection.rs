@@ -22,7 +22,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         name: &str,
         protection: &InstanceProtection,
     ) -> Result<(), CommandError> {
-        let group = self.known_group(name)?;
+        let group = self.live_group(name)?;
         let ids = &protection.instance_ids;
         if ids.is_empty() || ids.len() > MOST_INSTANCES {
             return Err(CommandError::Validation(format!(
@@ -95,15 +95,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             };
             self.put_capacity(&name, after, cause.clone())
                 .map_err(|error| CommandError::Store(error.to_string()))?;
-            self.metrics
-                .count_scaling(&name, before.desired_capacity, desired_capacity, "user");
-            if let Some(group) = self.groups.get_mut(&name) {
-                group.capacity = after;
-                group.capacity_cause.clone_from(&cause);
-                for state in group.tracking.values_mut() {
-                    state.record_scaling(before.desired_capacity, desired_capacity, now.mono);
-                }
-            }
+            self.take_capacity(&name, after, cause.clone(), "user", now);
         }
         info!(asg.name = name, instance.id = %id, cause, "terminated on request");
         self.deregister(&name, id, cause, false, now);

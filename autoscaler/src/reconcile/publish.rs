@@ -10,6 +10,7 @@ use tracing::{info, warn};
 
 use super::Reconciler;
 use crate::{
+    alarms,
     autoscaler::Shutdown,
     crash_point::CrashPoint,
     describe::{self, ConditionKind, HealthStatus, LaunchTemplateSpecification, View},
@@ -111,10 +112,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         now: Now,
     ) -> describe::AutoScalingGroup {
         let spec = &group.spec;
-        let cpu_utilization = group
-            .decision
-            .as_ref()
-            .and_then(|decision| decision.inputs.metric_value);
+        let cpu_utilization = group.cpu_utilization;
         self.metrics.observe_group(name, group, cpu_utilization);
         describe::AutoScalingGroup {
             auto_scaling_group_name: name.to_owned(),
@@ -130,12 +128,15 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             health_check_type: spec.health_check_type,
             health_check_grace_period: spec.health_check_grace_period.as_secs(),
             default_instance_warmup: spec.default_instance_warmup.as_secs(),
+            default_cooldown: spec.default_cooldown.as_secs(),
             scaling_policies: spec.scaling_policies.clone(),
             termination_policies: spec.termination_policies.clone(),
             new_instances_protected_from_scale_in: spec.new_instances_protected_from_scale_in,
             busy_check: spec.busy_check.clone(),
             capacity_distribution: spec.capacity_distribution,
             foreign_changes: spec.foreign_changes,
+            alarms: alarms::describe(name, group, self.config.pace),
+            alarm_history: Arc::clone(&group.alarm_history),
             instances: group
                 .instances
                 .values()

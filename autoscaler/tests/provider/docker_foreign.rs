@@ -1,6 +1,6 @@
 //! Somebody removes and starts containers of a group on a real engine.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use bollard::{
     models::ContainerCreateBody, query_parameters::CreateContainerOptions,
@@ -12,6 +12,7 @@ use minicloud_autoscaler::{
     busy::BusyAnswer,
     command::{Command, CommandError},
     config::ProviderKind,
+    customized_metric::{FetchError, MetricFetcher},
     describe::{AutoScalingGroup, ConditionKind, View},
     foreign_change::Resolution,
     instance::{InstanceId, LifecycleState},
@@ -44,6 +45,15 @@ impl MetricSource for Nobody {
 impl BusyProbe for Nobody {
     fn ask(&self, _: String, _: String, _: Duration) -> BoxFuture<'static, BusyAnswer> {
         Box::pin(std::future::ready(BusyAnswer::Idle))
+    }
+}
+
+impl MetricFetcher for Nobody {
+    fn fetch<'a>(
+        &'a self,
+        _: &'a str,
+    ) -> Pin<Box<dyn Future<Output = Result<String, FetchError>> + Send + 'a>> {
+        Box::pin(std::future::pending())
     }
 }
 
@@ -83,6 +93,7 @@ auto_scaling_groups:
             metric_sources: vec![Nobody],
             busy_probe: Arc::new(Nobody),
             webhook_client: Arc::new(Nobody),
+            metric_fetcher: Arc::new(Nobody),
             clock: SystemClock,
             seed: 1,
             crash_at: None,

@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
+    pin::Pin,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -14,9 +15,10 @@ use minicloud_autoscaler::{
     busy::BusyAnswer,
     command::{
         CapacityUpdate, Command, CommandError, InstanceProtection, LaunchTemplateCommand,
-        TemplateReply,
+        PolicyCommand, PolicyRequest, TemplateReply,
     },
     config::ProviderKind,
+    customized_metric::{FetchError, MetricFetcher},
     describe::{Activity, AutoScalingGroup, ConditionKind, View},
     instance::{InstanceId, LifecycleState},
     launch_template::LaunchTemplateError,
@@ -46,7 +48,7 @@ load_balancers:
 "#;
 
 /// What the world outside the loop is like; shared with the fake balancer and agent.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Weather {
     /// CPU percent of an instance; the others idle at 1 %.
     pub(super) cpu: BTreeMap<InstanceId, f64>,
@@ -68,6 +70,11 @@ pub(super) struct Weather {
     pub(super) host: Option<(f64, u64)>,
     /// Who was asked, each time.
     pub(super) asked: Vec<InstanceId>,
+    /// Requests that each healthy target is given in a second, and holds.
+    pub(super) requests_per_second: f64,
+    pub(super) busy_in_flight: u64,
+    /// What the address of a customized metric answers; nothing where there is none.
+    pub(super) exposition: Option<String>,
 }
 
 pub(super) struct Cloud {
@@ -220,6 +227,9 @@ impl Cloud {
             }),
             webhook_client: Arc::clone(&self.webhooks) as Arc<dyn WebhookClient>,
             clock: self.clock.clone(),
+            metric_fetcher: Arc::new(FakeFetcher {
+                weather: Arc::clone(&self.weather),
+            }),
             seed: self.seed,
             crash_at: None,
         };
@@ -393,6 +403,27 @@ impl Cloud {
         answer.await.unwrap()
     }
 
+    pub(super) async fn policy(
+        &self,
+        policy_name: &str,
+        request: PolicyRequest,
+    ) -> Result<(), CommandError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Policy(PolicyCommand {
+            auto_scaling_group: "web".to_owned(),
+            policy_name: policy_name.to_owned(),
+            request,
+            reply,
+        }))
+        .await;
+        answer.await.unwrap()
+    }
+
+    async fn send(&self, command: Command) {
+        let commands = self.running.as_ref().unwrap().autoscaler.commands();
+        commands.send(command).await.unwrap();
+    }
+
     /// Lets time pass until the condition holds; fails with the view where it never does.
     pub(super) async fn until(
         &self,
@@ -434,6 +465,8 @@ impl Drop for Cloud {
 /// Passes every running target after a moment, drains at once or when told to.
 async fn balance(link: LoadBalancerLink, weather: Arc<Mutex<Weather>>) {
     let mut healthy = BTreeSet::new();
+    let mut requests = BTreeMap::<String, f64>::new();
+    let mut before = Instant::now();
     loop {
         tokio::time::sleep(Duration::from_millis(200)).await;
         let Some(snapshot) = link.snapshots.borrow().clone() else {
@@ -442,6 +475,12 @@ async fn balance(link: LoadBalancerLink, weather: Arc<Mutex<Weather>>) {
         let weather = weather.lock().unwrap();
         if weather.balancer_silent {
             continue;
+        }
+        let passed = before.elapsed().as_secs_f64();
+        before = Instant::now();
+        for id in &healthy {
+            let counted = requests.entry(String::clone(id)).or_default();
+            *counted += passed * weather.requests_per_second;
         }
         let report = |group: &TargetGroup, target: &Target| {
             let id: Option<InstanceId> = target.id.parse().ok();
@@ -461,7 +500,12 @@ async fn balance(link: LoadBalancerLink, weather: Arc<Mutex<Weather>>) {
                     },
                     mitigation_in_effect: false,
                 }),
-                ..describe(group, target, state, weather.in_flight)
+                request_count: requests.get(&target.id).copied().unwrap_or_default() as u64,
+                in_flight: match state {
+                    TargetState::Draining => weather.in_flight,
+                    _ => weather.busy_in_flight,
+                },
+                ..describe(group, target, state)
             }
         };
         let targets = snapshot
@@ -496,12 +540,7 @@ async fn balance(link: LoadBalancerLink, weather: Arc<Mutex<Weather>>) {
     }
 }
 
-fn describe(
-    group: &TargetGroup,
-    target: &Target,
-    state: TargetState,
-    in_flight: u64,
-) -> TargetHealthDescription {
+fn describe(group: &TargetGroup, target: &Target, state: TargetState) -> TargetHealthDescription {
     TargetHealthDescription {
         target_group: group.name.clone(),
         target: TargetDescription {
@@ -516,11 +555,7 @@ fn describe(
             description: (state == TargetState::Unhealthy)
                 .then(|| "Health checks failed".to_owned()),
         },
-        in_flight: if state == TargetState::Draining {
-            in_flight
-        } else {
-            0
-        },
+        in_flight: 0,
         request_count: 0,
         anomaly_detection: None,
     }
@@ -551,6 +586,21 @@ impl BusyProbe for FakeBusyProbe {
             weather.asked.push(id.clone());
             weather.busy.get(&id).copied().unwrap_or(BusyAnswer::Idle)
         })
+    }
+}
+
+#[derive(Debug)]
+struct FakeFetcher {
+    weather: Arc<Mutex<Weather>>,
+}
+
+impl MetricFetcher for FakeFetcher {
+    fn fetch<'a>(
+        &'a self,
+        _url: &'a str,
+    ) -> Pin<Box<dyn Future<Output = Result<String, FetchError>> + Send + 'a>> {
+        let answer = self.weather.lock().unwrap().exposition.clone();
+        Box::pin(async move { answer.ok_or_else(|| FetchError("connection refused".to_owned())) })
     }
 }
 

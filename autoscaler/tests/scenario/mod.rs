@@ -8,5 +8,6 @@ mod failure;
 mod foreign;
 mod launch_template;
 mod notifications;
+mod policies;
 mod scheduled;
 mod story;

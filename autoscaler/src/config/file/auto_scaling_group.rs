@@ -9,7 +9,7 @@ use super::{
 use crate::{
     config::{
         AutoScalingGroup, CapacityDistributionStrategy, ForeignChanges, HealthCheckType, MAX_SIZE,
-        ProviderKind, ScalingPolicy,
+        ProviderKind,
         defaults::{AVAILABILITY_ZONE, Defaults},
         fault::{Mistake, quoted},
         limits::Limits,
@@ -20,6 +20,7 @@ use crate::{
         units::show_duration,
     },
     launch_template::{LaunchTemplate, LaunchTemplateReference, VersionSelector, check_name},
+    scaling_policy::ScalingPolicy,
 };
 
 pub(in crate::config) const SECTION: Section = Section {
@@ -78,6 +79,12 @@ pub(in crate::config) const SECTION: Section = Section {
             Form::Duration(&PERIOD),
             Absent::ByPace(|defaults| show_duration(defaults.default_instance_warmup)),
             "From `InService`; until then the instance stays out of the group's average.",
+        ),
+        Key::new(
+            "default_cooldown",
+            Form::Duration(&PERIOD),
+            Absent::ByPace(|defaults| show_duration(defaults.default_cooldown)),
+            "From the end of a simple policy's activity; until then no simple policy begins another.",
         ),
         Key::new(
             "scaling_policies",
@@ -165,6 +172,7 @@ pub(in crate::config) const SECTION: Section = Section {
         ("capacity_distribution_strategy", "capacity_distribution"),
         ("availability_zone_distribution", "capacity_distribution"),
         ("scale_in_policy", "termination_policies"),
+        ("cooldown", "default_cooldown"),
         ("scaling", "scaling_policies"),
         ("policies", "scaling_policies"),
         ("schedules", "scheduled_actions"),
@@ -266,7 +274,11 @@ pub(super) fn read(
         defaults.default_instance_warmup,
         period,
     );
-    let policies = fields.or("scaling_policies", Vec::new(), policies);
+    let cooldown = fields.or("default_cooldown", defaults.default_cooldown, period);
+    let known_groups = target_groups.clone().unwrap_or_default();
+    let policies = fields.or("scaling_policies", Vec::new(), |entry| {
+        policies(entry, &known_groups, context.provider)
+    });
     let termination_policies = fields.or(
         "termination_policies",
         termination_policies::or_default(defaults),
@@ -300,6 +312,7 @@ pub(super) fn read(
         health_check_type: health_check_type?,
         health_check_grace_period: grace?,
         default_instance_warmup: warmup?,
+        default_cooldown: cooldown?,
         scaling_policies: policies?,
         termination_policies: termination_policies?,
         new_instances_protected_from_scale_in: protected?,
@@ -453,9 +466,13 @@ fn distribution(entry: &Entry<'_>) -> Option<CapacityDistributionStrategy> {
     entry.read(|word| scalar::one_of(word, DISTRIBUTIONS, &strategies))
 }
 
-fn policies(entry: &Entry<'_>) -> Option<Vec<ScalingPolicy>> {
+fn policies(
+    entry: &Entry<'_>,
+    target_groups: &[String],
+    provider: Option<ProviderKind>,
+) -> Option<Vec<ScalingPolicy>> {
     let mut names = HashSet::new();
     let items = entry.list()?;
-    let read = |item| scaling_policy::read(item, &mut names);
+    let read = |item| scaling_policy::read(item, &mut names, target_groups, provider);
     Some(items.iter().filter_map(read).collect())
 }
