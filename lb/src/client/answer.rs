@@ -62,7 +62,8 @@ impl Session<'_> {
             connection: connection_option(ends, asked.version),
         };
         let (mut relay, progress) = {
-            let mut out = interim;
+            let mut out = self.client.worker.wires.take();
+            out.extend_from_slice(&interim);
             heads::put_response(&mut out, attempt.bytes.filled(), &attempt.head, &framing);
             put_cookies(&mut out, &forwarding.cookies, forwarding, &attempt);
             out.extend_from_slice(b"\r\n");
