@@ -31,7 +31,7 @@ impl Session<'_> {
         forwarding: &mut Forwarding,
         answer: Answer,
         interim: Vec<u8>,
-        mut record: Record,
+        record: &mut Record,
     ) -> Next {
         let Answer { attempt, head } = answer;
         let status = attempt.head.status();
@@ -154,10 +154,10 @@ impl Session<'_> {
         &mut self,
         asked: &Asked,
         forwarding: &Forwarding,
-        mut attempt: Attempt,
+        mut attempt: Box<Attempt>,
         head: usize,
         interim: Vec<u8>,
-        mut record: Record,
+        record: &mut Record,
     ) -> Next {
         let protocol = attempt.head.upgrade().filter(|_| forwarding.wants_upgrade);
         let Some(protocol) = protocol else {
@@ -175,7 +175,7 @@ impl Session<'_> {
             to_client: [out.as_slice(), attempt.bytes.filled()].concat(),
             to_target: self.input.filled().to_vec(),
             lease: attempt.lease,
-            record,
+            record: None,
         }))
     }
 }
@@ -202,7 +202,7 @@ fn put_cookies(out: &mut Vec<u8>, cookies: &Cookies, forwarding: &Forwarding, at
         return;
     }
     let now = access_log::now();
-    if let Some((session, stickiness)) = &cookies.target {
+    if let Some((session, stickiness)) = cookies.target.as_deref() {
         let (duration, sets_app_cookie) = match stickiness {
             Stickiness::LbCookie { duration } => (*duration, false),
             Stickiness::AppCookie {
@@ -217,7 +217,7 @@ fn put_cookies(out: &mut Vec<u8>, cookies: &Cookies, forwarding: &Forwarding, at
             session.answer(scope, choice, duration, sets_app_cookie, false, now),
         );
     }
-    if let Some((session, scope, duration)) = &cookies.group {
+    if let Some((session, scope, duration)) = cookies.group.as_deref() {
         let choice = forwarding.group.state.hash;
         put_set_cookies(
             out,

@@ -159,7 +159,7 @@ impl Session<'_> {
         metrics.count_rejected_head(respond::status(fault));
         let mut record = Record::refused(self.client, fault, self.input.len());
         record.replied(respond::status(fault));
-        self.reply_fault(fault, ConnectionOption::Close, false, record)
+        self.reply_fault(fault, ConnectionOption::Close, false, &mut record)
             .await
     }
 
@@ -182,14 +182,20 @@ impl Session<'_> {
             record.explain(fault, request.bytes);
         }
         self.input.consume(length);
-        match decision {
-            Ok(Decision::Forward(forwarding)) => self.forward(asked, *forwarding, record).await,
-            Ok(Decision::Reply(reply)) => self.reply_own(&asked, &reply, record).await,
+        let mut next = match decision {
+            Ok(Decision::Forward(forwarding)) => {
+                self.forward(&asked, forwarding, &mut record).await
+            }
+            Ok(Decision::Reply(reply)) => self.reply_own(&asked, &reply, &mut record).await,
             Err(fault) => {
                 let ends = asked.ends_client || asked.has_body;
-                self.fail(&fault, &asked, ends, record).await
+                self.fail(&fault, &asked, ends, &mut record).await
             }
+        };
+        if let Next::Tunnel(tunnel) = &mut next {
+            tunnel.record = Some(record);
         }
+        next
     }
 
     /// The Host of an HTTP/1.0 client that names none: where it came in.
@@ -203,8 +209,12 @@ impl Session<'_> {
         }
     }
 
-    async fn forward(&mut self, asked: Asked, mut forwarding: Forwarding, record: Record) -> Next {
-        let mut record = record;
+    async fn forward(
+        &mut self,
+        asked: &Asked,
+        mut forwarding: Box<Forwarding>,
+        record: &mut Record,
+    ) -> Next {
         let mut interim = Vec::new();
         let now = record.started();
         let exchange = Exchange {
@@ -217,7 +227,7 @@ impl Session<'_> {
                 to_head: asked.method == Method::Head,
                 version: asked.version,
             },
-            record: &mut record,
+            record: &mut *record,
             group: &forwarding.group,
             source_ip: forwarding.source_ip,
             sticky_to: forwarding.sticky_to,
@@ -229,14 +239,14 @@ impl Session<'_> {
         let answer = exchange.run().await;
         let next = match answer {
             Ok(answer) => {
-                self.answer(&asked, &mut forwarding, answer, interim, record)
+                self.answer(asked, &mut forwarding, answer, interim, record)
                     .await
             }
             Err(fault) => {
                 record.explain(&fault, forwarding.outbound.head());
                 record.received(forwarding.outbound.received());
                 let ends = asked.ends_client || !forwarding.outbound.is_complete();
-                self.fail(&fault, &asked, ends, record).await
+                self.fail(&fault, asked, ends, record).await
             }
         };
         let worker = &self.client.worker;
@@ -255,7 +265,7 @@ impl Session<'_> {
         fault: &Fault,
         asked: &Asked,
         ends: bool,
-        mut record: Record,
+        record: &mut Record,
     ) -> Next {
         record.replied(respond::status(fault));
         record.failed(fault);
@@ -268,7 +278,7 @@ impl Session<'_> {
             .await
     }
 
-    async fn reply_own(&mut self, asked: &Asked, reply: &OwnReply, mut record: Record) -> Next {
+    async fn reply_own(&mut self, asked: &Asked, reply: &OwnReply, record: &mut Record) -> Next {
         record.replied(reply.status);
         let reply = Reply {
             status: reply.status,
@@ -287,7 +297,7 @@ impl Session<'_> {
         fault: &Fault,
         connection: ConnectionOption,
         to_head: bool,
-        record: Record,
+        record: &mut Record,
     ) -> Next {
         let text = respond::text(fault);
         let mut fields = respond::fields(fault);
@@ -309,7 +319,7 @@ impl Session<'_> {
         reply: &Reply<'_>,
         connection: ConnectionOption,
         to_head: bool,
-        mut record: Record,
+        record: &mut Record,
     ) -> Next {
         let mut out = self.client.worker.wires.take();
         respond::put(&mut out, reply, connection, to_head);
