@@ -54,7 +54,8 @@ pub(super) struct Session<'a> {
 
 /// What ends a wait for the next request.
 enum Rest {
-    Readable,
+    /// Something has come.
+    Read,
     /// It takes long.
     Dormant,
     Over,
@@ -74,14 +75,16 @@ enum HeadRead {
 impl Session<'_> {
     async fn serve(&mut self) -> Next {
         loop {
-            let next = match self.read_head().await {
-                HeadRead::Whole(length) => self.serve_one(length).await,
-                HeadRead::Nothing if !self.is_busy => return Next::Idle,
-                HeadRead::Nothing => match self.rest().await {
-                    Rest::Readable => continue,
+            if self.is_busy && self.input.is_empty() {
+                match self.rest().await {
+                    Rest::Read => {}
                     Rest::Dormant => return Next::Idle,
                     Rest::Over => return Next::Close,
-                },
+                }
+            }
+            let next = match self.read_head().await {
+                HeadRead::Whole(length) => self.serve_one(length).await,
+                HeadRead::Nothing => return Next::Idle,
                 HeadRead::Gone | HeadRead::Some => return Next::Close,
                 HeadRead::Refused(fault) => return self.refuse(&fault).await,
             };
@@ -95,23 +98,32 @@ impl Session<'_> {
         }
     }
 
-    /// Waits for the next request without holding a buffer for it.
+    /// Waits for the next request, and holds no buffer before it comes.
     async fn rest(&mut self) -> Rest {
         let client = self.client;
         let buffers = &client.worker.client_buffers;
         buffers.put(std::mem::take(&mut self.input));
-        let rest = poll_fn(|cx| {
+        poll_fn(|cx| {
             if client.watch.is_retiring() || client.watch.poll_expired(cx).is_ready() {
                 return Poll::Ready(Rest::Over);
             }
             if client.watch.is_dormant() {
                 return Poll::Ready(Rest::Dormant);
             }
-            self.stream.poll_readable(cx).map(|()| Rest::Readable)
-        });
-        let rest = rest.await;
-        self.input = buffers.take();
-        rest
+            let mut input = buffers.take();
+            match input.poll_fill(cx, self.stream) {
+                Poll::Ready(Ok(count)) if count > 0 => {
+                    self.input = input;
+                    Poll::Ready(Rest::Read)
+                }
+                Poll::Ready(_) => Poll::Ready(Rest::Over),
+                Poll::Pending => {
+                    buffers.put(input);
+                    Poll::Pending
+                }
+            }
+        })
+        .await
     }
 
     /// Reads until there is a whole head or none.
