@@ -34,7 +34,7 @@ pub(crate) struct Asked {
 
 /// What is to be done.
 pub(crate) enum Decision {
-    Forward(Box<Forwarding>),
+    Forward(Forwarding),
     Reply(OwnReply),
 }
 
@@ -162,7 +162,7 @@ impl Request<'_> {
             CompiledAction::Forward(forward) => {
                 let (group, cookies) = self.group(route, rule, forward)?;
                 self.forward(listener, rule, group, cookies, source_ip, ends_both)
-                    .map(|forwarding| Decision::Forward(Box::new(forwarding)))
+                    .map(Decision::Forward)
             }
             CompiledAction::Redirect(redirect) => {
                 let location = redirect

@@ -195,8 +195,11 @@ impl Session<'_> {
         }
         self.input.consume(length);
         let mut next = match decision {
-            Ok(Decision::Forward(forwarding)) => {
-                self.forward(&asked, forwarding, &mut record).await
+            Ok(Decision::Forward(mut forwarding)) => {
+                let next = self.forward(&asked, &mut forwarding, &mut record).await;
+                let worker = &self.client.worker;
+                worker.wires.put(forwarding.outbound.into_memory());
+                next
             }
             Ok(Decision::Reply(reply)) => self.reply_own(&asked, &reply, &mut record).await,
             Err(fault) => {
@@ -224,7 +227,7 @@ impl Session<'_> {
     async fn forward(
         &mut self,
         asked: &Asked,
-        mut forwarding: Box<Forwarding>,
+        forwarding: &mut Forwarding,
         record: &mut Record,
     ) -> Next {
         let mut interim = Vec::new();
@@ -249,9 +252,9 @@ impl Session<'_> {
             tried: Vec::new(),
         };
         let answer = exchange.run().await;
-        let next = match answer {
+        match answer {
             Ok(answer) => {
-                self.answer(asked, &mut forwarding, answer, interim, record)
+                self.answer(asked, forwarding, answer, interim, record)
                     .await
             }
             Err(fault) => {
@@ -260,10 +263,7 @@ impl Session<'_> {
                 let ends = asked.ends_client || !forwarding.outbound.is_complete();
                 self.fail(&fault, asked, ends, record).await
             }
-        };
-        let worker = &self.client.worker;
-        worker.wires.put(forwarding.outbound.into_memory());
-        next
+        }
     }
 
     /// Whether the client has left; what it sends meanwhile is kept for the next request.

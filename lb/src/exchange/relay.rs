@@ -120,13 +120,13 @@ impl Relay {
     }
 
     /// Gives back what was borrowed from the worker.
-    pub(crate) fn finish(self, worker: &Worker) {
-        worker.wires.put(self.out);
-        worker.target_buffers.put(self.bytes);
-        if let Some(gzip) = self.gzip {
+    pub(crate) fn finish(&mut self, worker: &Worker) {
+        worker.wires.put(std::mem::take(&mut self.out));
+        worker.target_buffers.put(std::mem::take(&mut self.bytes));
+        if let Some(gzip) = self.gzip.take() {
             worker.gzips.put(gzip);
         }
-        if let Some(pipe) = self.pipe {
+        if let Some(pipe) = self.pipe.take() {
             worker.pipes.put(pipe);
         }
     }
