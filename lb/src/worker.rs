@@ -65,7 +65,7 @@ pub(crate) struct Worker {
     pub(crate) client_buffers: Buffers,
     pub(crate) target_buffers: Buffers,
     pub(crate) request_heads: Spare<RequestHead>,
-    pub(crate) response_heads: Spare<ResponseHead>,
+    pub(crate) response_heads: Spare<Box<ResponseHead>>,
     /// Memory for what is written.
     pub(crate) wires: Spare<Vec<u8>>,
     pub(crate) gzips: Gzips,
@@ -134,10 +134,13 @@ impl Worker {
                 head.clear();
                 true
             }),
-            response_heads: Spare::new(ResponseHead::new, |head| {
-                head.clear();
-                true
-            }),
+            response_heads: Spare::new(
+                || Box::new(ResponseHead::new()),
+                |head| {
+                    head.clear();
+                    true
+                },
+            ),
             wires: Spare::new(Vec::new, |wire| {
                 wire.clear();
                 wire.capacity() <= TARGET_BUFFER
