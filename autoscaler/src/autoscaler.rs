@@ -10,7 +10,7 @@ use tokio::{
 use crate::{
     command::Command,
     config::ProviderKind,
-    crash_point::CrashPoint,
+    crash_point::Crash,
     describe::View,
     ledger::Ledger,
     load_balancer_link::{LoadBalancerLink, load_balancer_link},
@@ -50,7 +50,7 @@ pub struct Settings<P, M, C> {
     pub clock: C,
     /// Seeds every random choice of the loop, so that a run can be repeated.
     pub seed: u64,
-    pub crash_at: Option<CrashPoint>,
+    pub crash_at: Option<Crash>,
 }
 
 /// What becomes of the instances when the autoscaler stops.

@@ -11,6 +11,7 @@ use tracing::error;
 use crate::{
     describe::{Activity, ActivityStatus},
     group::Instance,
+    instance::{InstanceId, LifecycleState},
     store::{InstanceRecord, Store},
 };
 
@@ -37,6 +38,32 @@ impl Ledger {
             let loaded = self.store.activities(group, AT_HAND).unwrap_or_default();
             let loaded = loaded.into_iter().map(Arc::new).collect();
             self.activities.insert(group.to_owned(), Arc::new(loaded));
+        }
+    }
+
+    /// Ends what a crash has left open: the activity of an instance that came into service, or
+    /// one that is no instance's (any more, or yet).
+    pub(crate) fn settle(
+        &mut self,
+        group: &str,
+        instances: &BTreeMap<InstanceId, Instance>,
+        now: Timestamp,
+    ) {
+        let open = self.activities(group);
+        for activity in open.iter().filter(|activity| activity.end_time.is_none()) {
+            let id = Some(activity.activity_id.as_str());
+            let mut all = instances.values();
+            let instance = all.find(|instance| instance.activity_id.as_deref() == id);
+            match instance.map(|instance| instance.lifecycle_state) {
+                Some(LifecycleState::InService) => {
+                    self.end(group, id, ActivityStatus::Successful, None, now);
+                }
+                None => {
+                    let message = Some("minicloud ended before it did".to_owned());
+                    self.end(group, id, ActivityStatus::Cancelled, message, now);
+                }
+                Some(_) => {}
+            }
         }
     }
 

@@ -57,7 +57,7 @@ pub mod termination;
 pub mod wake;
 
 pub use autoscaler::{Autoscaler, ConfigSource, Settings, Shutdown, StartError};
-pub use crash_point::CrashPoint;
+pub use crash_point::{Crash, CrashPoint};
 pub use metric_source::{MetricSource, ScrapeError};
 pub use reload::ConfigWatch;
 pub use snapshot::static_snapshot;

@@ -15,7 +15,7 @@ use crate::{
 
 /// A target that was just deregistered may have been picked by a request that is not
 /// counted yet; no instance is ended before this has passed.
-const LEAST_DRAIN: Duration = Duration::from_secs(1);
+pub(crate) const LEAST_DRAIN: Duration = Duration::from_secs(1);
 
 /// One step towards the desired capacity. Doing one twice changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,8 +138,7 @@ fn is_drained(
     };
     let target_groups = &group.spec.target_groups;
     let waited = now - since;
-    target_groups.is_empty()
-        || waited >= group.deregistration_delay
+    waited >= group.deregistration_delay
         || (waited >= LEAST_DRAIN && targets.is_drained(target_groups, &instance.id))
 }
 

@@ -25,7 +25,7 @@ use crate::{
     command::Command,
     conditions::Conditions,
     config::Config,
-    crash_point::CrashPoint,
+    crash_point::Crash,
     describe::{ConditionKind, View},
     group::Group,
     instance::InstanceId,
@@ -63,7 +63,7 @@ pub(crate) struct Reconciler<P, C> {
     pub(crate) desk: LoadBalancerDesk,
     pub(crate) view: watch::Sender<Arc<View>>,
     pub(crate) metrics: Metrics,
-    pub(crate) crash_at: Option<CrashPoint>,
+    pub(crate) crash_at: Option<Crash>,
     pub(crate) groups: BTreeMap<String, Group>,
     pub(crate) conditions: Conditions,
     pub(crate) rng: SmallRng,
@@ -88,7 +88,7 @@ pub(crate) struct Parts<P, C> {
     pub(crate) view: watch::Sender<Arc<View>>,
     pub(crate) metrics: Metrics,
     pub(crate) seed: u64,
-    pub(crate) crash_at: Option<CrashPoint>,
+    pub(crate) crash_at: Option<Crash>,
     pub(crate) state_dir: StateDir,
 }
 
@@ -211,9 +211,10 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     }
 
     async fn pass(&mut self) {
+        let seen = self.look(self.clock.now()).await;
+        // The provider may have taken its time: what is decided now is published now.
         let now = self.clock.now();
         self.hear(now);
-        let seen = self.look(now).await;
         let started = Instant::now();
         let taken = self.attention.take(now.mono);
         for name in &taken {

@@ -15,6 +15,7 @@ use crate::{
     launch_backoff::LaunchBackoff,
     launch_template::LaunchTemplate,
     now::{Clock, Now, wall_since},
+    plan::LEAST_DRAIN,
     provider::InstanceProvider,
     store::{InstanceRecord, StoreError},
     target_health::TargetHealthIndex,
@@ -32,6 +33,9 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                     .instances
                     .insert(record.id.clone(), Instance::restored(record, now));
             }
+        }
+        for (name, group) in &self.groups {
+            self.ledger.settle(name, &group.instances, now.wall);
         }
         Ok(())
     }
@@ -293,7 +297,8 @@ impl Group {
                 desired_capacity: 0,
             },
             launch_template: LaunchTemplate::default(),
-            deregistration_delay: Duration::ZERO,
+            // Nobody knows any more whether a target group sends it requests.
+            deregistration_delay: LEAST_DRAIN,
             instances: std::collections::BTreeMap::new(),
             tracking: std::collections::BTreeMap::new(),
             launches: LaunchBackoff::default(),

@@ -4,4 +4,5 @@ mod balancer;
 mod cloud;
 mod crash;
 mod failure;
+mod random;
 mod story;

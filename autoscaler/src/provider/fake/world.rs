@@ -8,7 +8,7 @@ use std::{
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::{Calls, LaunchFault, stop_time};
+use super::{Calls, LaunchFault, Signal, stop_time};
 use crate::{
     instance::InstanceId,
     provider::{LaunchRequest, ObservedInstance, ObservedState},
@@ -27,6 +27,8 @@ pub(super) struct World {
     pub(super) next_is_deaf: bool,
     pub(super) calls: Calls,
     pub(super) launched: Vec<LaunchRequest>,
+    pub(super) signals: Vec<Signal>,
+    pub(super) strangers: BTreeMap<String, Vec<String>>,
     pub(super) commands: BTreeMap<InstanceId, usize>,
     instances: BTreeMap<InstanceId, Instance>,
 }
@@ -80,6 +82,10 @@ impl World {
         match self.instances.get_mut(id) {
             Some(instance) if instance.exited.is_none() => {
                 instance.signalled = true;
+                self.signals.push(Signal {
+                    instance_id: id.clone(),
+                    at: Instant::now(),
+                });
                 stop_time(deaf)
             }
             _ => Duration::ZERO,
