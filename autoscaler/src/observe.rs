@@ -114,6 +114,11 @@ fn present(
         (LifecycleState::Pending, ObservedState::Running { .. }) => {
             boot(instance, sight, rules, now)
         }
+        (LifecycleState::Terminating, ObservedState::Running { .. }) => {
+            // After a restart the drain begins anew, with the first snapshot that tells of it.
+            instance.terminating_since.get_or_insert(now);
+            None
+        }
         (LifecycleState::InService, _) => {
             instance.stopped_since = None;
             judge(instance, sight.targets, rules, now);

@@ -138,8 +138,11 @@ fn is_drained(
     };
     let target_groups = &group.spec.target_groups;
     let waited = now - since;
-    waited >= group.deregistration_delay
-        || (waited >= LEAST_DRAIN && targets.is_drained(target_groups, &instance.id))
+    let delay = match target_groups.is_empty() {
+        true => group.deregistration_delay,
+        false => group.deregistration_delay.max(LEAST_DRAIN),
+    };
+    waited >= delay || (waited >= LEAST_DRAIN && targets.is_drained(target_groups, &instance.id))
 }
 
 fn allowed(group: &Group, now: Instant) -> usize {

@@ -339,8 +339,6 @@ impl Instance {
         );
         instance.lifecycle_state = state;
         instance.in_service_since = (state == LifecycleState::InService).then_some(launched_at);
-        // The drain begins anew: nobody knows how much of it the balancer saw.
-        instance.terminating_since = (state == LifecycleState::Terminating).then_some(now.mono);
         instance.activity_id = record.activity_id;
         instance
     }

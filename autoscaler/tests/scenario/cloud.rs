@@ -48,6 +48,8 @@ pub(super) struct Weather {
     /// CPU percent of an instance; the others idle at `cpu_of_others`, or 1 %.
     pub(super) cpu: BTreeMap<InstanceId, f64>,
     pub(super) cpu_of_others: Option<f64>,
+    /// Others on the node, and the node itself, use all the CPU there is.
+    pub(super) busy_neighbours: bool,
     pub(super) agent_silent: bool,
     pub(super) balancer_silent: bool,
     pub(super) unhealthy: BTreeSet<InstanceId>,
@@ -530,6 +532,9 @@ impl MetricSource for FakeAgent {
         let (now, weather) = (Instant::now(), self.weather.lock().unwrap());
         let mut counters = self.counters.lock().unwrap();
         let mut text = String::new();
+        if weather.busy_neighbours {
+            text += &neighbours(now - self.epoch);
+        }
         for instance in listed {
             let percent = weather
                 .cpu
@@ -548,4 +553,15 @@ impl MetricSource for FakeAgent {
         }
         Ok(text)
     }
+}
+
+/// A container that is not ours and the node, both with 8 cores in use.
+fn neighbours(up: Duration) -> String {
+    let (seconds, millis) = (8.0 * up.as_secs_f64(), 1_767_225_600_000 + up.as_millis());
+    let stranger = "5".repeat(64);
+    format!(
+        "container_cpu_usage_seconds_total{{id=\"/docker/{stranger}\"}} {seconds} {millis}\n\
+         container_cpu_usage_seconds_total{{id=\"/\"}} {seconds} {millis}\n\
+         node_cpu_seconds_total{{cpu=\"0\",mode=\"user\"}} {seconds}\n"
+    )
 }

@@ -4,5 +4,13 @@ mod balancer;
 mod cloud;
 mod crash;
 mod failure;
+mod pitfall;
 mod random;
 mod story;
+mod tutorial;
+
+/// For figures that a person reads: `cargo test -- --nocapture`.
+#[expect(clippy::print_stderr, reason = "a person reads it")]
+fn say(what: &str) {
+    eprintln!("{what}");
+}

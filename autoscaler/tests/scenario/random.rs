@@ -40,7 +40,7 @@ use self::{
     layout::{Edit, Layout},
     operation::Operation,
 };
-use super::cloud::Cloud;
+use super::{cloud::Cloud, say};
 
 /// As many as two busy cores run in three minutes, unoptimised.
 const SCRIPTS: u64 = 10_000;
@@ -364,9 +364,4 @@ impl Run {
             self.trace = Some(summary);
         }
     }
-}
-
-#[expect(clippy::print_stderr, reason = "a person reads it")]
-fn say(what: &str) {
-    eprintln!("{what}");
 }
