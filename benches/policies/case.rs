@@ -30,10 +30,10 @@ impl Case {
         },
         Self {
             name: "step",
-            about: "0.5 cores, from minute 10 to minute 60 4 cores, 0.5 again until minute 120",
+            about: "0.5 cores, from minute 10 to minute 60 4.3 cores, 0.5 again until minute 120",
             demand: |seed| {
                 let at = |second| match second {
-                    600..3600 => 4.0,
+                    600..3600 => 4.3,
                     _ => 0.5,
                 };
                 series(seed, 2 * HOUR, |second, noise| {

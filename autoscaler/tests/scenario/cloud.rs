@@ -315,14 +315,18 @@ impl Cloud {
     }
 
     pub(super) async fn update(&self, update: CapacityUpdate) -> Result<(), CommandError> {
-        self.ask(update).await.unwrap()
+        self.ask("web", update).await.unwrap()
     }
 
     /// `None` where the autoscaler ends before it answers.
-    pub(super) async fn ask(&self, update: CapacityUpdate) -> Option<Result<(), CommandError>> {
+    pub(super) async fn ask(
+        &self,
+        group: &str,
+        update: CapacityUpdate,
+    ) -> Option<Result<(), CommandError>> {
         let (reply, answer) = oneshot::channel();
         let command = Command::UpdateAutoScalingGroup {
-            name: "web".to_owned(),
+            name: group.to_owned(),
             update,
             reply,
         };

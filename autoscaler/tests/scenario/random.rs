@@ -258,7 +258,7 @@ impl Run {
             desired_capacity: Some(desired),
         };
         let makes_sense = min <= max && (min..=max).contains(&desired);
-        match self.cloud.ask(update).await {
+        match self.cloud.ask("web", update).await {
             Some(Ok(())) if !makes_sense => Err("nonsense is accepted".to_owned()),
             Some(Err(CommandError::Validation(why))) if makes_sense => Err(why),
             Some(Err(CommandError::Store(why))) => Err(why),
@@ -309,7 +309,9 @@ impl Run {
         self.edit(&Edit::Web(true));
         self.wait(Duration::from_secs(2)).await?;
         // Whoever mended it asks again, and so ends a suspension of launches.
-        let _ = self.cloud.ask(CapacityUpdate::default()).await;
+        for group in ["web", "jobs"] {
+            let _ = self.cloud.ask(group, CapacityUpdate::default()).await;
+        }
         let start = Instant::now();
         let mut rest: Option<(Instant, _)> = None;
         loop {
