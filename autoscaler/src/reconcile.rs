@@ -110,6 +110,25 @@ struct ProviderObservation {
     /// Not asked, and nothing asked of it, before this.
     not_before: Option<Instant>,
     strangers_at: Option<Instant>,
+    /// For the provider's answers in this pass.
+    waited: Duration,
+}
+
+impl ProviderObservation {
+    async fn ask<T>(
+        &mut self,
+        answer: impl Future<Output = Result<T, ProviderError>>,
+    ) -> Result<T, ProviderError> {
+        let asked = Instant::now();
+        let answer = timeout(OBSERVE_TIMEOUT, answer).await;
+        self.waited += asked.elapsed();
+        answer.unwrap_or_else(|_| {
+            Err(ProviderError::Unreachable(format!(
+                "no answer within {} s",
+                OBSERVE_TIMEOUT.as_secs()
+            )))
+        })
+    }
 }
 
 impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
@@ -211,11 +230,12 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     }
 
     async fn pass(&mut self) {
+        let started = Instant::now();
+        self.observation.waited = Duration::ZERO;
         let seen = self.look(self.clock.now()).await;
         // The provider may have taken its time: what is decided now is published now.
         let now = self.clock.now();
         self.hear(now);
-        let started = Instant::now();
         let taken = self.attention.take(now.mono);
         for name in &taken {
             if seen {
@@ -226,7 +246,8 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             }
         }
         self.publish(&taken, now);
-        self.metrics.observe_pass(started.elapsed());
+        let took = started.elapsed().saturating_sub(self.observation.waited);
+        self.metrics.observe_pass(took);
     }
 
     /// Asks the provider where that is due. False: it cannot be relied on now, so nothing is
@@ -243,15 +264,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         if fresh && !self.observation.due && !booting {
             return true;
         }
-        let listed = timeout(OBSERVE_TIMEOUT, self.provider.list())
-            .await
-            .unwrap_or_else(|_| {
-                Err(ProviderError::Unreachable(format!(
-                    "no answer within {} s",
-                    OBSERVE_TIMEOUT.as_secs()
-                )))
-            });
-        match listed {
+        match self.observation.ask(self.provider.list()).await {
             Ok(instances) => {
                 self.provider_answered(now);
                 self.see(instances, now);
@@ -300,9 +313,9 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         self.observation.strangers_at = Some(now.mono);
         let names: Vec<String> = self.config.auto_scaling_groups.keys().cloned().collect();
         for name in names {
-            let found = timeout(OBSERVE_TIMEOUT, self.provider.strangers(&name)).await;
+            let found = self.observation.ask(self.provider.strangers(&name)).await;
             // Not being told is no news.
-            let Ok(Ok(strangers)) = found else { continue };
+            let Ok(strangers) = found else { continue };
             let message = (!strangers.is_empty()).then(|| {
                 let list = strangers.join(", ");
                 format!("{list}: not launched by minicloud, though of this group's service; it takes no part in the group, and Compose may remove instances along with it: docker rm -f {}", strangers.join(" "))

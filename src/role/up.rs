@@ -114,8 +114,8 @@ fn link(
     let reports = link.reports;
     links.spawn(async move {
         let deliver = |report: Arc<Report>| {
-            let at = Instant::now();
-            reports.send_replace(Some(ReceivedReport { report, at }));
+            let received = ReceivedReport::new(Arc::unwrap_or_clone(report), Instant::now());
+            reports.send_replace(Some(received));
             std::future::ready(())
         };
         balancer::deliver_reports(balancer.report(), deliver).await;
