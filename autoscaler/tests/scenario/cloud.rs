@@ -315,7 +315,9 @@ impl Cloud {
     }
 
     pub(super) async fn update(&self, update: CapacityUpdate) -> Result<(), CommandError> {
-        self.ask("web", update).await.unwrap()
+        self.ask("web", update)
+            .await
+            .unwrap_or_else(|| Err(CommandError::Store("the autoscaler has ended".to_owned())))
     }
 
     /// `None` where the autoscaler ends before it answers.

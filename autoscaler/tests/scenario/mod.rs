@@ -4,6 +4,7 @@ mod balancer;
 mod cloud;
 mod crash;
 mod failure;
+mod found;
 mod pitfall;
 mod random;
 mod story;
