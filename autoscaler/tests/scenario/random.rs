@@ -50,7 +50,7 @@ const LOOK: Duration = Duration::from_millis(200);
 /// (120 s), a drain to its full delay (60 s), an instance that is deaf (10 s), each begun when
 /// the one before has ended.
 const REST_WITHIN: Duration = Duration::from_secs(300);
-const RESTS_FOR: Duration = Duration::from_secs(12);
+const RESTS_FOR: Duration = Duration::from_secs(8);
 
 #[derive(Clone, Debug)]
 struct Script {

@@ -43,12 +43,15 @@ pub(super) struct Checker {
     ended: BTreeSet<String>,
     /// Since when something holds that must not last.
     since: BTreeMap<String, Instant>,
+    /// When that was looked at last.
+    looked_at: Option<Instant>,
 }
 
 impl Checker {
     /// Something was done to the world: what must not last may last anew.
     pub(super) fn disturbed(&mut self) {
         self.since.clear();
+        self.looked_at = None;
     }
 
     /// The next view is another autoscaler's.
@@ -91,6 +94,14 @@ impl Checker {
             }
             self.note_states(&view);
         }
+        let now = Instant::now();
+        if self
+            .looked_at
+            .is_some_and(|at| now - at < Duration::from_secs(1))
+        {
+            return Ok(());
+        }
+        self.looked_at = Some(now);
         self.nothing_wrong_lasts(&view, cloud)
     }
 

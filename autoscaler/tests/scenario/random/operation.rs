@@ -191,9 +191,9 @@ impl Operation {
 /// From a millisecond to an hour; mostly short, as that is where races are.
 fn wait() -> impl Strategy<Value = Duration> {
     let millis = prop_oneof![
-        300 => 1..400_u64,
-        400 => 400..5_000_u64,
-        200 => 5_000..30_000_u64,
+        1600 => 1..400_u64,
+        2000 => 400..5_000_u64,
+        350 => 5_000..30_000_u64,
         40 => 30_000..200_000_u64,
         1 => 200_000..3_600_000_u64,
     ];
