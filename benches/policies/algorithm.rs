@@ -32,6 +32,11 @@ impl Second<'_> {
         self.instances.len() as u32
     }
 
+    /// Whether a period of so many seconds ends with this one.
+    pub(crate) fn ends(&self, seconds: u64) -> bool {
+        (self.second + 1).is_multiple_of(seconds)
+    }
+
     /// Instances that have been in service for so many seconds.
     pub(crate) fn in_service_for(&self, seconds: u64) -> u32 {
         let old = |instance: &&Instance| instance.in_service_at + seconds <= self.second;

@@ -78,7 +78,7 @@ fn invariants_hold_whatever_happens() {
     let first = variable("MINICLOUD_SCRIPTS_FROM").unwrap_or_default();
     let next = AtomicU64::new(first);
     let failure = Mutex::new(None);
-    let started = std::time::SystemTime::now();
+    let started = Instant::now();
     let totals = Mutex::new(Tally::default());
     let threads = thread::available_parallelism().map_or(2, usize::from);
     thread::scope(|scope| {

@@ -42,7 +42,7 @@ impl Algorithm for Aws {
     fn decide(&mut self, now: &Second<'_>) -> u32 {
         self.minute.push(now.utilization);
         let desired = now.desired();
-        if (now.second + 1) % PERIOD as u64 != 0 {
+        if !now.ends(PERIOD as u64) {
             return desired;
         }
         self.datapoints.push_front(self.minute.mean());

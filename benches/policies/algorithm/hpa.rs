@@ -40,7 +40,7 @@ impl Algorithm for Hpa {
     fn decide(&mut self, now: &Second<'_>) -> u32 {
         self.metric.push(now.utilization);
         let desired = now.desired();
-        if (now.second + 1) % SYNC != 0 {
+        if !now.ends(SYNC) {
             return desired;
         }
         let recommended = now.bounded(self.recommend(now));

@@ -45,7 +45,7 @@ impl Algorithm for Kpa {
     fn decide(&mut self, now: &Second<'_>) -> u32 {
         self.stable.push(now.demand);
         self.panic.push(now.demand);
-        if (now.second + 1) % TICK != 0 {
+        if !now.ends(TICK) {
             return now.desired();
         }
         let ready = now.in_service_for(0).max(1);

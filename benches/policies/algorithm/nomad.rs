@@ -24,7 +24,7 @@ impl Algorithm for Nomad {
     fn decide(&mut self, now: &Second<'_>) -> u32 {
         let desired = now.desired();
         let cools_down = |at| now.second - at < COOLDOWN;
-        if (now.second + 1) % EVALUATION_INTERVAL != 0 || self.scaled_at.is_some_and(cools_down) {
+        if !now.ends(EVALUATION_INTERVAL) || self.scaled_at.is_some_and(cools_down) {
             return desired;
         }
         let factor = now.utilization / TARGET;
