@@ -88,6 +88,8 @@ pub fn plan(
     }
     let surplus = healthy.len() - desired;
     for victim in choose_victims(group, &healthy, surplus, targets, now) {
+        // What is recorded and not there need not be launched to be ended.
+        actions.retain(|action| !matches!(action, Action::Relaunch { id } if *id == victim.id));
         actions.push(Action::Deregister {
             id: victim.id.clone(),
             cause: format!(

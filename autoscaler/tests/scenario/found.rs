@@ -103,6 +103,29 @@ async fn group_removed_while_nothing_ran_is_drained() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn intent_that_is_not_wanted_any_more_is_not_launched() {
+    let mut cloud = Cloud::start().await;
+    cloud.until_in_service(1, SOON).await;
+    cloud.kill().await;
+    cloud.crash_at = Some(Crash::Loop(CrashPoint::LaunchRecorded));
+    cloud.boot().await;
+    let _ = cloud.scale(1, 2, 2).await;
+    cloud
+        .until("it crashes", SOON, |cloud| !cloud.is_running())
+        .await;
+    cloud.kill().await;
+    cloud.edit(&without_the_group());
+    cloud.boot().await;
+    cloud
+        .until("the group is gone", SOON, |cloud| {
+            cloud.view().auto_scaling_groups.is_empty()
+        })
+        .await;
+    assert_eq!(cloud.provider.calls().launch, 1);
+    ended_after_a_drain(&cloud, 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn least_drain_begins_when_the_balancer_is_told() {
     let mut cloud = Cloud::with_config(&CONFIG.replace("delay: 30s", "delay: 1s")).await;
     cloud.scale(0, 2, 2).await.unwrap();
