@@ -228,6 +228,14 @@ impl Cloud {
         ahead_ms.fetch_add(by, Ordering::Relaxed);
     }
 
+    /// Removes the instance by hand; one that is launched under its id is another.
+    pub(super) fn remove(&self, id: &InstanceId) {
+        self.provider.vanish(id);
+        let mut memory = self.balancer.lock().unwrap();
+        memory.routed.remove(id);
+        memory.deregistered.remove(id);
+    }
+
     /// Whether the instance may get requests now, or since when it may not; `None` where it
     /// never got any.
     pub(super) fn deregistered(&self, id: &InstanceId) -> Option<Result<Instant, StillRouted>> {

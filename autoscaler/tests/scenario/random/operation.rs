@@ -157,7 +157,7 @@ impl Operation {
             }
             Self::Remove(number) => {
                 if let Some(id) = run.instance(number) {
-                    cloud.provider.vanish(&id);
+                    cloud.remove(&id);
                     run.checker.removed_by_hand(id);
                 }
             }
