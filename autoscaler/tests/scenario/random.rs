@@ -258,6 +258,9 @@ impl Run {
             desired_capacity: Some(desired),
         };
         let makes_sense = min <= max && (min..=max).contains(&desired);
+        if makes_sense {
+            self.checker.asked(desired, max);
+        }
         match self.cloud.ask("web", update).await {
             Some(Ok(())) if !makes_sense => Err("nonsense is accepted".to_owned()),
             Some(Err(CommandError::Validation(why))) if makes_sense => Err(why),
@@ -268,6 +271,12 @@ impl Run {
 
     fn edit(&mut self, edit: &Edit) {
         self.layout.apply(edit);
+        match *edit {
+            // What it comes to depends on what the API has changed.
+            Edit::Capacity((_, max, _)) => self.checker.asked(0, max),
+            Edit::Web(_) => self.checker.asked(0, 0),
+            _ => {}
+        }
         self.cloud.edit(&self.layout.file());
     }
 

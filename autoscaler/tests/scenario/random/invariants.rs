@@ -29,6 +29,8 @@ use crate::scenario::cloud::Cloud;
 /// Longer than the loop waits after a provider that was away (15 s, jittered) and then looks.
 pub(super) const SOON: Duration = Duration::from_secs(40);
 const LEAST_DRAIN: Duration = Duration::from_secs(1);
+/// Longer than a pass takes.
+const ASKED_LATELY: Duration = Duration::from_secs(15);
 
 #[derive(Default)]
 pub(super) struct Checker {
@@ -43,6 +45,9 @@ pub(super) struct Checker {
     ended: BTreeSet<String>,
     /// Since when something holds that must not last.
     since: BTreeMap<String, Instant>,
+    /// Desired and maximum that were asked for lately: a slow loop may have taken each for a
+    /// pass of which no view was seen.
+    asked: Vec<(Instant, u32, u32)>,
     /// When that was looked at last.
     looked_at: Option<Instant>,
 }
@@ -67,6 +72,10 @@ impl Checker {
         self.ended.clear();
     }
 
+    pub(super) fn asked(&mut self, desired: u32, max: u32) {
+        self.asked.push((Instant::now(), desired, max));
+    }
+
     pub(super) fn launched_by_hand(&mut self, id: InstanceId) {
         self.unrecorded.insert(id);
     }
@@ -82,6 +91,7 @@ impl Checker {
             return Ok(());
         }
         let view = cloud.view();
+        self.asked.retain(|(at, ..)| at.elapsed() < ASKED_LATELY);
         let known = self.view.as_ref();
         if known.is_none_or(|known| !Arc::ptr_eq(known, &view)) {
             let before = self.view.replace(Arc::clone(&view));
@@ -175,7 +185,8 @@ impl Checker {
         let is_new =
             |id: &InstanceId| !self.states.contains_key(id) && !self.unrecorded.contains(id);
         let launched = group.instances.iter().any(|i| is_new(&i.instance_id));
-        let allowed = max.max(before.max_size) as usize;
+        let asked = self.asked.iter().map(|(.., max)| *max).max();
+        let allowed = max.max(before.max_size).max(asked.unwrap_or_default()) as usize;
         if launched && live > allowed {
             return Err(format!("{name}: a launch made {live} of at most {allowed}"));
         }
@@ -193,7 +204,9 @@ impl Checker {
             activity.cause.contains(difference)
         };
         let chosen = left.iter().filter(by_choice).count();
-        let wanted = desired.min(before.desired_capacity) as usize;
+        let asked = self.asked.iter().map(|(_, desired, _)| *desired).min();
+        let wanted = desired.min(before.desired_capacity);
+        let wanted = wanted.min(asked.unwrap_or(u32::MAX)) as usize;
         // Those that were lost at the same time are nobody's choice.
         if chosen > 0 && live + (left.len() - chosen) < wanted {
             return Err(format!(
