@@ -4,7 +4,7 @@
 //! - No launch is begun that takes a group above max; what is above it anyway (max was lowered,
 //!   an instance was adopted) is on its way out within [`SOON`].
 //! - No healthy instance is taken out of service unless as many as desired are left; with
-//!   nothing wrong, min is in service within [`SOON`] and the boot time.
+//!   nothing wrong, min is in service within [`LAUNCH_TIMEOUT`] and [`SOON`].
 //! - Whatever carries our mark on the provider is in a group within [`SOON`].
 //! - An instance is in one group, in one state, and its states follow each other as they may;
 //!   one that has gone does not come back.
@@ -29,6 +29,8 @@ use crate::scenario::cloud::Cloud;
 /// Longer than the loop waits after a provider that was away (15 s, jittered) and then looks.
 pub(super) const SOON: Duration = Duration::from_secs(40);
 const LEAST_DRAIN: Duration = Duration::from_secs(1);
+/// A launch that never answers is given up after this.
+const LAUNCH_TIMEOUT: Duration = Duration::from_secs(120);
 /// Longer than a pass takes.
 const ASKED_LATELY: Duration = Duration::from_secs(15);
 
@@ -230,11 +232,11 @@ impl Checker {
             self.disturbed();
             return Ok(());
         }
-        let mut wrong = BTreeSet::new();
+        let mut wrong = BTreeMap::new();
         for instance in cloud.provider.instances() {
             let id = instance.instance_id;
             if !self.states.contains_key(&id) {
-                wrong.insert(format!("{id} is on the provider and in no group"));
+                wrong.insert(format!("{id} is on the provider and in no group"), SOON);
             }
         }
         let is_served = cloud.weather(|weather| {
@@ -246,7 +248,7 @@ impl Checker {
         for group in &view.auto_scaling_groups {
             let name = &group.auto_scaling_group_name;
             if live(group) > group.max_size as usize {
-                wrong.insert(format!("{name} has more than max_size instances"));
+                wrong.insert(format!("{name} has more than max_size instances"), SOON);
             }
             let is_failing = group.conditions.iter().any(|condition| {
                 matches!(
@@ -255,14 +257,15 @@ impl Checker {
                 )
             });
             if is_served && !is_failing && in_service(group) < group.min_size as usize {
-                wrong.insert(format!("{name} has less than min_size in service"));
+                let what = format!("{name} has less than min_size in service");
+                wrong.insert(what, LAUNCH_TIMEOUT + SOON);
             }
         }
         let now = Instant::now();
-        self.since.retain(|what, _| wrong.contains(what));
-        for what in wrong {
+        self.since.retain(|what, _| wrong.contains_key(what));
+        for (what, bound) in wrong {
             let since = *self.since.entry(what.clone()).or_insert(now);
-            if now - since > SOON {
+            if now - since > bound {
                 return Err(format!("for {:?}: {what}", now - since));
             }
         }
