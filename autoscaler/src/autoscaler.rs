@@ -11,7 +11,7 @@ use crate::{
     busy_probe::BusyProbe,
     command::Command,
     config::ProviderKind,
-    crash_point::CrashPoint,
+    crash_point::Crash,
     customized_metric::{self, CustomizedMetricsDesk, MetricFetcher},
     describe::View,
     events::EventLog,
@@ -59,7 +59,7 @@ pub struct Settings<P, M, C> {
     pub clock: C,
     /// Seeds every random choice of the loop, so that a run can be repeated.
     pub seed: u64,
-    pub crash_at: Option<CrashPoint>,
+    pub crash_at: Option<Crash>,
 }
 
 /// What becomes of the instances when the autoscaler stops.

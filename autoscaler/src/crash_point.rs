@@ -44,15 +44,28 @@ impl CrashPoint {
         }
     }
 
-    /// Kills this process without a chance to clean up where `armed` is this point.
-    pub fn reached(self, armed: Option<Self>) {
-        if armed == Some(self) {
-            let _ = rustix::process::kill_process(
-                rustix::process::getpid(),
-                rustix::process::Signal::KILL,
-            );
+    /// Crashes here where this point is the one `armed`.
+    pub fn reached(self, armed: Option<Crash>) {
+        match armed {
+            Some(Crash::Process(at)) if at == self => {
+                let _ = rustix::process::kill_process(
+                    rustix::process::getpid(),
+                    rustix::process::Signal::KILL,
+                );
+            }
+            Some(Crash::Loop(at)) if at == self => std::panic::resume_unwind(Box::new(at)),
+            _ => {}
         }
     }
+}
+
+/// A crash that a test asks for, without a chance to clean up either way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crash {
+    /// SIGKILL for this process.
+    Process(CrashPoint),
+    /// The loop ends and this process goes on: on a virtual clock there is no other to kill.
+    Loop(CrashPoint),
 }
 
 impl fmt::Display for CrashPoint {

@@ -14,6 +14,7 @@ use crate::{
     describe::{Activity, ActivityStatus},
     events::{EventDetail, EventLog},
     group::Instance,
+    instance::{InstanceId, LifecycleState},
     now::Now,
     store::{InstanceRecord, Store},
 };
@@ -50,6 +51,32 @@ impl Ledger {
             let loaded = self.store.activities(group, AT_HAND).unwrap_or_default();
             let loaded = loaded.into_iter().map(Arc::new).collect();
             self.activities.insert(group.to_owned(), Arc::new(loaded));
+        }
+    }
+
+    /// Ends what a crash has left open: the activity of an instance that came into service, or
+    /// one that is no instance's (any more, or yet).
+    pub(crate) fn settle(
+        &mut self,
+        group: &str,
+        instances: &BTreeMap<InstanceId, Instance>,
+        now: Timestamp,
+    ) {
+        let open = self.activities(group);
+        for activity in open.iter().filter(|activity| activity.end_time.is_none()) {
+            let id = Some(activity.activity_id.as_str());
+            let mut all = instances.values();
+            let instance = all.find(|instance| instance.activity_id.as_deref() == id);
+            match instance.map(|instance| instance.lifecycle_state) {
+                Some(LifecycleState::InService) => {
+                    self.end(group, id, ActivityStatus::Successful, None, now);
+                }
+                None => {
+                    let message = Some("minicloud ended before it did".to_owned());
+                    self.end(group, id, ActivityStatus::Cancelled, message, now);
+                }
+                Some(_) => {}
+            }
         }
     }
 

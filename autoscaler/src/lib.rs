@@ -73,7 +73,7 @@ pub mod zones;
 
 pub use autoscaler::{Autoscaler, ConfigSource, Settings, Shutdown, StartError};
 pub use busy_probe::BusyProbe;
-pub use crash_point::CrashPoint;
+pub use crash_point::{Crash, CrashPoint};
 pub use metric_source::{MetricSource, ScrapeError};
 pub use reload::ConfigWatch;
 pub use snapshot::static_snapshot;

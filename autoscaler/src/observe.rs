@@ -74,7 +74,7 @@ pub fn observe(group: &mut Group, is_new: bool, sight: &Sight<'_>, now: Now) -> 
         let change = match sight.observed.get(&instance.id) {
             Some(observed) => present(instance, observed, sight, &rules, now.mono),
             None if sight.busy.contains(&instance.id) => None,
-            None => absent(instance, foreign_changes),
+            None => absent(instance, foreign_changes, now.mono),
         };
         changes.extend(change);
     }
@@ -129,7 +129,7 @@ fn present(
     };
     match (instance.lifecycle_state, &observed.state) {
         (LifecycleState::Pending, ObservedState::Exited { detail }) => {
-            Some(fail(instance, detail.clone()))
+            Some(fail(instance, detail.clone(), now))
         }
         (LifecycleState::InService, ObservedState::Exited { .. })
             if rules.foreign_changes == ForeignChanges::Report
@@ -151,6 +151,11 @@ fn present(
         }
         (LifecycleState::Pending, ObservedState::Running { .. }) => {
             boot(instance, sight, rules, now)
+        }
+        (LifecycleState::Terminating, ObservedState::Running { .. }) => {
+            // After a restart the drain begins anew, with the first snapshot that tells of it.
+            instance.terminating_since.get_or_insert(now);
+            None
         }
         (LifecycleState::InService, _) => {
             instance.stopped_since = None;
@@ -198,23 +203,24 @@ fn boot(
     let overdue = targets.is_reported() && now - instance.launched_at >= rules.grace;
     let why = targets.unhealthy(rules.target_groups, &instance.id)?;
     overdue.then(|| {
-        fail(
-            instance,
-            format!(
-                "not healthy within the grace period of {} s: {why}",
-                rules.grace.as_secs()
-            ),
-        )
+        let grace = rules.grace.as_secs();
+        let why = format!("not healthy within the grace period of {grace} s: {why}");
+        fail(instance, why, now)
     })
 }
 
-fn absent(instance: &mut Instance, foreign_changes: ForeignChanges) -> Option<Change> {
+fn absent(
+    instance: &mut Instance,
+    foreign_changes: ForeignChanges,
+    now: Instant,
+) -> Option<Change> {
     instance.address = None;
     match instance.lifecycle_state {
         // The intent is recorded and the launch has not happened: the plan repeats it.
         LifecycleState::Pending if !instance.seen => None,
         LifecycleState::Pending => {
-            Some(fail(instance, "it was removed by someone else".to_owned()))
+            let why = "it was removed by someone else".to_owned();
+            Some(fail(instance, why, now))
         }
         LifecycleState::InService if foreign_changes == ForeignChanges::Report => {
             instance.foreign_change = Some(ForeignChange::Removed);
@@ -235,8 +241,10 @@ fn absent(instance: &mut Instance, foreign_changes: ForeignChanges) -> Option<Ch
     }
 }
 
-fn fail(instance: &mut Instance, why: String) -> Change {
+fn fail(instance: &mut Instance, why: String, now: Instant) -> Change {
     instance.lifecycle_state = LifecycleState::Terminating;
+    // Where it runs it may have requests: where no target is healthy, all of them get some.
+    instance.terminating_since = Some(now);
     Change::LaunchFailed(instance.id.clone(), why)
 }
 

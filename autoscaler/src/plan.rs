@@ -22,7 +22,7 @@ use crate::{
 
 /// A target that was just deregistered may have been picked by a request that is not
 /// counted yet; no instance is ended before this has passed.
-const LEAST_DRAIN: Duration = Duration::from_secs(1);
+pub(crate) const LEAST_DRAIN: Duration = Duration::from_secs(1);
 
 /// One step towards the desired capacity. Doing one twice changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,18 +106,19 @@ pub fn plan(group: &Group, around: Circumstances<'_>, rng: &mut impl Rng) -> Pla
     } else {
         shrink(group, &healthy, &unhealthy, around, rng)
     };
-    let recalled: BTreeSet<InstanceId> = plan
-        .actions
-        .iter()
-        .filter_map(|action| match action {
-            Action::Recall { id } => Some(id.clone()),
-            _ => None,
+    let is_given = |wanted: &Action| {
+        let mut given = plan.actions.iter();
+        given.any(|action| match (wanted, action) {
+            // What is put back into service is not ended.
+            (Action::Terminate { id }, Action::Recall { id: other })
+            // What is recorded and not there need not be launched to be ended.
+            | (Action::Relaunch { id }, Action::Deregister { id: other, .. }) => id == other,
+            _ => false,
         })
-        .collect();
+    };
     let begun = finish_what_was_begun(group, around).into_iter();
-    let begun =
-        begun.filter(|action| !matches!(action, Action::Terminate { id } if recalled.contains(id)));
-    plan.actions = begun.chain(plan.actions).collect();
+    let begun: Vec<Action> = begun.filter(|action| !is_given(action)).collect();
+    plan.actions = begun.into_iter().chain(plan.actions).collect();
     plan
 }
 
@@ -215,8 +216,11 @@ fn is_drained(group: &Group, instance: &Instance, around: Circumstances<'_>) -> 
     };
     let target_groups = &group.spec.target_groups;
     let waited = around.now - since;
-    target_groups.is_empty()
-        || waited >= group.deregistration_delay
+    let delay = match target_groups.is_empty() {
+        true => group.deregistration_delay,
+        false => group.deregistration_delay.max(LEAST_DRAIN),
+    };
+    waited >= delay
         || (waited >= LEAST_DRAIN
             && around.targets.is_reported_since(since)
             && around.targets.is_drained(target_groups, &instance.id))

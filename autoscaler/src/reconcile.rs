@@ -38,7 +38,7 @@ use crate::{
     command::Command,
     conditions::Conditions,
     config::{Config, ProviderKind},
-    crash_point::CrashPoint,
+    crash_point::Crash,
     customized_metric::{CustomizedMetricsDesk, Reading},
     describe::{ConditionKind, View},
     events::EventLog,
@@ -81,7 +81,7 @@ pub(crate) struct Reconciler<P, C> {
     pub(crate) desk: LoadBalancerDesk,
     pub(crate) view: watch::Sender<Arc<View>>,
     pub(crate) metrics: Metrics,
-    pub(crate) crash_at: Option<CrashPoint>,
+    pub(crate) crash_at: Option<Crash>,
     pub(crate) groups: BTreeMap<String, Group>,
     pub(crate) conditions: Conditions,
     pub(crate) rng: SmallRng,
@@ -119,7 +119,7 @@ pub(crate) struct Parts<P, C> {
     pub(crate) courier: Courier,
     pub(crate) seed: u64,
     pub(crate) busy_probe: Arc<dyn BusyProbe>,
-    pub(crate) crash_at: Option<CrashPoint>,
+    pub(crate) crash_at: Option<Crash>,
     pub(crate) state_dir: StateDir,
     pub(crate) provider_kind: ProviderKind,
     pub(crate) customized_metrics: CustomizedMetricsDesk,
@@ -281,12 +281,13 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     }
 
     async fn pass(&mut self) {
-        let now = self.clock.now();
         let started = Instant::now();
         self.observation.waited = Duration::ZERO;
+        let seen = self.look(self.clock.now()).await;
+        // The provider may have taken its time: what is decided now is published now.
+        let now = self.clock.now();
         self.hear(now);
         self.run_scheduled_actions(now);
-        let seen = self.look(now).await;
         let taken = self.attention.take(now.mono);
         for name in &taken {
             if seen {

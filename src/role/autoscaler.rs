@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use minicloud_autoscaler::{Settings, now::SystemClock};
+use minicloud_autoscaler::{Crash, Settings, now::SystemClock};
 use tracing::info;
 
 use super::{
@@ -43,7 +43,7 @@ pub(crate) async fn run(args: AutoscalerArgs) -> Result<(), Failure> {
         metric_fetcher: Arc::new(HttpFetcher),
         clock: SystemClock,
         seed: seed()?,
-        crash_at: args.crash_at,
+        crash_at: args.crash_at.map(Crash::Process),
     };
     let plane = ControlPlane::start(settings, sockets, Box::new(String::new)).await?;
     info!(api = %args.api, provider = %kind, "autoscaler runs");

@@ -8,6 +8,9 @@ use crate::scaling_policy::{MetricSpecification, PredefinedMetric};
 
 /// A queue that was never empty for as long is one that does not empty by itself.
 const QUEUE_WINDOW: Duration = Duration::from_secs(2);
+/// The balancer speaks each second: the sample that covers the window's start may be older by
+/// as much.
+const QUEUE_SAMPLE: Duration = Duration::from_secs(1);
 const IN_FLIGHT_WINDOW: Duration = Duration::from_secs(5);
 /// Of the most that the balancer lets a target hold.
 const IN_FLIGHT_SHARE: f64 = 0.95;
@@ -92,10 +95,9 @@ pub(super) fn observe(
         tally(&metric, observation, warmup, window, |_| {})
     };
     let mean_of = |metric, window| measured(metric, window).mean();
-    let queue = observation.signals.queue_length.spread(now, QUEUE_WINDOW);
-    let held = queue.filter(|queue| {
-        queue.lowest > 0.0 && queue.span + Duration::from_millis(500) >= QUEUE_WINDOW
-    });
+    let queue = &observation.signals.queue_length;
+    let queue = queue.spread(now, QUEUE_WINDOW + QUEUE_SAMPLE);
+    let held = queue.filter(|queue| queue.lowest > 0.0 && queue.span >= QUEUE_WINDOW);
     if let Some(queue) = held {
         let in_flight = measured(PredefinedMetric::TargetInFlight, QUEUE_WINDOW).sum;
         return Some(Saturation::Queue {

@@ -18,6 +18,7 @@ use crate::{
     launch_template::LaunchTemplate,
     metric::GroupSignals,
     now::{Clock, Now, wall_since},
+    plan::LEAST_DRAIN,
     policy,
     provider::InstanceProvider,
     store::{InstanceRecord, StoreError},
@@ -36,6 +37,9 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                     .instances
                     .insert(record.id.clone(), Instance::restored(record, now));
             }
+        }
+        for (name, group) in &self.groups {
+            self.ledger.settle(name, &group.instances, now.wall);
         }
         Ok(())
     }
@@ -403,7 +407,8 @@ impl Group {
             },
             launch_template: LaunchTemplate::default(),
             launch_template_fault: None,
-            deregistration_delay: Duration::ZERO,
+            // Nobody knows any more whether a target group sends it requests.
+            deregistration_delay: LEAST_DRAIN,
             instances: std::collections::BTreeMap::new(),
             policies: policy::State::default(),
             signals: GroupSignals::default(),
@@ -451,8 +456,6 @@ impl Instance {
         );
         instance.lifecycle_state = state;
         instance.in_service_since = (state == LifecycleState::InService).then_some(launched_at);
-        // The drain begins anew: nobody knows how much of it the balancer saw.
-        instance.terminating_since = (state == LifecycleState::Terminating).then_some(now.mono);
         instance.protected_from_scale_in = record.protected_from_scale_in;
         instance.recallable = record.recallable;
         instance.activity_id = record.activity_id;

@@ -188,9 +188,17 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             }
             Outcome::Launched(id, Err(error)) => {
                 let group = self.groups.get_mut(&name);
-                if let Some(instance) = group.and_then(|group| group.instances.get_mut(&id)) {
-                    instance.lifecycle_state = LifecycleState::Terminating;
-                }
+                let instance = group.and_then(|group| group.instances.get_mut(&id));
+                let is_launching = |instance: &&mut Instance| {
+                    instance.lifecycle_state == LifecycleState::Pending
+                        && instance.address.is_none()
+                };
+                let Some(instance) = instance.filter(is_launching) else {
+                    // What runs has been launched, whatever the call says of it.
+                    warn!(instance.id = %id, %error, "the launch was answered late or not at all");
+                    return;
+                };
+                instance.lifecycle_state = LifecycleState::Terminating;
                 self.record_change(&name, Change::LaunchFailed(id, error.to_string()), now);
             }
             Outcome::Terminated(_, Ok(())) => CrashPoint::Terminated.reached(self.crash_at),

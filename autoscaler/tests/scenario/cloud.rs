@@ -5,13 +5,17 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     pin::Pin,
-    sync::{Arc, Mutex},
-    time::Duration,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Duration, SystemTime},
 };
 
 use jiff::SignedDuration;
 use minicloud_autoscaler::{
-    Autoscaler, BusyProbe, ConfigSource, MetricSource, ScrapeError, Settings, Shutdown, StateDir,
+    Autoscaler, BusyProbe, ConfigSource, Crash, MetricSource, ScrapeError, Settings, Shutdown,
+    StateDir,
     busy::BusyAnswer,
     command::{
         CapacityUpdate, Command, CommandError, InstanceProtection, LaunchTemplateCommand,
@@ -50,8 +54,11 @@ load_balancers:
 /// What the world outside the loop is like; shared with the fake balancer and agent.
 #[derive(Debug, Default)]
 pub(super) struct Weather {
-    /// CPU percent of an instance; the others idle at 1 %.
+    /// CPU percent of an instance; the others idle at `cpu_of_others`, or 1 %.
     pub(super) cpu: BTreeMap<InstanceId, f64>,
+    pub(super) cpu_of_others: Option<f64>,
+    /// Others on the node, and the node itself, use all the CPU there is.
+    pub(super) busy_neighbours: bool,
     pub(super) agent_silent: bool,
     pub(super) balancer_silent: bool,
     pub(super) unhealthy: BTreeSet<InstanceId>,
@@ -77,40 +84,51 @@ pub(super) struct Weather {
     pub(super) exposition: Option<String>,
 }
 
+/// What the balancer remembers, also while there is no autoscaler.
+#[derive(Default)]
+struct BalancerMemory {
+    /// Targets that have passed a check.
+    healthy: BTreeSet<String>,
+    /// Targets that get requests by the last snapshot.
+    routed: BTreeSet<InstanceId>,
+    /// When a target that got requests was taken out.
+    deregistered: BTreeMap<InstanceId, Instant>,
+}
+
+/// The wall clock follows tokio's, and can be set.
+#[derive(Clone)]
+pub(super) struct SettableClock {
+    clock: VirtualClock,
+    ahead_ms: Arc<AtomicI64>,
+}
+
+impl Clock for SettableClock {
+    fn now(&self) -> Now {
+        let now = self.clock.now();
+        let ahead = SignedDuration::from_millis(self.ahead_ms.load(Ordering::Relaxed));
+        Now {
+            wall: now.wall + ahead,
+            ..now
+        }
+    }
+}
+
 pub(super) struct Cloud {
     pub(super) provider: FakeProvider,
     pub(super) weather: Arc<Mutex<Weather>>,
+    /// Where the next autoscaler that is booted crashes.
+    pub(super) crash_at: Option<Crash>,
+    balancer: Arc<Mutex<BalancerMemory>>,
+    counters: Arc<Mutex<BTreeMap<InstanceId, (Instant, f64)>>>,
     state: TempDir,
     config: PathBuf,
-    pub(super) clock: ShiftedClock,
+    edits: u32,
+    clock: SettableClock,
+    epoch: Instant,
     /// What webhooks do, and what they got.
     pub(super) webhooks: Arc<FakeWebhooks>,
     running: Option<Running>,
     seed: u64,
-}
-
-/// The paused clock, whose wall time can be set.
-#[derive(Clone)]
-pub(super) struct ShiftedClock {
-    clock: VirtualClock,
-    shift: Arc<Mutex<SignedDuration>>,
-}
-
-impl ShiftedClock {
-    /// Sets the wall clock forward, or back.
-    pub(super) fn shift(&self, by: SignedDuration) {
-        *self.shift.lock().unwrap() += by;
-    }
-}
-
-impl Clock for ShiftedClock {
-    fn now(&self) -> Now {
-        let now = self.clock.now();
-        Now {
-            wall: now.wall + *self.shift.lock().unwrap(),
-            ..now
-        }
-    }
 }
 
 /// How a webhook answers.
@@ -180,27 +198,34 @@ impl Cloud {
     }
 
     pub(super) async fn with_config(config: &str) -> Self {
-        let state = tempfile::tempdir().unwrap();
-        let path = state.path().join("minicloud.yaml");
-        std::fs::write(&path, config).unwrap();
-        let virtual_clock = VirtualClock::starting_at("2026-01-01T00:00:00Z".parse().unwrap());
-        let clock = ShiftedClock {
-            clock: virtual_clock,
-            shift: Arc::default(),
+        Self::with_seed(config, 1).await
+    }
+
+    /// `seed` decides what the autoscaler leaves to chance.
+    pub(super) async fn with_seed(config: &str, seed: u64) -> Self {
+        let state = state_folder();
+        let clock = SettableClock {
+            clock: VirtualClock::starting_at("2026-01-01T00:00:00Z".parse().unwrap()),
+            ahead_ms: Arc::default(),
         };
-        let provider = FakeProvider::new(virtual_clock);
+        let provider = FakeProvider::new(clock.clone());
         provider.set_boot_time(Duration::from_secs(2));
-        let weather = Arc::default();
         let mut cloud = Self {
             provider,
-            weather,
+            weather: Arc::default(),
+            crash_at: None,
+            balancer: Arc::default(),
+            counters: Arc::default(),
+            config: state.path().join("minicloud.yaml"),
             state,
-            config: path,
+            edits: 0,
             clock,
             webhooks: Arc::default(),
+            epoch: Instant::now(),
             running: None,
-            seed: 1,
+            seed,
         };
+        cloud.edit(config);
         cloud.boot().await;
         cloud
     }
@@ -210,7 +235,8 @@ impl Cloud {
         let agent = FakeAgent {
             provider: self.provider.clone(),
             weather: Arc::clone(&self.weather),
-            counters: Mutex::default(),
+            counters: Arc::clone(&self.counters),
+            epoch: self.epoch,
             host: Mutex::default(),
         };
         self.seed += 1;
@@ -231,16 +257,19 @@ impl Cloud {
                 weather: Arc::clone(&self.weather),
             }),
             seed: self.seed,
-            crash_at: None,
+            crash_at: self.crash_at.take(),
         };
         let autoscaler = Autoscaler::start(settings).await.unwrap();
         let mut tasks = JoinSet::new();
+        let link = autoscaler.load_balancer_link();
+        tasks.spawn(follow(link.clone(), Arc::clone(&self.balancer)));
         tasks.spawn(balance(
-            autoscaler.load_balancer_link(),
+            link,
             Arc::clone(&self.weather),
+            Arc::clone(&self.balancer),
         ));
-        let mut view = autoscaler.view();
-        view.changed().await.unwrap();
+        // Fails where the loop crashes in its first pass.
+        let _ = autoscaler.view().changed().await;
         self.running = Some(Running { autoscaler, tasks });
     }
 
@@ -255,6 +284,11 @@ impl Cloud {
         drop(running.tasks);
     }
 
+    pub(super) fn is_running(&self) -> bool {
+        let running = self.running.as_ref();
+        running.is_some_and(|running| running.autoscaler.view().has_changed().is_ok())
+    }
+
     pub(super) async fn shut_down(&mut self, how: Shutdown) {
         self.running.take().unwrap().autoscaler.shutdown(how).await;
     }
@@ -265,6 +299,40 @@ impl Cloud {
 
     pub(super) fn config(&self) -> &Path {
         &self.config
+    }
+
+    /// Replaces the configuration file. No two edits have the same time, however fast.
+    pub(super) fn edit(&mut self, config: &str) {
+        std::fs::write(&self.config, config).unwrap();
+        self.edits += 1;
+        let file = std::fs::File::options().write(true).open(&self.config);
+        let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(self.edits.into());
+        file.unwrap().set_modified(modified).unwrap();
+    }
+
+    /// Sets the wall clock forward, or back.
+    pub(super) fn set_wall_clock(&self, by: SignedDuration) {
+        let ahead_ms = &self.clock.ahead_ms;
+        let by = i64::try_from(by.as_millis()).unwrap();
+        ahead_ms.fetch_add(by, Ordering::Relaxed);
+    }
+
+    /// Removes the instance by hand; one that is launched under its id is another.
+    pub(super) fn remove(&self, id: &InstanceId) {
+        self.provider.vanish(id);
+        let mut memory = self.balancer.lock().unwrap();
+        memory.routed.remove(id);
+        memory.deregistered.remove(id);
+    }
+
+    /// Whether the instance may get requests now, or since when it may not; `None` where it
+    /// never got any.
+    pub(super) fn deregistered(&self, id: &InstanceId) -> Option<Result<Instant, StillRouted>> {
+        let memory = self.balancer.lock().unwrap();
+        if memory.routed.contains(id) {
+            return Some(Err(StillRouted));
+        }
+        memory.deregistered.get(id).copied().map(Ok)
     }
 
     pub(super) fn weather<R>(&self, change: impl FnOnce(&mut Weather) -> R) -> R {
@@ -391,6 +459,23 @@ impl Cloud {
         answer.await.unwrap()
     }
 
+    /// `None` where the autoscaler ends before it answers.
+    pub(super) async fn update_of(
+        &self,
+        group: &str,
+        update: CapacityUpdate,
+    ) -> Option<Result<(), CommandError>> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::UpdateAutoScalingGroup {
+            name: group.to_owned(),
+            update,
+            reply,
+        };
+        let commands = self.running.as_ref()?.autoscaler.commands();
+        commands.send(command).await.ok()?;
+        answer.await.ok()
+    }
+
     /// Asks the loop something about launch templates.
     pub(super) async fn ask_of_templates<T>(
         &self,
@@ -462,9 +547,43 @@ impl Drop for Cloud {
     }
 }
 
-/// Passes every running target after a moment, drains at once or when told to.
-async fn balance(link: LoadBalancerLink, weather: Arc<Mutex<Weather>>) {
-    let mut healthy = BTreeSet::new();
+/// The balancer still sends requests to the target.
+#[derive(Debug)]
+pub(super) struct StillRouted;
+
+/// In memory where there is such a folder: a store that waits for a disk makes slow tests.
+fn state_folder() -> TempDir {
+    let in_memory = tempfile::tempdir_in("/dev/shm");
+    in_memory.unwrap_or_else(|_| tempfile::tempdir().unwrap())
+}
+
+/// Notes which targets each snapshot routes to, until there is no autoscaler.
+async fn follow(mut link: LoadBalancerLink, memory: Arc<Mutex<BalancerMemory>>) {
+    while link.snapshots.changed().await.is_ok() {
+        let Some(snapshot) = link.snapshots.borrow_and_update().clone() else {
+            continue;
+        };
+        let targets = snapshot.target_groups.iter().flat_map(|g| &g.targets);
+        let routed = targets.filter(|target| !target.draining);
+        let routed: BTreeSet<InstanceId> = routed.filter_map(|t| t.id.parse().ok()).collect();
+        let mut memory = memory.lock().unwrap();
+        let before = std::mem::replace(&mut memory.routed, routed);
+        for id in before {
+            if !memory.routed.contains(&id) {
+                memory.deregistered.insert(id, Instant::now());
+            }
+        }
+    }
+}
+
+/// Passes every running target after a moment, drains at once or when told to. Reports like
+/// the balancer: at once when something changes, and once a second.
+async fn balance(
+    link: LoadBalancerLink,
+    weather: Arc<Mutex<Weather>>,
+    memory: Arc<Mutex<BalancerMemory>>,
+) {
+    let mut last: Option<(Report, Instant)> = None;
     let mut requests = BTreeMap::<String, f64>::new();
     let mut before = Instant::now();
     loop {
@@ -476,9 +595,11 @@ async fn balance(link: LoadBalancerLink, weather: Arc<Mutex<Weather>>) {
         if weather.balancer_silent {
             continue;
         }
+        let mut memory = memory.lock().unwrap();
+        let healthy = &mut memory.healthy;
         let passed = before.elapsed().as_secs_f64();
         before = Instant::now();
-        for id in &healthy {
+        for id in &*healthy {
             let counted = requests.entry(String::clone(id)).or_default();
             *counted += passed * weather.requests_per_second;
         }
@@ -521,7 +642,7 @@ async fn balance(link: LoadBalancerLink, weather: Arc<Mutex<Weather>>) {
         {
             healthy.insert(target.target.id.clone());
         }
-        link.receive(Report {
+        let report = Report {
             snapshot_version: snapshot.version,
             targets,
             target_groups: snapshot
@@ -536,7 +657,14 @@ async fn balance(link: LoadBalancerLink, weather: Arc<Mutex<Weather>>) {
                 .collect(),
             faults: Vec::new(),
             request_failures: Vec::new(),
-        });
+        };
+        let is_news = last
+            .as_ref()
+            .is_none_or(|(said, at)| *said != report || at.elapsed() >= Duration::from_secs(1));
+        if is_news {
+            link.receive(report.clone());
+            last = Some((report, Instant::now()));
+        }
     }
 }
 
@@ -607,7 +735,9 @@ impl MetricFetcher for FakeFetcher {
 struct FakeAgent {
     provider: FakeProvider,
     weather: Arc<Mutex<Weather>>,
-    counters: Mutex<BTreeMap<InstanceId, (Instant, f64)>>,
+    counters: Arc<Mutex<BTreeMap<InstanceId, (Instant, f64)>>>,
+    /// Milliseconds of the agent's own timestamps count from here.
+    epoch: Instant,
     /// When the host was last read, its CPUs' time and how much of it was idle.
     host: Mutex<Option<(Instant, f64, f64)>>,
 }
@@ -645,17 +775,21 @@ impl MetricSource for FakeAgent {
         let (now, weather) = (Instant::now(), self.weather.lock().unwrap());
         let mut counters = self.counters.lock().unwrap();
         let mut text = self.host(weather.host, now);
+        if weather.busy_neighbours {
+            text += &neighbours(now - self.epoch);
+        }
         for instance in listed {
             let percent = weather
                 .cpu
                 .get(&instance.instance_id)
                 .copied()
+                .or(weather.cpu_of_others)
                 .unwrap_or(1.0);
             let (at, seconds) = counters.entry(instance.instance_id).or_insert((now, 0.0));
             *seconds += percent / 100.0 * (now - *at).as_secs_f64();
             *at = now;
             let id = &instance.metric_ids[0];
-            let millis = 1_767_225_600_000 + now.elapsed_since_epoch().as_millis();
+            let millis = 1_767_225_600_000 + (now - self.epoch).as_millis();
             text += &format!(
                 "container_cpu_usage_seconds_total{{id=\"/process/{id}\"}} {seconds} {millis}\n"
             );
@@ -664,17 +798,13 @@ impl MetricSource for FakeAgent {
     }
 }
 
-/// Milliseconds for the agent's own timestamps.
-trait SinceEpoch {
-    fn elapsed_since_epoch(&self) -> Duration;
-}
-
-thread_local! {
-    static EPOCH: Instant = Instant::now();
-}
-
-impl SinceEpoch for Instant {
-    fn elapsed_since_epoch(&self) -> Duration {
-        EPOCH.with(|epoch| self.saturating_duration_since(*epoch))
-    }
+/// A container that is not ours and the node, both with 8 cores in use.
+fn neighbours(up: Duration) -> String {
+    let (seconds, millis) = (8.0 * up.as_secs_f64(), 1_767_225_600_000 + up.as_millis());
+    let stranger = "5".repeat(64);
+    format!(
+        "container_cpu_usage_seconds_total{{id=\"/docker/{stranger}\"}} {seconds} {millis}\n\
+         container_cpu_usage_seconds_total{{id=\"/\"}} {seconds} {millis}\n\
+         node_cpu_seconds_total{{cpu=\"0\",mode=\"user\"}} {seconds}\n"
+    )
 }

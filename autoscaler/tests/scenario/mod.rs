@@ -6,8 +6,18 @@ mod cloud;
 mod crash;
 mod failure;
 mod foreign;
+mod found;
 mod launch_template;
 mod notifications;
+mod pitfall;
 mod policies;
+mod random;
 mod scheduled;
 mod story;
+mod tutorial;
+
+/// For figures that a person reads: `cargo test -- --nocapture`.
+#[expect(clippy::print_stderr, reason = "a person reads it")]
+fn say(what: &str) {
+    eprintln!("{what}");
+}

@@ -155,7 +155,7 @@ async fn nobody_is_tried_for_more_than_an_hour() {
         condition.is_some_and(|text| text.contains("/b: it answered 500; one was given up"))
     };
     assert!(!given_up(&cloud));
-    cloud.clock.shift(SignedDuration::from_hours(1));
+    cloud.set_wall_clock(SignedDuration::from_hours(1));
     cloud.until("given up", 2 * SOON, given_up).await;
     assert_eq!(tries(&cloud), 5, "once more, as it is old now");
     tokio::time::sleep(12 * SOON).await;

@@ -121,11 +121,11 @@ async fn clock_set_back_repeats_nothing() {
     let cloud = cloud("{ name: up, recurrence: '5 0 * * *', desired_capacity: 2 }").await;
     cloud.until_in_service(2, WHILE).await;
     cloud.scale(1, 2, 1).await.unwrap();
-    cloud.clock.shift(SignedDuration::from_mins(-10));
+    cloud.set_wall_clock(SignedDuration::from_mins(-10));
     tokio::time::sleep(WHILE).await;
     assert_eq!(capacity(&cloud), (1, 2, 1));
     // The machine slept: the next day's runs as soon as it wakes.
-    cloud.clock.shift(SignedDuration::from_hours(24));
+    cloud.set_wall_clock(SignedDuration::from_hours(24));
     cloud.until_in_service(2, SOON).await;
 }
 

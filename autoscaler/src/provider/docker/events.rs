@@ -48,12 +48,16 @@ async fn follow(engine: Engine, owner: String, changed: Arc<Notify>) {
         changed.notify_one();
         // An engine that goes away ends the stream at once, every time: a loop without a
         // pause takes a core (sablier#272). One that held for a while is trusted anew.
-        pause = if began.elapsed() > LONGEST_PAUSE {
-            FIRST_PAUSE
-        } else {
-            (pause * 2).min(LONGEST_PAUSE)
-        };
+        pause = next_pause(pause, began.elapsed());
         tokio::time::sleep(pause).await;
+    }
+}
+
+/// After a stream that held for so long, and the pause before it.
+fn next_pause(last: Duration, held: Duration) -> Duration {
+    match held > LONGEST_PAUSE {
+        true => FIRST_PAUSE,
+        false => (last * 2).min(LONGEST_PAUSE),
     }
 }
 
@@ -89,5 +93,20 @@ fn filter(owner: &str) -> EventsOptions {
             (name.to_owned(), values)
         }))),
         ..EventsOptions::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stream_that_breaks_off_at_once_is_asked_for_less_and_less() {
+        let broken = |pause| next_pause(pause, Duration::ZERO);
+        let pauses = std::iter::successors(Some(FIRST_PAUSE), |pause| Some(broken(*pause)));
+        let seconds: Vec<u64> = pauses.take(7).map(|pause| pause.as_secs()).collect();
+        assert_eq!(seconds, [1, 2, 4, 8, 16, 30, 30]);
+        let held = next_pause(LONGEST_PAUSE, Duration::from_secs(31));
+        assert_eq!(held, FIRST_PAUSE);
     }
 }

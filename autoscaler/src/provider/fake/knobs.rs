@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::FakeProvider;
 use crate::{
     instance::InstanceId,
-    provider::{InstanceFault, LaunchError, LaunchRequest},
+    provider::{InstanceFault, LaunchError, LaunchRequest, ObservedInstance},
 };
 
 /// How a launch goes wrong.
@@ -35,6 +35,13 @@ impl LaunchFault {
             Self::AnswerLost | Self::AnswerHangs => None,
         }
     }
+}
+
+/// SIGTERM for an instance that ran.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signal {
+    pub instance_id: InstanceId,
+    pub at: Instant,
 }
 
 /// Calls made so far, failed ones included.
@@ -129,6 +136,29 @@ impl FakeProvider {
         if self.world().remove(id) {
             self.notify_end();
         }
+    }
+
+    /// Something that looks like the group's is there, which is not ours.
+    pub fn add_stranger(&self, auto_scaling_group: &str, name: &str) {
+        let mut world = self.world();
+        let strangers = world.strangers.entry(auto_scaling_group.to_owned());
+        strangers.or_default().push(name.to_owned());
+    }
+
+    /// Whether a call made now would be answered, however late.
+    pub fn is_reachable(&self) -> bool {
+        let world = self.world();
+        !world.hanging && !world.is_unreachable(Instant::now())
+    }
+
+    /// What is there, whether or not the engine would say so.
+    pub fn instances(&self) -> Vec<ObservedInstance> {
+        self.world().observe(Instant::now())
+    }
+
+    /// Every SIGTERM so far, in order.
+    pub fn signals(&self) -> Vec<Signal> {
+        self.world().signals.clone()
     }
 
     pub fn calls(&self) -> Calls {

@@ -15,7 +15,7 @@ use std::{
 
 use tokio::{sync::Notify, time::Instant};
 
-pub use self::knobs::{Calls, LaunchFault};
+pub use self::knobs::{Calls, LaunchFault, Signal};
 use self::world::World;
 use super::{
     ExecError, ExecSession, InstanceProvider, LaunchError, LaunchRequest, ObservedInstance,
@@ -169,13 +169,16 @@ impl InstanceProvider for FakeProvider {
         command::run(self.clone(), id.clone(), &command)
     }
 
-    /// Nothing but minicloud makes something that looks like one of these.
-    async fn strangers(&self, _auto_scaling_group: &str) -> Result<Vec<String>, ProviderError> {
-        Ok(Vec::new())
+    async fn strangers(&self, auto_scaling_group: &str) -> Result<Vec<String>, ProviderError> {
+        self.reach().await.map_err(ProviderError::Unreachable)?;
+        let strangers = self.world().strangers.get(auto_scaling_group).cloned();
+        Ok(strangers.unwrap_or_default())
     }
 
     async fn changed(&self) {
         tokio::select! {
+            // In order, so that a run can be repeated.
+            biased;
             () = self.shared.changed.notified() => {}
             () = self.next_boot() => {}
         }

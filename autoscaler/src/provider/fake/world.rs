@@ -8,7 +8,7 @@ use std::{
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::{Calls, LaunchFault, stop_time};
+use super::{Calls, LaunchFault, Signal, stop_time};
 use crate::{
     instance::InstanceId,
     provider::{InstanceFault, LaunchRequest, ObservedInstance, ObservedState},
@@ -28,6 +28,8 @@ pub(super) struct World {
     pub(super) next_is_deaf: bool,
     pub(super) calls: Calls,
     pub(super) launched: Vec<LaunchRequest>,
+    pub(super) signals: Vec<Signal>,
+    pub(super) strangers: BTreeMap<String, Vec<String>>,
     pub(super) commands: BTreeMap<InstanceId, usize>,
     instances: BTreeMap<InstanceId, Instance>,
 }
@@ -83,6 +85,10 @@ impl World {
         match self.instances.get_mut(id) {
             Some(instance) if instance.exited.is_none() => {
                 instance.signalled = true;
+                self.signals.push(Signal {
+                    instance_id: id.clone(),
+                    at: Instant::now(),
+                });
                 stop_time(deaf)
             }
             _ => Duration::ZERO,

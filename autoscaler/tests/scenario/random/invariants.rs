@@ -1,0 +1,348 @@
+//! What must hold after each step, whatever happens to a group.
+//!
+//! - The desired capacity lies between min and max.
+//! - No launch is begun that takes a group above max; what is above it anyway (max was lowered,
+//!   an instance was adopted) is on its way out within [`SOON`].
+//! - No healthy instance is taken out of service unless as many as desired are left; with
+//!   nothing wrong, min is in service within [`LAUNCH_TIMEOUT`] and [`SOON`].
+//! - Whatever carries our mark on the provider is in a group within [`SOON`].
+//! - An instance is in one group, in one state, and its states follow each other as they may;
+//!   one that has gone does not come back.
+//! - No instance that runs is told to end before the balancer has been told, [`LEAST_DRAIN`]
+//!   earlier, to send it nothing more.
+//! - An intent is launched once; an activity that has ended stays as it ended.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use minicloud_autoscaler::{
+    describe::{Activity, AutoScalingGroup, ConditionKind, View},
+    instance::{InstanceId, LifecycleState},
+};
+use tokio::time::Instant;
+
+use crate::scenario::cloud::Cloud;
+
+/// Longer than the loop waits after a provider that was away (15 s, jittered) and then looks.
+pub(super) const SOON: Duration = Duration::from_secs(40);
+const LEAST_DRAIN: Duration = Duration::from_secs(1);
+/// A launch that never answers is given up after this.
+const LAUNCH_TIMEOUT: Duration = Duration::from_secs(120);
+/// Longer than a pass takes.
+const ASKED_LATELY: Duration = Duration::from_secs(15);
+
+#[derive(Default)]
+pub(super) struct Checker {
+    view: Option<Arc<View>>,
+    states: BTreeMap<InstanceId, LifecycleState>,
+    gone: BTreeSet<InstanceId>,
+    /// Launched by hand: nobody asked whether there is room.
+    unrecorded: BTreeSet<InstanceId>,
+    /// Removed by hand: an intent may be launched again that nobody has seen launched.
+    removed: BTreeSet<InstanceId>,
+    signals: usize,
+    ended: BTreeSet<String>,
+    /// Since when something holds that must not last.
+    since: BTreeMap<String, Instant>,
+    /// Desired and maximum that were asked for lately: a slow loop may have taken each for a
+    /// pass of which no view was seen.
+    asked: Vec<(Instant, u32, u32)>,
+    /// When that was looked at last.
+    looked_at: Option<Instant>,
+}
+
+impl Checker {
+    /// Something was done to the world: what must not last may last anew.
+    pub(super) fn disturbed(&mut self) {
+        self.since.clear();
+        self.looked_at = None;
+    }
+
+    /// The next view is another autoscaler's.
+    pub(super) fn restarted(&mut self) {
+        self.disturbed();
+        self.view = None;
+    }
+
+    /// Nobody remembers what is in no instance's mark.
+    pub(super) fn store_was_lost(&mut self) {
+        self.states.clear();
+        self.gone.clear();
+        self.ended.clear();
+    }
+
+    pub(super) fn asked(&mut self, desired: u32, max: u32) {
+        self.asked.push((Instant::now(), desired, max));
+    }
+
+    pub(super) fn launched_by_hand(&mut self, id: InstanceId) {
+        self.unrecorded.insert(id);
+    }
+
+    pub(super) fn removed_by_hand(&mut self, id: InstanceId) {
+        self.removed.insert(id);
+    }
+
+    pub(super) fn look(&mut self, cloud: &Cloud) -> Result<(), String> {
+        self.nothing_ends_unannounced(cloud)?;
+        if !cloud.is_running() {
+            self.disturbed();
+            return Ok(());
+        }
+        let view = cloud.view();
+        self.asked.retain(|(at, ..)| at.elapsed() < ASKED_LATELY);
+        let known = self.view.as_ref();
+        if known.is_none_or(|known| !Arc::ptr_eq(known, &view)) {
+            let before = self.view.replace(Arc::clone(&view));
+            self.instances_are_in_one_place(&view)?;
+            for group in &view.auto_scaling_groups {
+                let mut groups = before.iter().flat_map(|view| &view.auto_scaling_groups);
+                let name = &group.auto_scaling_group_name;
+                let before = groups.find(|g| g.auto_scaling_group_name == *name);
+                self.check_group(before.map(|group| &**group), group)?;
+            }
+            self.note_states(&view);
+        }
+        let now = Instant::now();
+        if self
+            .looked_at
+            .is_some_and(|at| now - at < Duration::from_secs(1))
+        {
+            return Ok(());
+        }
+        self.looked_at = Some(now);
+        self.nothing_wrong_lasts(&view, cloud)
+    }
+
+    fn nothing_ends_unannounced(&mut self, cloud: &Cloud) -> Result<(), String> {
+        let signals = cloud.provider.signals();
+        for signal in &signals[self.signals..] {
+            let id = &signal.instance_id;
+            match cloud.deregistered(id) {
+                None => {}
+                Some(Err(still_routed)) => {
+                    return Err(format!("{id} is told to end: {still_routed:?}"));
+                }
+                Some(Ok(at)) if signal.at - at < LEAST_DRAIN => {
+                    return Err(format!(
+                        "{id} is told to end {:?} after the balancer was told",
+                        signal.at - at
+                    ));
+                }
+                Some(Ok(_)) => {}
+            }
+        }
+        self.signals = signals.len();
+        Ok(())
+    }
+
+    fn instances_are_in_one_place(&self, view: &View) -> Result<(), String> {
+        let mut seen = BTreeSet::new();
+        for instance in view.auto_scaling_groups.iter().flat_map(|g| &g.instances) {
+            let id = &instance.instance_id;
+            if !seen.insert(id) {
+                return Err(format!("{id} is there twice"));
+            }
+            if self.gone.contains(id) {
+                return Err(format!("{id} had gone and is back"));
+            }
+            let state = instance.lifecycle_state;
+            match self.states.get(id) {
+                Some(before) if !may_follow(*before, state) => {
+                    return Err(format!("{id} went from {before} to {state}"));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn check_group(
+        &mut self,
+        before: Option<&AutoScalingGroup>,
+        group: &AutoScalingGroup,
+    ) -> Result<(), String> {
+        let name = &group.auto_scaling_group_name;
+        let (min, max, desired) = (group.min_size, group.max_size, group.desired_capacity);
+        if !(min..=max).contains(&desired) {
+            return Err(format!("{name}: desired {desired} is not in {min}..={max}"));
+        }
+        for activity in group.activities.iter() {
+            let id = &activity.activity_id;
+            match activity.end_time {
+                Some(_) => drop(self.ended.insert(id.clone())),
+                None if self.ended.contains(id) => {
+                    return Err(format!("activity {} began again", activity.description));
+                }
+                None => {}
+            }
+        }
+        let Some(before) = before else {
+            return Ok(());
+        };
+        let live = live(group);
+        let is_new =
+            |id: &InstanceId| !self.states.contains_key(id) && !self.unrecorded.contains(id);
+        let launched = group.instances.iter().any(|i| is_new(&i.instance_id));
+        let asked = self.asked.iter().map(|(.., max)| *max).max();
+        let allowed = max.max(before.max_size).max(asked.unwrap_or_default()) as usize;
+        if launched && live > allowed {
+            return Err(format!("{name}: a launch made {live} of at most {allowed}"));
+        }
+        let left: Vec<&Activity> = group
+            .instances
+            .iter()
+            .filter(|instance| {
+                instance.lifecycle_state == LifecycleState::Terminating
+                    && self.states.get(&instance.instance_id) == Some(&LifecycleState::InService)
+            })
+            .filter_map(|instance| terminating(group, &instance.instance_id))
+            .collect();
+        let by_choice = |activity: &&&Activity| {
+            let difference = "difference between desired and actual capacity";
+            activity.cause.contains(difference)
+        };
+        let chosen = left.iter().filter(by_choice).count();
+        let asked = self.asked.iter().map(|(_, desired, _)| *desired).min();
+        let wanted = desired.min(before.desired_capacity);
+        let wanted = wanted.min(asked.unwrap_or(u32::MAX)) as usize;
+        // Those that were lost at the same time are nobody's choice.
+        if chosen > 0 && live + (left.len() - chosen) < wanted {
+            return Err(format!(
+                "{name}: {chosen} taken out, {live} of {wanted} left"
+            ));
+        }
+        Ok(())
+    }
+
+    fn note_states(&mut self, view: &View) {
+        let instances = view.auto_scaling_groups.iter().flat_map(|g| &g.instances);
+        let states = instances.map(|i| (i.instance_id.clone(), i.lifecycle_state));
+        let before = std::mem::replace(&mut self.states, states.collect());
+        let gone = before.into_keys();
+        let gone = gone.filter(|id| !self.states.contains_key(id));
+        self.gone.extend(gone);
+    }
+
+    fn nothing_wrong_lasts(&mut self, view: &View, cloud: &Cloud) -> Result<(), String> {
+        if !cloud.provider.is_reachable() {
+            self.disturbed();
+            return Ok(());
+        }
+        let mut wrong = BTreeMap::new();
+        for instance in cloud.provider.instances() {
+            let id = instance.instance_id;
+            if !self.states.contains_key(&id) {
+                wrong.insert(format!("{id} is on the provider and in no group"), SOON);
+            }
+        }
+        let is_served = cloud.weather(|weather| {
+            !weather.never_healthy
+                && !weather.balancer_silent
+                && weather.unhealthy.is_empty()
+                && weather.anomalous.is_empty()
+        });
+        for group in &view.auto_scaling_groups {
+            let name = &group.auto_scaling_group_name;
+            if live(group) > group.max_size as usize {
+                wrong.insert(format!("{name} has more than max_size instances"), SOON);
+            }
+            let is_failing = group.conditions.iter().any(|condition| {
+                matches!(
+                    condition.kind,
+                    ConditionKind::LaunchFailing | ConditionKind::LaunchSuspended
+                )
+            });
+            if is_served && !is_failing && in_service(group) < group.min_size as usize {
+                let what = format!("{name} has less than min_size in service");
+                wrong.insert(what, LAUNCH_TIMEOUT + SOON);
+            }
+        }
+        let now = Instant::now();
+        self.since.retain(|what, _| wrong.contains_key(what));
+        for (what, bound) in wrong {
+            let since = *self.since.entry(what.clone()).or_insert(now);
+            if now - since > bound {
+                return Err(format!("for {:?}: {what}", now - since));
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything is as wanted and nothing is under way; else what is not so.
+    pub(super) fn settled(&self, cloud: &Cloud) -> Result<(), String> {
+        let view = cloud.view();
+        let conditions = &view.conditions;
+        if let Some(condition) = conditions.first() {
+            return Err(format!("{condition:?}"));
+        }
+        for group in &view.auto_scaling_groups {
+            let name = &group.auto_scaling_group_name;
+            let (there, wanted) = (group.instances.len(), group.desired_capacity as usize);
+            if (there, in_service(group)) != (wanted, wanted) {
+                return Err(format!("{name}: {wanted} wanted: {:?}", group.instances));
+            }
+            let open = group.activities.iter().find(|a| a.end_time.is_none());
+            if let Some(open) = open {
+                return Err(format!("{name}: an activity has not ended: {open:?}"));
+            }
+            let mut conditions = group.conditions.iter();
+            let fault = conditions.find(|c| c.kind != ConditionKind::Stranger);
+            if let Some(fault) = fault {
+                return Err(format!("{name}: {fault:?}"));
+            }
+        }
+        let there = cloud.provider.instances();
+        let there: BTreeSet<InstanceId> = there.into_iter().map(|i| i.instance_id).collect();
+        let known: BTreeSet<InstanceId> = self.states.keys().cloned().collect();
+        if there != known {
+            return Err(format!("{there:?} on the provider, {known:?} in groups"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn intents_were_launched_once(&self, cloud: &Cloud) -> Result<(), String> {
+        let mut seen = BTreeSet::new();
+        for launch in cloud.provider.launched() {
+            let id = launch.instance_id;
+            if !self.removed.contains(&id) && !seen.insert(id.clone()) {
+                return Err(format!("{id} was launched twice"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn may_follow(before: LifecycleState, after: LifecycleState) -> bool {
+    use LifecycleState::{InService, Pending, Terminating};
+    before == after
+        || matches!(
+            (before, after),
+            (Pending, InService | Terminating) | (InService, Terminating)
+        )
+}
+
+fn live(group: &AutoScalingGroup) -> usize {
+    let states = group.instances.iter().map(|i| i.lifecycle_state);
+    states
+        .filter(|state| matches!(state, LifecycleState::Pending | LifecycleState::InService))
+        .count()
+}
+
+fn in_service(group: &AutoScalingGroup) -> usize {
+    let states = group.instances.iter().map(|i| i.lifecycle_state);
+    states
+        .filter(|state| *state == LifecycleState::InService)
+        .count()
+}
+
+fn terminating<'a>(group: &'a AutoScalingGroup, id: &InstanceId) -> Option<&'a Activity> {
+    let mut activities = group.activities.iter();
+    let found = activities.find(|activity| {
+        activity.instance_id.as_ref() == Some(id) && activity.description.starts_with("Terminating")
+    });
+    found.map(|activity| &**activity)
+}
