@@ -1,7 +1,7 @@
 //! What must hold after each step, whatever happens to a group.
 //!
 //! - The desired capacity lies between min and max.
-//! - No launch is begun that takes a group above max; what is above it anyway (max was lowered,
+//! - No launch is begun that takes a group above max, but for a move between zones; what is above it anyway (max was lowered,
 //!   an instance was adopted) is on its way out within [`SOON`].
 //! - No healthy instance is taken out of service unless as many as desired are left; with
 //!   nothing wrong, min is in service within [`LAUNCH_TIMEOUT`] and [`SOON`].
@@ -65,6 +65,11 @@ impl Checker {
     pub(super) fn restarted(&mut self) {
         self.disturbed();
         self.view = None;
+        // What drained when it crashed may be recalled, and nobody saw it drain.
+        let in_service = |state: &&mut LifecycleState| **state == LifecycleState::InService;
+        for state in self.states.values_mut().filter(in_service) {
+            *state = LifecycleState::Terminating;
+        }
     }
 
     /// Nobody remembers what is in no instance's mark.
@@ -189,6 +194,7 @@ impl Checker {
         let launched = group.instances.iter().any(|i| is_new(&i.instance_id));
         let asked = self.asked.iter().map(|(.., max)| *max).max();
         let allowed = max.max(before.max_size).max(asked.unwrap_or_default()) as usize;
+        let allowed = allowed + balancing_margin(group);
         if launched && live > allowed {
             return Err(format!("{name}: a launch made {live} of at most {allowed}"));
         }
@@ -321,7 +327,10 @@ fn may_follow(before: LifecycleState, after: LifecycleState) -> bool {
     before == after
         || matches!(
             (before, after),
-            (Pending, InService | Terminating) | (InService, Terminating)
+            (Pending, InService | Terminating)
+                | (InService, Terminating)
+                // Recalled while it drained; once it is told to end it is gone for good.
+                | (Terminating, InService | Pending)
         )
 }
 
@@ -337,6 +346,16 @@ fn in_service(group: &AutoScalingGroup) -> usize {
     states
         .filter(|state| *state == LifecycleState::InService)
         .count()
+}
+
+/// A move between zones launches first: a tenth of max, or one, may be there besides for as
+/// long.
+fn balancing_margin(group: &AutoScalingGroup) -> usize {
+    let mut activities = group.activities.iter();
+    match activities.any(|a| a.cause.contains("to balance instances in zones")) {
+        true => (group.max_size as usize / 10).max(1),
+        false => 0,
+    }
 }
 
 fn terminating<'a>(group: &'a AutoScalingGroup, id: &InstanceId) -> Option<&'a Activity> {
