@@ -6,7 +6,9 @@ use bytes::Bytes;
 use hyper::{Method, StatusCode};
 use minicloud_autoscaler::{
     api::{ExecRequest, FaultBody},
+    change_set::ChangeSet,
     command::CapacityUpdate,
+    config::Faults,
     describe::{AutoScalingGroup, View},
     instance::InstanceId,
 };
@@ -15,7 +17,8 @@ use serde::de::DeserializeOwned;
 use crate::{
     endpoint::Endpoint,
     failure::{Exit, Failure},
-    http_client::{Exchange, HttpClient, HttpError, segment},
+    http_client::{Answer, Body, Exchange, HttpClient, HttpError, segment},
+    role::ConfigFile,
 };
 
 /// Longer than the API itself takes to give up.
@@ -55,12 +58,46 @@ impl ControlApi {
         update: CapacityUpdate,
     ) -> Result<AutoScalingGroup, Failure> {
         let path = format!("/v1/groups/{}", segment(name));
-        let body = to_json(&update);
+        let body = Body::json(&update);
         parse(&self.call(Method::PATCH, &path, Some(body)).await?)
     }
 
     pub(crate) async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         parse(&self.call(Method::GET, path, None).await?)
+    }
+
+    /// What `text`, which is the file's, would change.
+    pub(crate) async fn plan(&self, file: &ConfigFile, text: Bytes) -> Result<ChangeSet, Failure> {
+        self.submit("/v1/plan", file, text).await
+    }
+
+    /// Puts `text`, which is the file's, in force if that changes what was reviewed.
+    pub(crate) async fn apply(
+        &self,
+        file: &ConfigFile,
+        text: Bytes,
+        reviewed: &ChangeSet,
+    ) -> Result<ChangeSet, Failure> {
+        let path = format!("/v1/apply?fingerprint={}", segment(&reviewed.fingerprint));
+        self.submit(&path, file, text).await
+    }
+
+    async fn submit(
+        &self,
+        path: &str,
+        file: &ConfigFile,
+        text: Bytes,
+    ) -> Result<ChangeSet, Failure> {
+        let body = Body::yaml(text.clone());
+        let answer = self.answer(Method::POST, path, Some(body)).await?;
+        if answer.status.is_success() {
+            return parse(&answer.body);
+        }
+        let told: Option<FaultBody> = serde_json::from_slice(&answer.body).ok();
+        match told.and_then(|told| Faults::found(told.error.faults)) {
+            Some(faults) => Err(file.invalid(&faults, &text)),
+            None => Err(fault(answer.status, &answer.body)),
+        }
     }
 
     /// Starts a command; its frames are the lines of the answer's body.
@@ -70,7 +107,7 @@ impl ControlApi {
         command: Vec<String>,
     ) -> Result<Exchange, Failure> {
         let path = format!("/v1/instances/{id}/exec");
-        let body = to_json(&ExecRequest { command });
+        let body = Body::json(&ExecRequest { command });
         let exchange = self
             .client
             .open(Method::POST, &path, Some(body), EXEC_START)
@@ -86,21 +123,22 @@ impl ControlApi {
         }
     }
 
-    async fn call(
-        &self,
-        method: Method,
-        path: &str,
-        json: Option<Vec<u8>>,
-    ) -> Result<Bytes, Failure> {
-        let answer = self
-            .client
-            .call(method, path, json, self.timeout)
-            .await
-            .map_err(explain)?;
+    async fn call(&self, method: Method, path: &str, body: Option<Body>) -> Result<Bytes, Failure> {
+        let answer = self.answer(method, path, body).await?;
         match answer.status.is_success() {
             true => Ok(answer.body),
             false => Err(fault(answer.status, &answer.body)),
         }
+    }
+
+    async fn answer(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Body>,
+    ) -> Result<Answer, Failure> {
+        let answer = self.client.call(method, path, body, self.timeout).await;
+        answer.map_err(explain)
     }
 }
 
@@ -113,10 +151,6 @@ fn with_token(client: HttpClient, path: &Path) -> Result<HttpClient, Failure> {
         let message = format!("{} does not hold a token", path.display());
         Failure::new(Exit::Failure, message)
     })
-}
-
-fn to_json(body: &impl serde::Serialize) -> Vec<u8> {
-    serde_json::to_vec(body).expect("requests are made of strings and numbers")
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {

@@ -24,6 +24,7 @@ pub(crate) fn run(verb: Verb) -> Result<ExitCode, Failure> {
 async fn dispatch(verb: Verb) -> Result<ExitCode, Failure> {
     match verb {
         Verb::Exec(args) => return verb::exec::run(args).await.map(ExitCode::from),
+        Verb::Plan(args) => return verb::plan::run(args).await.map(ExitCode::from),
         Verb::Status(args) => verb::status::run(args).await,
         Verb::Groups(args) => verb::groups::run(args).await,
         Verb::Instances(args) => verb::instances::run(args).await,
@@ -31,6 +32,7 @@ async fn dispatch(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Why(args) => verb::why::run(args).await,
         Verb::WhichRule(args) => verb::which_rule::run(args).await,
         Verb::Activities(args) => verb::activities::run(args).await,
+        Verb::Apply(args) => verb::apply::run(args).await,
         Verb::Scale(args) => verb::scale::run(args).await,
         Verb::Healthcheck(args) => verb::healthcheck::run(args).await,
         Verb::Validate(args) => verb::validate::run(args),

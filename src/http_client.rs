@@ -27,6 +27,30 @@ pub(crate) struct HttpClient {
     authorization: Option<HeaderValue>,
 }
 
+/// What a request carries.
+#[derive(Debug)]
+pub(crate) struct Body {
+    content_type: &'static str,
+    bytes: Bytes,
+}
+
+impl Body {
+    pub(crate) fn json(value: &impl serde::Serialize) -> Self {
+        let json = serde_json::to_vec(value).expect("requests are made of strings and numbers");
+        Self {
+            content_type: "application/json",
+            bytes: json.into(),
+        }
+    }
+
+    pub(crate) fn yaml(bytes: Bytes) -> Self {
+        Self {
+            content_type: "application/yaml",
+            bytes,
+        }
+    }
+}
+
 /// An answer read whole.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -84,17 +108,17 @@ impl HttpClient {
         &self.endpoint
     }
 
-    /// Sends a request, with a JSON body where there is one, and reads the answer whole.
+    /// Sends a request, with a body where there is one, and reads the answer whole.
     pub(crate) async fn call(
         &self,
         method: Method,
         path: &str,
-        json: Option<Vec<u8>>,
+        body: Option<Body>,
         within: Duration,
     ) -> Result<Answer, HttpError> {
         let answer =
             async {
-                let exchange = self.exchange(method, path, json).await?;
+                let exchange = self.exchange(method, path, body).await?;
                 let status = exchange.response.status();
                 let body = exchange.read().await.map_err(|error| {
                     match error.is::<LengthLimitError>() {
@@ -112,10 +136,10 @@ impl HttpClient {
         &self,
         method: Method,
         path: &str,
-        json: Option<Vec<u8>>,
+        body: Option<Body>,
         within: Duration,
     ) -> Result<Exchange, HttpError> {
-        self.within(within, self.exchange(method, path, json)).await
+        self.within(within, self.exchange(method, path, body)).await
     }
 
     async fn within<T>(
@@ -135,7 +159,7 @@ impl HttpClient {
         &self,
         method: Method,
         path: &str,
-        json: Option<Vec<u8>>,
+        body: Option<Body>,
     ) -> Result<Exchange, HttpError> {
         let connect = |reason| HttpError::Connect {
             endpoint: self.endpoint.clone(),
@@ -152,7 +176,7 @@ impl HttpClient {
             // What went wrong reaches the request, which waits for it.
             drop(connection.await);
         }));
-        let request = self.request(method, path, json)?;
+        let request = self.request(method, path, body)?;
         let response = sender
             .send_request(request)
             .await
@@ -167,7 +191,7 @@ impl HttpClient {
         &self,
         method: Method,
         path: &str,
-        json: Option<Vec<u8>>,
+        body: Option<Body>,
     ) -> Result<Request<Full<Bytes>>, HttpError> {
         let mut request = Request::builder()
             .method(method)
@@ -176,10 +200,10 @@ impl HttpClient {
         if let Some(authorization) = &self.authorization {
             request = request.header(header::AUTHORIZATION, authorization);
         }
-        if json.is_some() {
-            request = request.header(header::CONTENT_TYPE, "application/json");
+        if let Some(body) = &body {
+            request = request.header(header::CONTENT_TYPE, body.content_type);
         }
-        let body = Full::new(json.unwrap_or_default().into());
+        let body = Full::new(body.map(|body| body.bytes).unwrap_or_default());
         request.body(body).map_err(|error| self.protocol(&error))
     }
 

@@ -105,9 +105,10 @@ impl Autoscaler {
             seed,
             crash_at,
         } = settings;
-        let (config_watch, config) =
-            ConfigWatch::open(config, provider_kind).map_err(StartError::Config)?;
         let store = Store::open(state_dir.path())?;
+        let applied = store.applied_configuration()?;
+        let (config_watch, config) =
+            ConfigWatch::open(config, provider_kind, applied).map_err(StartError::Config)?;
         let metrics = Metrics::new().map_err(StartError::Metrics)?;
         let registry = metrics.registry.clone();
         let (desk, link) = load_balancer_link();

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
+use crate::{change_set::ChangeSet, config::Config};
+
 /// A request to the loop; it is answered once recorded, not once carried out.
 #[derive(Debug)]
 pub enum Command {
@@ -11,13 +13,33 @@ pub enum Command {
         update: CapacityUpdate,
         reply: oneshot::Sender<Result<(), CommandError>>,
     },
+    /// What putting a configuration in force would change; changes nothing.
+    PlanConfiguration {
+        submitted: Box<SubmittedConfiguration>,
+        reply: oneshot::Sender<Result<ChangeSet, CommandError>>,
+    },
+    /// Puts a configuration in force, if that still changes what was reviewed.
+    ApplyConfiguration {
+        submitted: Box<SubmittedConfiguration>,
+        /// Of the change set that was reviewed.
+        fingerprint: String,
+        reply: oneshot::Sender<Result<ChangeSet, CommandError>>,
+    },
+}
+
+/// A configuration that was sent, and the text it was read from.
+#[derive(Clone, Debug)]
+pub struct SubmittedConfiguration {
+    pub config: Config,
+    pub text: Vec<u8>,
 }
 
 impl Command {
-    /// The one group that it concerns; `None` where that may be several.
+    /// The one group that it concerns. What concerns several says so as it is carried out.
     pub(crate) fn auto_scaling_group(&self) -> Option<&str> {
         match self {
             Self::UpdateAutoScalingGroup { name, .. } => Some(name),
+            Self::PlanConfiguration { .. } | Self::ApplyConfiguration { .. } => None,
         }
     }
 }
@@ -41,6 +63,10 @@ pub enum CommandError {
     AutoScalingGroupNotFound { name: String, known: String },
     #[error("{0}")]
     Validation(String),
+    #[error(
+        "what is in force has changed since the plan was made, or the file has: plan again, and review what it says now"
+    )]
+    PlanOutdated,
     #[error("the change could not be recorded: {0}")]
     Store(String),
 }

@@ -24,6 +24,9 @@ pub struct View {
     pub load_balancers: Vec<LoadBalancer>,
     /// What is wrong with the whole rather than with a group.
     pub conditions: Vec<Condition>,
+    /// Where what is in force comes from.
+    #[serde(default)]
+    pub configuration: Configuration,
 }
 
 impl View {
@@ -37,6 +40,7 @@ impl View {
             target_groups: Vec::new(),
             load_balancers: Vec::new(),
             conditions: Vec::new(),
+            configuration: Configuration::default(),
         }
     }
 }
@@ -217,4 +221,28 @@ pub struct LoadBalancer {
     pub load_balancer_name: String,
     pub dns_name: String,
     pub ports: Vec<u16>,
+}
+
+/// The configuration in force.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Configuration {
+    pub source: ConfigurationSource,
+    /// The file that is watched: once its content changes, it is in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// When it was applied, where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied_at: Option<Timestamp>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConfigurationSource {
+    /// The example that is built in.
+    #[default]
+    BuiltIn,
+    /// The file that is watched.
+    File,
+    /// What was applied through the API after that file changed last.
+    Applied,
 }

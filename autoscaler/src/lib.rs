@@ -26,6 +26,7 @@ mod activity;
 pub mod api;
 mod autoscaler;
 pub mod capacity;
+pub mod change_set;
 pub mod command;
 mod conditions;
 pub mod conduct;

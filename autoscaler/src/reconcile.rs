@@ -3,6 +3,7 @@
 //! first pass after a crash is a pass like any other. One pass at a time; no retry hides in
 //! one: what failed is left to the next, after a delay.
 
+mod applied;
 mod apply;
 mod attention;
 mod decide;

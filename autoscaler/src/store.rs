@@ -2,11 +2,14 @@
 //! Everything else is found on the provider again. Each call is one transaction, written
 //! before the side effect it announces.
 
+mod applied_configuration;
+
 use std::path::Path;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+pub(crate) use self::applied_configuration::AppliedConfiguration;
 use crate::{
     capacity::{Capacity, CapacityRecord},
     describe::Activity,
@@ -40,6 +43,10 @@ const SCHEMA: &str = "
         start_time TEXT NOT NULL, body TEXT NOT NULL
     ) STRICT;
     CREATE INDEX IF NOT EXISTS activity_by_group ON activity (auto_scaling_group);
+    CREATE TABLE IF NOT EXISTS applied_configuration (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        body BLOB NOT NULL, file_digest TEXT, applied_at TEXT NOT NULL
+    ) STRICT;
     PRAGMA user_version = 1;
 ";
 
@@ -170,6 +177,20 @@ impl Store {
             params![template.name, template.version, json(&template)],
         )?;
         Ok(template)
+    }
+
+    /// The newest version of it.
+    pub(crate) fn latest_launch_template(
+        &self,
+        name: &str,
+    ) -> Result<Option<LaunchTemplate>, StoreError> {
+        let body = self.db.query_row(
+            "SELECT body FROM launch_template WHERE name = ?1 ORDER BY version DESC LIMIT 1",
+            [name],
+            |row| row.get::<_, String>(0),
+        );
+        let body = body.optional()?;
+        Ok(body.and_then(|body| serde_json::from_str(&body).ok()))
     }
 
     pub(crate) fn launch_template(

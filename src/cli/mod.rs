@@ -13,9 +13,9 @@ use clap::{Parser, Subcommand};
 pub(crate) use self::{
     role::{AgentArgs, AutoscalerArgs, BalancingArgs, LbArgs, LogFormat, ProviderName, UpArgs},
     verb::{
-        ActivitiesArgs, Connection, DemoArgs, DemoVerb, ExecArgs, HealthcheckArgs, InstancesArgs,
-        Output, Reading, ScaleArgs, StressArgs, SweepArgs, TargetsArgs, ValidateArgs,
-        WhichRuleArgs, WhyArgs,
+        ActivitiesArgs, ApplyArgs, Connection, DemoArgs, DemoVerb, ExecArgs, HealthcheckArgs,
+        InstancesArgs, Output, PlanArgs, Reading, ScaleArgs, StressArgs, SweepArgs, TargetsArgs,
+        ValidateArgs, WhichRuleArgs, WhyArgs,
     },
 };
 
@@ -48,6 +48,10 @@ pub(crate) enum Verb {
     WhichRule(WhichRuleArgs),
     /// List what was launched and ended, newest first, with the cause.
     Activities(ActivitiesArgs),
+    /// Show what a configuration file would change if it came into force.
+    Plan(PlanArgs),
+    /// Put a configuration file in force, after showing what that changes.
+    Apply(ApplyArgs),
     /// Change a group's capacity.
     Scale(ScaleArgs),
     /// Run a command in an instance; its exit code becomes this one's.
@@ -111,6 +115,8 @@ mod tests {
             "activities web --max-records 5",
             "scale web --min 0 --max 0 --desired 0 --wait",
             "demo stress web --for 90s",
+            "plan -f minicloud.yaml --detailed-exitcode -o json",
+            "apply --file minicloud.yaml --yes",
             "validate",
             "sweep",
             "healthcheck unix:/run/x.sock",
@@ -159,6 +165,8 @@ mod tests {
             ("demo stress web --for 90", ErrorKind::ValueValidation),
             ("status --host https://x:1", ErrorKind::ValueValidation),
             ("status -o yaml", ErrorKind::InvalidValue),
+            ("plan", ErrorKind::MissingRequiredArgument),
+            ("apply --yes", ErrorKind::MissingRequiredArgument),
         ] {
             let error = parse(line).expect_err(line);
             assert_eq!(error.kind(), kind, "{line}: {error}");

@@ -1,11 +1,13 @@
 //! The verbs that ask a control plane, or look at files.
 
 pub(crate) mod activities;
+pub(crate) mod apply;
 pub(crate) mod demo;
 pub(crate) mod exec;
 pub(crate) mod groups;
 pub(crate) mod healthcheck;
 pub(crate) mod instances;
+pub(crate) mod plan;
 pub(crate) mod scale;
 pub(crate) mod status;
 pub(crate) mod sweep;

@@ -6,7 +6,7 @@ use axum::{
 use tower::{load_shed, timeout};
 
 use super::wire::{FaultBody, FaultDetail};
-use crate::{command::CommandError, instance::InstanceIdError, provider::ExecError};
+use crate::{command::CommandError, config, instance::InstanceIdError, provider::ExecError};
 
 /// A request refused or failed: a status, a code to program against and a sentence to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,10 +14,14 @@ pub struct Fault {
     status: StatusCode,
     code: &'static str,
     message: String,
+    faults: Vec<config::Fault>,
 }
 
 /// Text from outside that a message repeats; more helps nobody.
 const MAX_MESSAGE_CHARS: usize = 500;
+
+/// Mistakes of a configuration that are listed; who mends them sees the rest next time.
+const MAX_FAULTS: usize = 100;
 
 impl Fault {
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
@@ -30,6 +34,22 @@ impl Fault {
             status,
             code,
             message,
+            faults: Vec::new(),
+        }
+    }
+
+    /// A configuration with mistakes in it.
+    pub(super) fn configuration(faults: &config::Faults) -> Self {
+        let mut listed: Vec<_> = faults.iter().cloned().collect();
+        let more = match listed.len() {
+            1 => String::new(),
+            count => format!(" (and {} more)", count - 1),
+        };
+        let message = listed.first().map(ToString::to_string).unwrap_or_default();
+        listed.truncate(MAX_FAULTS);
+        Self {
+            faults: listed,
+            ..Self::validation(format!("the configuration is not valid: {message}{more}"))
         }
     }
 
@@ -81,6 +101,7 @@ impl Fault {
         FaultDetail {
             code: self.code.to_owned(),
             message: self.message.clone(),
+            faults: self.faults.clone(),
         }
     }
 }
@@ -140,6 +161,9 @@ impl From<CommandError> for Fault {
                 Self::not_found("AutoScalingGroupNotFound", message)
             }
             CommandError::Validation(_) => Self::validation(message),
+            CommandError::PlanOutdated => {
+                Self::new(StatusCode::CONFLICT, "InvalidChangeSetStatus", message)
+            }
             CommandError::Store(_) => Self::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "InternalFailure",

@@ -12,6 +12,8 @@
 //! GET        /v1/listeners                       {"listeners": [..]}, with their rules
 //! GET        /v1/request-failures                {"request_failures": [..]}, newest first
 //! POST       /v1/instances/{id}/exec             runs a command, streams its output
+//! POST       /v1/plan                            what a configuration file (YAML) would change
+//! POST       /v1/apply?fingerprint=              puts it in force, if that is what was planned
 //! GET        /healthz  /readyz  /metrics
 //! GET        /internal/v1/snapshot?after=        for the balancer: long poll
 //! PUT        /internal/v1/report                 for the balancer
@@ -24,6 +26,7 @@
 
 mod access;
 mod body;
+mod configuration;
 mod exec;
 mod fault;
 mod groups;
@@ -60,7 +63,12 @@ pub use self::{
         Listeners, RequestFailures, TargetGroups, TargetHealthDescriptions,
     },
 };
-use crate::{command::Command, describe::View, load_balancer_link::LoadBalancerLink};
+use crate::{
+    command::Command,
+    config::{MAX_FILE_BYTES, ProviderKind},
+    describe::View,
+    load_balancer_link::LoadBalancerLink,
+};
 
 /// A capacity update or a command line; nothing a person sends is near it.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -78,6 +86,8 @@ pub struct Api {
     pub view: watch::Receiver<Arc<View>>,
     pub commands: mpsc::Sender<Command>,
     pub sessions: ExecSessions,
+    /// What a configuration that is sent must fit.
+    pub provider_kind: ProviderKind,
     pub load_balancer: LoadBalancerLink,
     /// Renders the Prometheus text.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
@@ -105,7 +115,12 @@ pub fn router(api: Arc<Api>, access: Access) -> Router {
         .route("/metrics", get(probes::metrics))
         .route("/readyz", get(probes::readyz));
     let long = Router::new().route("/v1/instances/{id}/exec", post(exec::exec));
+    let configuration = Router::new()
+        .route("/v1/plan", post(configuration::plan))
+        .route("/v1/apply", post(configuration::apply))
+        .layer(DefaultBodyLimit::max(MAX_FILE_BYTES));
     let routes = bounded(short, REQUEST_TIMEOUT)
+        .merge(bounded(configuration, REQUEST_TIMEOUT))
         .merge(bounded(long, LONG_REQUEST_TIMEOUT))
         .route("/healthz", get(probes::healthz));
     let routes = match access.serves_balancer() {

@@ -22,6 +22,8 @@ use crate::{
     },
 };
 
+mod configuration;
+
 /// Runs nothing: `echo` answers, `hang` waits until it is dropped, all else is not found.
 struct EchoProvider {
     dropped: mpsc::Sender<()>,
@@ -117,6 +119,7 @@ fn api() -> (Arc<Api>, Loop) {
         view,
         commands: command_in,
         sessions: ExecSessions::new(provider),
+        provider_kind: ProviderKind::Process,
         load_balancer,
         metrics: Arc::new(|| "up 1\n".to_owned()),
         shutdown: CancellationToken::new(),
@@ -344,7 +347,10 @@ async fn update_answers_what_the_loop_recorded() {
             name,
             update,
             reply,
-        } = core.commands.recv().await.unwrap();
+        } = core.commands.recv().await.unwrap()
+        else {
+            panic!("another command");
+        };
         assert_eq!((name.as_str(), update.max_size), ("web", Some(4)));
         reply.send(Ok(())).unwrap();
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -363,7 +369,10 @@ async fn update_refused_or_unanswered_is_a_fault() {
     let router = router(api, Access::Loopback);
     let update = || json_request("PATCH", "/v1/groups/web", "{\"min_size\": 9}");
     let refusing = async {
-        let Command::UpdateAutoScalingGroup { reply, .. } = core.commands.recv().await.unwrap();
+        let Command::UpdateAutoScalingGroup { reply, .. } = core.commands.recv().await.unwrap()
+        else {
+            panic!("another command");
+        };
         let refusal = CommandError::Validation("min_size 9 is above max_size 2".to_owned());
         reply.send(Err(refusal)).unwrap();
     };

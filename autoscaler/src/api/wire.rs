@@ -6,6 +6,7 @@ use bytes::Bytes;
 use minicloud_lb_api::{Listener, RequestFailure, TargetHealthDescription};
 use serde::{Deserialize, Serialize};
 
+use crate::config;
 use crate::describe::{Activity, AutoScalingGroup, Instance, TargetGroup};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -55,6 +56,9 @@ pub struct FaultBody {
 pub struct FaultDetail {
     pub code: String,
     pub message: String,
+    /// What is wrong with a configuration that was sent, each with its place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<config::Fault>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

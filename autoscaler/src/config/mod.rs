@@ -23,9 +23,10 @@ mod tests;
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use minicloud_lb_api::{HealthCheck, Listener, TargetGroupAttributes};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 pub use self::fault::{Fault, Faults};
+pub(crate) use self::units::show_duration;
 use crate::launch_template::LaunchTemplate;
 
 /// The file that is built in, and that docker-compose.yml mounts.
@@ -108,7 +109,7 @@ pub enum Pace {
     Aws,
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct AutoScalingGroup {
     pub name: String,
     pub launch_template: String,
@@ -120,8 +121,10 @@ pub struct AutoScalingGroup {
     pub target_groups: Vec<String>,
     pub health_check_type: HealthCheckType,
     /// From launch; health checks do not replace the instance before.
+    #[serde(serialize_with = "as_written")]
     pub health_check_grace_period: Duration,
     /// From `InService`; until then the instance stays out of the group's average.
+    #[serde(serialize_with = "as_written")]
     pub default_instance_warmup: Duration,
     pub scaling_policies: Vec<ScalingPolicy>,
 }
@@ -167,10 +170,11 @@ impl fmt::Display for PredefinedMetric {
     }
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TargetGroup {
     pub name: String,
     pub health_check: HealthCheck,
+    #[serde(serialize_with = "as_written")]
     pub deregistration_delay: Duration,
     pub attributes: TargetGroupAttributes,
     /// `host:port` of targets registered by hand.
@@ -181,4 +185,9 @@ pub struct TargetGroup {
 pub struct LoadBalancer {
     pub name: String,
     pub listeners: Vec<Listener>,
+}
+
+/// With its unit, as in the file.
+fn as_written<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&show_duration(*duration))
 }

@@ -46,7 +46,9 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             Ok(config) => {
                 info!("the configuration file has changed and is in force");
                 self.config = config;
-                self.apply(now).err().map(|error| error.to_string())
+                let forgotten = self.ledger.store.forget_applied_configuration();
+                let applied = forgotten.and_then(|()| self.apply(now));
+                applied.err().map(|error| error.to_string())
             }
             Err(faults) => Some(faults),
         };
@@ -67,7 +69,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             .set("", ConditionKind::ConfigInvalid, message, now.wall);
     }
 
-    fn apply(&mut self, now: Now) -> Result<(), StoreError> {
+    pub(super) fn apply(&mut self, now: Now) -> Result<(), StoreError> {
         let specs = self.config.auto_scaling_groups.clone();
         for (name, spec) in &specs {
             self.ledger.load(name);
@@ -99,11 +101,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     ) -> Result<(), StoreError> {
         let template = &self.config.launch_templates[&spec.launch_template];
         let launch_template = self.ledger.store.version_launch_template(template)?;
-        let file = Capacity {
-            min_size: spec.min_size,
-            max_size: spec.max_size,
-            desired_capacity: spec.desired_capacity,
-        };
+        let file = Capacity::of(spec);
         let record = capacity::merge(self.ledger.store.capacity(name)?, file, now.wall);
         self.ledger.store.put_capacity(name, &record)?;
         let deregistration_delay = longest_delay(&self.config, spec);
@@ -151,18 +149,26 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     }
 
     pub(super) fn obey(&mut self, command: Command) {
-        match command.auto_scaling_group() {
-            Some(name) => self.attention.call(name),
-            None => self.attention.call_all(self.groups.keys()),
+        if let Some(name) = command.auto_scaling_group() {
+            self.attention.call(name);
         }
-        let Command::UpdateAutoScalingGroup {
-            name,
-            update,
-            reply,
-        } = command;
         let now = self.clock.now();
         // The asker may have gone; what it asked for is done all the same.
-        let _ = reply.send(self.update_group(&name, update, now));
+        match command {
+            Command::UpdateAutoScalingGroup {
+                name,
+                update,
+                reply,
+            } => drop(reply.send(self.update_group(&name, update, now))),
+            Command::PlanConfiguration { submitted, reply } => {
+                drop(reply.send(self.plan_configuration(&submitted, now)));
+            }
+            Command::ApplyConfiguration {
+                submitted,
+                fingerprint,
+                reply,
+            } => drop(reply.send(self.apply_configuration(*submitted, &fingerprint, now))),
+        }
     }
 
     fn update_group(

@@ -48,6 +48,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             target_groups: self.published.target_groups(),
             load_balancers: self.published.load_balancers(),
             conditions: self.conditions.of(""),
+            configuration: self.config_watch.in_force().clone(),
         }));
     }
 

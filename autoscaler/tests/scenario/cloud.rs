@@ -10,8 +10,9 @@ use std::{
 
 use minicloud_autoscaler::{
     Autoscaler, ConfigSource, MetricSource, ScrapeError, Settings, Shutdown, StateDir,
-    command::{CapacityUpdate, Command, CommandError},
-    config::ProviderKind,
+    change_set::ChangeSet,
+    command::{CapacityUpdate, Command, CommandError, SubmittedConfiguration},
+    config::{Config, ProviderKind},
     describe::{AutoScalingGroup, ConditionKind, View},
     instance::{InstanceId, LifecycleState},
     load_balancer_link::LoadBalancerLink,
@@ -227,20 +228,41 @@ impl Cloud {
     }
 
     pub(super) async fn update(&self, update: CapacityUpdate) -> Result<(), CommandError> {
-        let (reply, answer) = oneshot::channel();
-        let command = Command::UpdateAutoScalingGroup {
+        self.ask(|reply| Command::UpdateAutoScalingGroup {
             name: "web".to_owned(),
             update,
             reply,
-        };
-        self.running
-            .as_ref()
-            .unwrap()
-            .autoscaler
-            .commands()
-            .send(command)
+        })
+        .await
+    }
+
+    pub(super) async fn plan(&self, text: &str) -> Result<ChangeSet, CommandError> {
+        let submitted = submitted(text);
+        self.ask(|reply| Command::PlanConfiguration { submitted, reply })
             .await
-            .unwrap();
+    }
+
+    pub(super) async fn apply(
+        &self,
+        text: &str,
+        fingerprint: &str,
+    ) -> Result<ChangeSet, CommandError> {
+        let (submitted, fingerprint) = (submitted(text), fingerprint.to_owned());
+        self.ask(|reply| Command::ApplyConfiguration {
+            submitted,
+            fingerprint,
+            reply,
+        })
+        .await
+    }
+
+    async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<T, CommandError>>) -> Command,
+    ) -> Result<T, CommandError> {
+        let (reply, answer) = oneshot::channel();
+        let commands = self.running.as_ref().unwrap().autoscaler.commands();
+        commands.send(command(reply)).await.unwrap();
         answer.await.unwrap()
     }
 
@@ -280,6 +302,13 @@ impl Drop for Cloud {
     fn drop(&mut self) {
         self.running = None;
     }
+}
+
+fn submitted(text: &str) -> Box<SubmittedConfiguration> {
+    Box::new(SubmittedConfiguration {
+        config: Config::parse(text.as_bytes()).unwrap(),
+        text: text.as_bytes().to_vec(),
+    })
 }
 
 /// Passes every running target after a moment, drains at once or when told to.

@@ -2,6 +2,7 @@
 
 mod balancer;
 mod cloud;
+mod configuration;
 mod crash;
 mod failure;
 mod story;
