@@ -31,6 +31,7 @@ async fn dispatch(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Targets(args) => verb::targets::run(args).await,
         Verb::Why(args) => verb::why::run(args).await,
         Verb::WhichRule(args) => verb::which_rule::run(args).await,
+        Verb::SecurityGroups(args) => verb::security_groups::run(args).await,
         Verb::Activities(args) => verb::activities::run(args).await,
         Verb::Apply(args) => verb::apply::run(args).await,
         Verb::Scale(args) => verb::scale::run(args).await,

@@ -62,6 +62,7 @@ pub enum ChangeAction {
 pub enum ResourceType {
     /// What holds for the whole file.
     Configuration,
+    SecurityGroup,
     LaunchTemplate,
     AutoScalingGroup,
     TargetGroup,

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     config::{HealthCheckType, Pace, ScalingPolicy},
     instance::{InstanceId, LifecycleState},
+    security_group::SecurityGroup,
 };
 
 /// Everything the API shows, as of one pass of the reconcile loop.
@@ -24,6 +25,8 @@ pub struct View {
     pub load_balancers: Vec<LoadBalancer>,
     /// What is wrong with the whole rather than with a group.
     pub conditions: Vec<Condition>,
+    #[serde(default)]
+    pub security_groups: Arc<Vec<SecurityGroup>>,
     /// Where what is in force comes from.
     #[serde(default)]
     pub configuration: Configuration,
@@ -40,6 +43,7 @@ impl View {
             target_groups: Vec::new(),
             load_balancers: Vec::new(),
             conditions: Vec::new(),
+            security_groups: Arc::default(),
             configuration: Configuration::default(),
         }
     }

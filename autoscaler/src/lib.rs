@@ -50,6 +50,7 @@ pub mod policy;
 pub mod provider;
 mod reconcile;
 mod reload;
+pub mod security_group;
 mod snapshot;
 mod state_dir;
 mod store;

@@ -10,6 +10,7 @@ mod decide;
 mod execute;
 mod publish;
 mod published;
+mod security_groups;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -40,6 +41,7 @@ use crate::{
     plan::plan,
     provider::{InstanceProvider, ObservedInstance, ProviderError},
     reload::ConfigWatch,
+    security_group::SecurityGroup,
     state_dir::StateDir,
     target_health::TargetHealthIndex,
 };
@@ -68,6 +70,8 @@ pub(crate) struct Reconciler<P, C> {
     pub(crate) groups: BTreeMap<String, Group>,
     pub(crate) conditions: Conditions,
     pub(crate) rng: SmallRng,
+    /// As the API shows them.
+    security_groups: Arc<Vec<SecurityGroup>>,
     attention: Attention,
     published: Published,
     operations: Operations,
@@ -141,6 +145,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             groups: BTreeMap::new(),
             conditions: Conditions::default(),
             rng: SmallRng::seed_from_u64(seed),
+            security_groups: Arc::default(),
             attention: Attention::default(),
             published: Published::default(),
             operations: Operations::default(),

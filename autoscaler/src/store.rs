@@ -3,6 +3,7 @@
 //! before the side effect it announces.
 
 mod applied_configuration;
+mod security_group;
 
 use std::path::Path;
 
@@ -46,6 +47,9 @@ const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS applied_configuration (
         id INTEGER PRIMARY KEY CHECK (id = 1),
         body BLOB NOT NULL, file_digest TEXT, applied_at TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE IF NOT EXISTS security_group (
+        group_name TEXT PRIMARY KEY, group_id TEXT NOT NULL UNIQUE
     ) STRICT;
     PRAGMA user_version = 1;
 ";

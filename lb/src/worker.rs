@@ -29,6 +29,7 @@ use crate::{
     gzip::Gzips,
     http1::{HeadLimits, RequestHead, ResponseHead},
     metrics::TooMany,
+    security_group,
     shared::Shared,
     spare::Spare,
     stream::Stream,
@@ -287,6 +288,9 @@ impl Worker {
     }
 
     fn admit(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr, port: u16) {
+        if security_group::refuses(&self.shared, peer.ip(), port) {
+            return;
+        }
         let permit = match self.permit(peer.ip(), port) {
             Ok(permit) => permit,
             Err(reason) => return self.shared.metrics.count_rejected_connection(reason),

@@ -25,5 +25,6 @@ mod proxy;
 mod queueing;
 mod replay;
 mod rules;
+mod security_groups;
 mod slow_clients;
 mod tunnel;

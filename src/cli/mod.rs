@@ -46,6 +46,8 @@ pub(crate) enum Verb {
     Why(WhyArgs),
     /// Tell which rule takes a URL, and why none before it does.
     WhichRule(WhichRuleArgs),
+    /// List the security groups with what they let in.
+    SecurityGroups(Reading),
     /// List what was launched and ended, newest first, with the cause.
     Activities(ActivitiesArgs),
     /// Show what a configuration file would change if it came into force.
@@ -109,6 +111,7 @@ mod tests {
             "status -o json",
             "instances web",
             "targets",
+            "security-groups",
             "why",
             "why 1-67891233-abcdef012345678912345678 -o json",
             "which-rule http://localhost:8080/cart -X POST -H Host:shop --source-ip ::1",

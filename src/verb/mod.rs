@@ -9,6 +9,7 @@ pub(crate) mod healthcheck;
 pub(crate) mod instances;
 pub(crate) mod plan;
 pub(crate) mod scale;
+pub(crate) mod security_groups;
 pub(crate) mod status;
 pub(crate) mod sweep;
 pub(crate) mod targets;

@@ -11,6 +11,7 @@
 //! GET        /v1/target-groups/{name}/targets    {"target_health_descriptions": [..]}
 //! GET        /v1/listeners                       {"listeners": [..]}, with their rules
 //! GET        /v1/request-failures                {"request_failures": [..]}, newest first
+//! GET        /v1/security-groups                 {"security_groups": [..]}
 //! POST       /v1/instances/{id}/exec             runs a command, streams its output
 //! POST       /v1/plan                            what a configuration file (YAML) would change
 //! POST       /v1/apply?fingerprint=              puts it in force, if that is what was planned
@@ -33,6 +34,7 @@ mod groups;
 mod internal;
 mod load_balancer;
 mod probes;
+mod security_groups;
 mod segment;
 mod serve;
 mod target_groups;
@@ -60,7 +62,7 @@ pub use self::{
     serve::{Listener, serve},
     wire::{
         Activities, AutoScalingGroups, ExecFrame, ExecRequest, FaultBody, FaultDetail, Instances,
-        Listeners, RequestFailures, TargetGroups, TargetHealthDescriptions,
+        Listeners, RequestFailures, SecurityGroups, TargetGroups, TargetHealthDescriptions,
     },
 };
 use crate::{
@@ -112,6 +114,7 @@ pub fn router(api: Arc<Api>, access: Access) -> Router {
         )
         .route("/v1/listeners", get(load_balancer::listeners))
         .route("/v1/request-failures", get(load_balancer::request_failures))
+        .route("/v1/security-groups", get(security_groups::list))
         .route("/metrics", get(probes::metrics))
         .route("/readyz", get(probes::readyz));
     let long = Router::new().route("/v1/instances/{id}/exec", post(exec::exec));

@@ -178,6 +178,7 @@ async fn lists_have_botocores_shape() {
             "/v1/target-groups/web/targets",
             "/target_health_descriptions",
         ),
+        ("/v1/security-groups", "/security_groups"),
         ("/readyz", "/status"),
         ("/healthz", "/status"),
     ] {

@@ -7,6 +7,7 @@ use minicloud_lb_api::{Listener, RequestFailure, TargetHealthDescription};
 use serde::{Deserialize, Serialize};
 
 use crate::config;
+use crate::security_group::SecurityGroup;
 use crate::describe::{Activity, AutoScalingGroup, Instance, TargetGroup};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -44,6 +45,11 @@ pub struct Listeners {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RequestFailures {
     pub request_failures: Vec<RequestFailure>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SecurityGroups {
+    pub security_groups: Vec<SecurityGroup>,
 }
 
 /// Body of every answer that is not a success.

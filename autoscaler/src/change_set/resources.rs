@@ -13,6 +13,7 @@ use crate::{
     capacity::{self, Capacity},
     config::{AutoScalingGroup, Config, Pace},
     launch_template::LaunchTemplate,
+    security_group::SecurityGroup,
 };
 
 #[derive(Serialize)]
@@ -22,13 +23,19 @@ struct Whole {
 
 #[derive(Serialize)]
 struct Balancer<'a> {
-    attributes: Option<&'a LoadBalancerAttributes>,
+    attributes: Option<LoadBalancerAttributes>,
+    security_groups: &'a [String],
 }
 
 pub(super) fn changes(current: &Current<'_>, next: &Config) -> Vec<ResourceChange> {
     let before = current.config;
     let mut changes = Vec::new();
     changes.extend(whole(before, next));
+    changes.extend(compare(
+        ResourceType::SecurityGroup,
+        &all(&before.security_groups, |_, group| security_group(group)),
+        &all(&next.security_groups, |_, group| security_group(group)),
+    ));
     changes.extend(launch_templates(current, next));
     changes.extend(groups(current, next));
     changes.extend(compare(
@@ -50,6 +57,10 @@ fn whole(before: &Config, next: &Config) -> Option<ResourceChange> {
         details,
         instances: InstanceChanges::default(),
     })
+}
+
+fn security_group(group: &SecurityGroup) -> Members {
+    members(group, &["group_id", "group_name"])
 }
 
 fn launch_templates(current: &Current<'_>, next: &Config) -> Vec<ResourceChange> {
@@ -179,7 +190,16 @@ fn load_balancers(before: &Config, next: &Config) -> Vec<ResourceChange> {
         all(&config.load_balancers, |_, balancer| {
             let listener = balancer.listeners.first();
             let attributes = listener.map(|listener| &listener.attributes);
-            members(&Balancer { attributes }, &[])
+            // Who may connect is for the security groups to say.
+            let attributes = attributes.map(|attributes| LoadBalancerAttributes {
+                ip_permissions: None,
+                ..attributes.clone()
+            });
+            let balancer = Balancer {
+                attributes,
+                security_groups: &balancer.security_groups,
+            };
+            members(&balancer, &[])
         })
     };
     let mut changes = compare(

@@ -80,6 +80,7 @@ impl fmt::Display for ResourceType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Configuration => "configuration",
+            Self::SecurityGroup => "security_group",
             Self::LaunchTemplate => "launch_template",
             Self::AutoScalingGroup => "auto_scaling_group",
             Self::TargetGroup => "target_group",

@@ -6,6 +6,7 @@ mod launch_template;
 mod load_balancer;
 mod rule;
 mod scaling_policy;
+mod security_group;
 mod target_group;
 
 use std::collections::BTreeMap;
@@ -65,6 +66,12 @@ pub(super) const ROOT: Section = Section {
             Absent::Default("none"),
             "Where requests come in.",
         ),
+        Key::new(
+            "security_groups",
+            Form::Named(&security_group::SECTION),
+            Absent::Default("none"),
+            "Who may reach listeners and instances.",
+        ),
     ],
     renamed: &[
         ("groups", "auto_scaling_groups"),
@@ -72,6 +79,7 @@ pub(super) const ROOT: Section = Section {
         ("templates", "launch_templates"),
         ("launch_configurations", "launch_templates"),
         ("balancers", "load_balancers"),
+        ("firewall", "security_groups"),
         (
             "services",
             "write a launch_templates entry and an auto_scaling_groups entry for each service",
@@ -117,7 +125,16 @@ fn sections(file: &Fields<'_>, provider: Option<ProviderKind>) -> Config {
     let pace = file.or("pace", Pace::default(), pace).unwrap_or_default();
     let defaults = Defaults::of(pace);
     let target_group_names = Names::of(file, "target_groups", "target group");
-    let launch_templates = named(file, "launch_templates", launch_template::read);
+    let security_group_names = Names::of(file, "security_groups", "security group");
+    let security_groups = named_as(
+        file,
+        "security_groups",
+        security_group::check_name,
+        |name, entry| security_group::read(name, entry, &security_group_names),
+    );
+    let launch_templates = named(file, "launch_templates", |name, entry| {
+        launch_template::read(name, entry, &security_group_names)
+    });
     let groups = auto_scaling_group::Context {
         defaults,
         provider,
@@ -132,8 +149,13 @@ fn sections(file: &Fields<'_>, provider: Option<ProviderKind>) -> Config {
         target_group::read(name, entry, defaults)
     });
     let mut ports = load_balancer::Ports::default();
+    let balancers = load_balancer::Context {
+        target_groups: &target_group_names,
+        security_group_names: &security_group_names,
+        security_groups: &security_groups,
+    };
     let load_balancers = named(file, "load_balancers", |name, entry| {
-        load_balancer::read(name, entry, &target_group_names, &mut ports)
+        load_balancer::read(name, entry, &balancers, &mut ports)
     });
     Config {
         pace,
@@ -141,6 +163,7 @@ fn sections(file: &Fields<'_>, provider: Option<ProviderKind>) -> Config {
         auto_scaling_groups,
         target_groups,
         load_balancers,
+        security_groups,
     }
 }
 
@@ -173,12 +196,22 @@ fn accepts(entry: &Entry<'_>, verdict: Result<(), Vec<RuleFault>>) -> Option<()>
 fn named<'a, T>(
     file: &Fields<'a>,
     key: &'static str,
+    read: impl FnMut(&str, &Entry<'a>) -> Option<T>,
+) -> BTreeMap<String, T> {
+    named_as(file, key, scalar::check_name, read)
+}
+
+/// The same, where the names follow a rule of their own.
+fn named_as<'a, T>(
+    file: &Fields<'a>,
+    key: &'static str,
+    check: impl Fn(&str) -> Result<(), Mistake>,
     mut read: impl FnMut(&str, &Entry<'a>) -> Option<T>,
 ) -> BTreeMap<String, T> {
     let entries = file.get(key).and_then(Entry::mapping).unwrap_or_default();
     let mut all = BTreeMap::new();
     for (name, entry) in entries {
-        if let Err(mistake) = scalar::check_name(&name) {
+        if let Err(mistake) = check(&name) {
             entry.refuse_label(mistake);
         }
         if let Some(value) = read(&name, &entry) {

@@ -14,6 +14,7 @@ mod scalar;
 mod schema;
 mod suggest;
 mod syntax;
+mod unenforced;
 mod units;
 mod yaml;
 
@@ -27,7 +28,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 pub use self::fault::{Fault, Faults};
 pub(crate) use self::units::show_duration;
-use crate::launch_template::LaunchTemplate;
+use crate::{launch_template::LaunchTemplate, security_group::SecurityGroups};
 
 /// The file that is built in, and that docker-compose.yml mounts.
 pub const EXAMPLE: &str = include_str!("../../../minicloud.yaml");
@@ -49,6 +50,7 @@ pub struct Config {
     pub auto_scaling_groups: BTreeMap<String, AutoScalingGroup>,
     pub target_groups: BTreeMap<String, TargetGroup>,
     pub load_balancers: BTreeMap<String, LoadBalancer>,
+    pub security_groups: SecurityGroups,
 }
 
 impl Config {
@@ -185,6 +187,8 @@ pub struct TargetGroup {
 pub struct LoadBalancer {
     pub name: String,
     pub listeners: Vec<Listener>,
+    /// None: everybody may reach its listeners.
+    pub security_groups: Vec<String>,
 }
 
 /// With its unit, as in the file.

@@ -41,6 +41,7 @@ fn example_is_what_it_says() {
         memory: Some(128 << 20),
         port: 8080,
         env: BTreeMap::from([("GREETING".to_owned(), "hello".to_owned())]),
+        security_groups: Vec::new(),
     };
     let group = AutoScalingGroup {
         name: "web".to_owned(),
@@ -86,6 +87,7 @@ fn example_is_what_it_says() {
             default_action: Action::forward("web"),
             attributes: Default::default(),
         }],
+        security_groups: Vec::new(),
     };
     let expected = Config {
         pace: Pace::Fast,
@@ -93,6 +95,7 @@ fn example_is_what_it_says() {
         auto_scaling_groups: BTreeMap::from([("web".to_owned(), group)]),
         target_groups: BTreeMap::from([("web".to_owned(), target_group)]),
         load_balancers: BTreeMap::from([("exercise-lb".to_owned(), load_balancer)]),
+        security_groups: BTreeMap::new(),
     };
     assert_eq!(Config::example(), expected);
     for provider in [ProviderKind::Process, ProviderKind::Docker] {

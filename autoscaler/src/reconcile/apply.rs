@@ -70,6 +70,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     }
 
     pub(super) fn apply(&mut self, now: Now) -> Result<(), StoreError> {
+        self.identify_security_groups()?;
         let specs = self.config.auto_scaling_groups.clone();
         for (name, spec) in &specs {
             self.ledger.load(name);

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use super::{Names, security_group};
 use crate::{
     config::{
         fault::{Mistake, quoted},
@@ -52,6 +53,12 @@ pub(in crate::config) const SECTION: Section = Section {
             Absent::Default("none"),
             "Environment variables. `PORT` and `MINICLOUD_*` are minicloud's own.",
         ),
+        Key::new(
+            "security_groups",
+            Form::Text("list of names of security groups, up to 5"),
+            Absent::Default("none"),
+            "Who may reach its instances, as far as the provider can tell: docs/security-groups.md.",
+        ),
     ],
     renamed: &[
         ("image_id", "image"),
@@ -64,6 +71,8 @@ pub(in crate::config) const SECTION: Section = Section {
         ("environment", "env"),
         ("ports", "port"),
         ("container_port", "port"),
+        ("security_group", "security_groups"),
+        ("security_group_ids", "security_groups"),
         ("instance_type", "write cpus and memory"),
     ],
 };
@@ -94,7 +103,11 @@ const MAX_IMAGE: usize = 255 + 1 + 128;
 /// The store counts versions up from here.
 const FIRST_VERSION: u64 = 1;
 
-pub(super) fn read(name: &str, entry: &Entry<'_>) -> Option<LaunchTemplate> {
+pub(super) fn read(
+    name: &str,
+    entry: &Entry<'_>,
+    security_groups: &Names,
+) -> Option<LaunchTemplate> {
     let fields = entry.fields(&SECTION)?;
     let image = fields.optional("image", |entry| entry.read(image));
     let process = fields.optional("process", process);
@@ -106,6 +119,9 @@ pub(super) fn read(name: &str, entry: &Entry<'_>) -> Option<LaunchTemplate> {
     });
     let port = fields.required("port", |entry| entry.read(scalar::port));
     let env = fields.or("env", BTreeMap::new(), env);
+    let security_groups = fields.or("security_groups", Vec::new(), |entry| {
+        security_group::references(entry, security_groups)
+    });
     if image == Some(None) && process == Some(None) {
         let mistake = Mistake::new("nothing to launch");
         entry.refuse_label(mistake.hint("add image: NAME or process: { command: [...] }, or both"));
@@ -119,6 +135,7 @@ pub(super) fn read(name: &str, entry: &Entry<'_>) -> Option<LaunchTemplate> {
         memory: memory?.map(|Bytes(bytes)| bytes),
         port: port?,
         env: env?,
+        security_groups: security_groups?,
     })
 }
 

@@ -24,10 +24,12 @@ pub(super) async fn launch(
 ) -> Result<(), LaunchError> {
     template::check_env(&request.launch_template)?;
     let image = image(request)?;
-    network::ensure(provider).await.map_err(network_error)?;
+    let networks = network::names(&provider.config, request);
+    let ensured = network::ensure(provider, &networks).await;
+    ensured.map_err(network_error)?;
     for _ in 0..NAME_ATTEMPTS {
         if let Some(id) = create_or_find(provider, request, image).await? {
-            return start(provider, request, &id).await;
+            return start(provider, request, &id, &networks).await;
         }
         tokio::time::sleep(NAME_RETRY).await;
     }
@@ -126,10 +128,14 @@ async fn start(
     provider: &DockerProvider,
     request: &LaunchRequest,
     id: &str,
+    networks: &[String],
 ) -> Result<(), LaunchError> {
-    if !is_fresh(provider, id).await? {
+    let Some(container) = fresh(provider, id).await? else {
         return Ok(());
-    }
+    };
+    // One by one, before it runs: engines up to 24 take a single network with a new container.
+    let joined = network::join(&provider.engine, &container, networks).await;
+    joined.map_err(network_error)?;
     let started = provider
         .engine
         .call(async |docker| {
@@ -148,7 +154,11 @@ async fn start(
     }
 }
 
-async fn is_fresh(provider: &DockerProvider, id: &str) -> Result<bool, Fault> {
+/// The container, if it has never run.
+async fn fresh(
+    provider: &DockerProvider,
+    id: &str,
+) -> Result<Option<ContainerInspectResponse>, Fault> {
     let found = provider
         .engine
         .call(async |docker| {
@@ -156,8 +166,8 @@ async fn is_fresh(provider: &DockerProvider, id: &str) -> Result<bool, Fault> {
             docker.inspect_container(id, options).await
         })
         .await?;
-    let status = found.state.and_then(|state| state.status);
-    Ok(status == Some(ContainerStateStatusEnum::CREATED))
+    let status = found.state.as_ref().and_then(|state| state.status);
+    Ok((status == Some(ContainerStateStatusEnum::CREATED)).then_some(found))
 }
 
 /// A container that cannot start is no instance. What stays in spite of this is listed as
