@@ -9,7 +9,7 @@ use tokio::{
 
 use crate::{
     command::Command,
-    config::ProviderKind,
+    config::{Config, ProviderKind},
     crash_point::CrashPoint,
     describe::View,
     ledger::Ledger,
@@ -90,6 +90,18 @@ pub struct Autoscaler {
 }
 
 impl Autoscaler {
+    /// The configuration that [`start`](Self::start) begins with: the file, or what was applied
+    /// since it changed. For what has to know it before the loop runs.
+    pub fn configuration(
+        source: ConfigSource,
+        state_dir: &StateDir,
+        provider_kind: ProviderKind,
+    ) -> Result<Config, StartError> {
+        let store = Store::open(state_dir.path())?;
+        let opened = ConfigWatch::open(source, provider_kind, store.applied_configuration()?);
+        opened.map(|(_, config)| config).map_err(StartError::Config)
+    }
+
     /// Reads the configuration, opens the store and starts the loop on the current runtime.
     /// Nothing is started where either fails.
     pub async fn start<P: InstanceProvider, M: MetricSource, C: Clock>(

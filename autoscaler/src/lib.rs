@@ -6,8 +6,8 @@
 //!  agents ──scrape──> metric ──┘  (policy)  └─> snapshot ─> balancer
 //! ```
 //!
-//! [`policy`], [`wake`], [`plan`], [`observe`], [`conduct`], [`termination`], [`metric`] and
-//! [`launch_backoff`] decide with functions of values: no I/O, no clock, no randomness of their
+//! [`policy`], [`wake`], [`plan`], [`observe`], [`conduct`], [`termination`], [`metric`],
+//! [`launch_backoff`], [`change_set`] and [`security_group`] decide with functions of values: no I/O, no clock, no randomness of their
 //! own. `reconcile` is the loop around them, `operations` its calls to the provider, `ledger`
 //! its record; the API only reads the published [`describe::View`] and sends
 //! [`command::Command`]s.

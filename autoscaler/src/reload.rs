@@ -153,6 +153,11 @@ impl ConfigWatch {
         }
     }
 
+    /// What every configuration has to fit; `None` where whichever would do.
+    pub(crate) fn provider(&self) -> Option<ProviderKind> {
+        self.provider
+    }
+
     /// Where what is in force comes from.
     pub(crate) fn in_force(&self) -> &Configuration {
         &self.in_force

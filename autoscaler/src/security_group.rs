@@ -16,6 +16,7 @@ pub struct SecurityGroup {
     /// `sg-` and 17 hex digits, given by the store; empty before.
     pub group_id: String,
     pub group_name: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
     /// What is let in; all else is not.
     pub ingress: Vec<IngressRule>,

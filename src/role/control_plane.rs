@@ -165,7 +165,7 @@ fn metrics_text(registry: &prometheus::Registry) -> String {
     })
 }
 
-fn explain(error: StartError) -> Failure {
+pub(super) fn explain(error: StartError) -> Failure {
     let exit = match &error {
         StartError::Config(_) => Exit::Config,
         StartError::Store(_) => Exit::CannotCreate,

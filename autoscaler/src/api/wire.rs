@@ -7,8 +7,8 @@ use minicloud_lb_api::{Listener, RequestFailure, TargetHealthDescription};
 use serde::{Deserialize, Serialize};
 
 use crate::config;
-use crate::security_group::SecurityGroup;
 use crate::describe::{Activity, AutoScalingGroup, Instance, TargetGroup};
+use crate::security_group::SecurityGroup;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AutoScalingGroups {

@@ -221,3 +221,31 @@ fn fingerprint_is_of_the_changes_and_the_text() {
         assert_ne!(other, reviewed);
     }
 }
+
+#[test]
+fn security_groups_are_told_once() {
+    let guarded = format!(
+        "{}security_groups:\n  edge: {{ ingress: [ {{ from_port: 8080, cidr: 10.0.0.0/8 }} ] }}\n",
+        BEFORE.replace("  edge:\n", "  edge:\n    security_groups: [edge]\n")
+    );
+    let expected = "\
++ security_group edge
+    + ingress[0].cidr: [10.0.0.0/8]
+    + ingress[0].from_port: 8080
+    + ingress[0].protocol: tcp
+    + ingress[0].to_port: 8080
+~ load_balancer edge
+    + security_groups: [edge]
+
+1 to add, 1 to change, 0 to remove
+";
+    assert_eq!(between(BEFORE, &guarded, LIVE).to_string(), expected);
+    let wider = guarded.replace("10.0.0.0/8", "[10.0.0.0/8, \"::1\"]");
+    let expected = "\
+~ security_group edge
+    ~ ingress[0].cidr: [10.0.0.0/8] -> [10.0.0.0/8, ::1/128]
+
+0 to add, 1 to change, 0 to remove
+";
+    assert_eq!(between(&guarded, &wider, LIVE).to_string(), expected);
+}

@@ -3,6 +3,7 @@
 mod balancer;
 mod classes;
 mod hostile;
+mod security_groups;
 
 use std::time::Duration;
 

@@ -162,13 +162,18 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                 reply,
             } => drop(reply.send(self.update_group(&name, update, now))),
             Command::PlanConfiguration { submitted, reply } => {
+                // A file that has changed by now changed before.
+                self.reload();
                 drop(reply.send(self.plan_configuration(&submitted, now)));
             }
             Command::ApplyConfiguration {
                 submitted,
                 fingerprint,
                 reply,
-            } => drop(reply.send(self.apply_configuration(*submitted, &fingerprint, now))),
+            } => {
+                self.reload();
+                drop(reply.send(self.apply_configuration(*submitted, &fingerprint, now)));
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use ipnet::IpNet;
+use tracing::warn;
 
 use super::Reconciler;
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
 };
 
 impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
-    /// Gives each group of the configuration its id.
+    /// Gives each group of the configuration its id, and tells what is not enforced.
     pub(super) fn identify_security_groups(&mut self) -> Result<(), StoreError> {
         let (store, rng) = (&self.ledger.store, &mut self.rng);
         let groups = &mut self.config.security_groups;
@@ -25,6 +26,9 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             group.group_id = store.security_group_id(name, || random_id(rng))?;
         }
         self.security_groups = Arc::new(groups.values().cloned().collect());
+        for unenforced in self.config.unenforced(self.config_watch.provider()) {
+            warn!("{unenforced}");
+        }
         Ok(())
     }
 

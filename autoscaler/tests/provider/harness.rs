@@ -111,6 +111,7 @@ pub(super) fn template(name: &str) -> LaunchTemplate {
         process: None,
         cpus: None,
         memory: None,
+        security_groups: Vec::new(),
         port: 8080,
         env: BTreeMap::new(),
     }

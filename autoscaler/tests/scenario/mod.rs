@@ -5,4 +5,5 @@ mod cloud;
 mod configuration;
 mod crash;
 mod failure;
+mod security_groups;
 mod story;
