@@ -70,6 +70,7 @@ async fn file_is_planned_reviewed_and_applied() {
 #[tokio::test(flavor = "multi_thread")]
 async fn mistakes_are_shown_with_their_lines() {
     let up = Up::start().await;
+    up.api.until_settled(1, SOON).await;
     let next = config(&up).replace("min_size", "min_siz");
     let next = other_file(&up, &next);
     for verb in [&["plan", "-f", &next][..], &["apply", "-y", "-f", &next]] {
