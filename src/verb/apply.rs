@@ -25,6 +25,10 @@ pub(crate) async fn run(args: ApplyArgs) -> Result<(), Failure> {
         return Ok(());
     }
     if !args.yes {
+        // Stdout is the answer's, and nobody agrees to what was not shown.
+        if output == Output::Json {
+            say(&planned);
+        }
         confirm()?;
     }
     let applied = api.apply(&file, text, &planned).await?;

@@ -61,6 +61,12 @@ async fn what_was_not_reviewed_is_refused() {
     let refused = cloud.apply(&other, &planned.fingerprint).await;
     assert!(matches!(refused, Err(CommandError::PlanOutdated)));
     assert_eq!(cloud.group().max_size, 4);
+    // The file, of which the loop has not heard yet.
+    let file = CONFIG.replace("target_value: 80", "target_value: 70");
+    std::fs::write(cloud.config(), file).unwrap();
+    let refused = cloud.apply(&three(), &planned.fingerprint).await;
+    assert!(matches!(refused, Err(CommandError::PlanOutdated)));
+    let planned = cloud.plan(&three()).await.unwrap();
     cloud.apply(&three(), &planned.fingerprint).await.unwrap();
     cloud.until_in_service(3, SOON).await;
 }
