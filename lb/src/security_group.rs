@@ -21,7 +21,7 @@ impl Sources {
         }))
     }
 
-    fn admit(&self, peer: IpAddr) -> bool {
+    pub(crate) fn admit(&self, peer: IpAddr) -> bool {
         let Some(networks) = &self.0 else {
             return true;
         };
