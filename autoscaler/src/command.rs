@@ -35,7 +35,7 @@ pub struct SubmittedConfiguration {
 }
 
 impl Command {
-    /// The one group that it concerns. What concerns several says so as it is carried out.
+    /// The one group that it concerns; `None` where that may be several.
     pub(crate) fn auto_scaling_group(&self) -> Option<&str> {
         match self {
             Self::UpdateAutoScalingGroup { name, .. } => Some(name),

@@ -150,8 +150,9 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     }
 
     pub(super) fn obey(&mut self, command: Command) {
-        if let Some(name) = command.auto_scaling_group() {
-            self.attention.call(name);
+        match command.auto_scaling_group() {
+            Some(name) => self.attention.call(name),
+            None => self.attention.call_all(self.groups.keys()),
         }
         let now = self.clock.now();
         // The asker may have gone; what it asked for is done all the same.
