@@ -17,6 +17,7 @@ use std::{
     collections::BTreeMap,
     fmt::Write,
     fs,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -24,11 +25,15 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::BoxFuture;
 use minicloud_autoscaler::{
-    Autoscaler, ConfigSource, MetricSource, ScrapeError, Settings, Shutdown, StateDir,
+    Autoscaler, BusyProbe, ConfigSource, MetricSource, ScrapeError, Settings, Shutdown, StateDir,
+    busy::BusyAnswer,
     config::ProviderKind,
+    customized_metric::{FetchError, MetricFetcher},
     instance::LifecycleState,
     load_balancer_link::LoadBalancerLink,
+    notification::{WebhookClient, WebhookFuture, WebhookRequest},
     now::SystemClock,
     provider::{InstanceProvider, fake::FakeProvider},
 };
@@ -124,6 +129,9 @@ impl Cloud {
             provider: Arc::new(provider),
             provider_kind: ProviderKind::Process,
             metric_sources: vec![agent],
+            busy_probe: Arc::new(NeverBusy),
+            webhook_client: Arc::new(NoWebhooks),
+            metric_fetcher: Arc::new(NoMetrics),
             clock: SystemClock,
             seed: 1,
             crash_at: None,
@@ -247,6 +255,38 @@ impl MetricSource for Agent {
             }
         }
         Ok(text)
+    }
+}
+
+/// No group asks.
+struct NeverBusy;
+
+impl BusyProbe for NeverBusy {
+    fn ask(&self, _: String, _: String, _: Duration) -> BoxFuture<'static, BusyAnswer> {
+        Box::pin(std::future::ready(BusyAnswer::Idle))
+    }
+}
+
+/// No policy has a metric of somebody else's.
+#[derive(Debug)]
+struct NoMetrics;
+
+impl MetricFetcher for NoMetrics {
+    fn fetch<'a>(
+        &'a self,
+        _: &'a str,
+    ) -> Pin<Box<dyn Future<Output = Result<String, FetchError>> + Send + 'a>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+/// No group notifies anybody.
+#[derive(Debug)]
+struct NoWebhooks;
+
+impl WebhookClient for NoWebhooks {
+    fn post(&self, _: WebhookRequest) -> WebhookFuture {
+        Box::pin(std::future::pending())
     }
 }
 

@@ -5,11 +5,12 @@ use std::{fs, path::Path, time::Duration};
 use bytes::Bytes;
 use hyper::{Method, StatusCode};
 use minicloud_autoscaler::{
-    api::{ExecRequest, FaultBody},
+    api::{ExecRequest, FaultBody, Instances, ResolveForeignChanges, TerminateInstance},
     change_set::ChangeSet,
-    command::CapacityUpdate,
+    command::{CapacityUpdate, InstanceProtection},
     config::Faults,
-    describe::{AutoScalingGroup, View},
+    describe::{Activity, AutoScalingGroup, View},
+    foreign_change::Resolution,
     instance::InstanceId,
 };
 use serde::de::DeserializeOwned;
@@ -58,8 +59,70 @@ impl ControlApi {
         update: CapacityUpdate,
     ) -> Result<AutoScalingGroup, Failure> {
         let path = format!("/v1/groups/{}", segment(name));
-        let body = Body::json(&update);
-        parse(&self.call(Method::PATCH, &path, Some(body)).await?)
+        self.patch(&path, &update).await
+    }
+
+    pub(crate) async fn protect(
+        &self,
+        group: &str,
+        protection: &InstanceProtection,
+    ) -> Result<Instances, Failure> {
+        let path = format!("/v1/groups/{}/instances/protection", segment(group));
+        let body = Body::json(protection);
+        parse(&self.call(Method::PUT, &path, Some(body)).await?)
+    }
+
+    pub(crate) async fn terminate(
+        &self,
+        id: &InstanceId,
+        should_decrement_desired_capacity: bool,
+    ) -> Result<Activity, Failure> {
+        let path = format!("/v1/instances/{id}/terminate");
+        let body = Body::json(&TerminateInstance {
+            should_decrement_desired_capacity,
+        });
+        parse(&self.call(Method::POST, &path, Some(body)).await?)
+    }
+
+    pub(crate) async fn resolve(
+        &self,
+        group: &str,
+        resolution: Resolution,
+    ) -> Result<AutoScalingGroup, Failure> {
+        let path = format!("/v1/groups/{}/foreign-changes", segment(group));
+        let body = Body::json(&ResolveForeignChanges { resolution });
+        parse(&self.call(Method::POST, &path, Some(body)).await?)
+    }
+
+    /// Makes or replaces what is at `path`.
+    pub(crate) async fn put<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl serde::Serialize,
+    ) -> Result<T, Failure> {
+        parse(&self.call(Method::PUT, path, Some(Body::json(body))).await?)
+    }
+
+    pub(crate) async fn remove(&self, path: &str) -> Result<(), Failure> {
+        self.call(Method::DELETE, path, None).await.map(drop)
+    }
+
+    /// Opens the stream of events, after the one with that id where there is one.
+    pub(crate) async fn events(
+        &self,
+        path: &str,
+        after: Option<&str>,
+    ) -> Result<Exchange, Failure> {
+        let mut client = self.client.clone();
+        if let Some(id) = after {
+            // An id that no header can carry is none that we were given.
+            client = client
+                .clone()
+                .with_header("last-event-id", id)
+                .unwrap_or(client);
+        }
+        let opened = client.open(Method::GET, path, None, self.timeout).await;
+        self.accepted(opened.map_err(explain)?).await
     }
 
     pub(crate) async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
@@ -100,6 +163,34 @@ impl ControlApi {
         }
     }
 
+    pub(crate) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl serde::Serialize,
+    ) -> Result<T, Failure> {
+        parse(
+            &self
+                .call(Method::POST, path, Some(Body::json(body)))
+                .await?,
+        )
+    }
+
+    pub(crate) async fn patch<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl serde::Serialize,
+    ) -> Result<T, Failure> {
+        parse(
+            &self
+                .call(Method::PATCH, path, Some(Body::json(body)))
+                .await?,
+        )
+    }
+
+    pub(crate) async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        parse(&self.call(Method::DELETE, path, None).await?)
+    }
+
     /// Starts a command; its frames are the lines of the answer's body.
     pub(crate) async fn exec(
         &self,
@@ -113,6 +204,11 @@ impl ControlApi {
             .open(Method::POST, &path, Some(body), EXEC_START)
             .await
             .map_err(explain)?;
+        self.accepted(exchange).await
+    }
+
+    /// The stream, or the fault that came in its place.
+    async fn accepted(&self, exchange: Exchange) -> Result<Exchange, Failure> {
         match exchange.response.status() {
             StatusCode::OK => Ok(exchange),
             status => {
@@ -184,7 +280,7 @@ fn fault(status: StatusCode, body: &[u8]) -> Failure {
 
 fn explain(error: HttpError) -> Failure {
     match error {
-        HttpError::Connect { .. } => Failure::new(
+        HttpError::Connect { .. } | HttpError::NoAnswer { .. } => Failure::new(
             Exit::Unreachable,
             format!(
                 "{error}. Start a minicloud with `minicloud up`, or say where one is with --host or MINICLOUD_HOST"

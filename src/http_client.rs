@@ -9,7 +9,7 @@ use hyper::{
     Method, Request, Response, StatusCode,
     body::Incoming,
     client::conn::http1,
-    header::{self, HeaderValue},
+    header::{self, HeaderMap, HeaderName, HeaderValue},
 };
 use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
@@ -24,7 +24,8 @@ const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 #[derive(Clone, Debug)]
 pub(crate) struct HttpClient {
     endpoint: Endpoint,
-    authorization: Option<HeaderValue>,
+    /// Sent with each request.
+    headers: HeaderMap,
 }
 
 /// What a request carries.
@@ -35,12 +36,17 @@ pub(crate) struct Body {
 }
 
 impl Body {
-    pub(crate) fn json(value: &impl serde::Serialize) -> Self {
-        let json = serde_json::to_vec(value).expect("requests are made of strings and numbers");
+    /// JSON that is written already, to the byte as it is signed.
+    pub(crate) fn written_json(bytes: impl Into<Bytes>) -> Self {
         Self {
             content_type: "application/json",
-            bytes: json.into(),
+            bytes: bytes.into(),
         }
+    }
+
+    pub(crate) fn json(value: &impl serde::Serialize) -> Self {
+        let json = serde_json::to_vec(value);
+        Self::written_json(json.expect("requests are plain data with text for keys"))
     }
 
     pub(crate) fn yaml(bytes: Bytes) -> Self {
@@ -68,7 +74,15 @@ pub(crate) struct Exchange {
 impl Exchange {
     /// The body to its end, within [`MAX_ANSWER_BYTES`].
     pub(crate) async fn read(self) -> Result<Bytes, Box<dyn std::error::Error + Send + Sync>> {
-        let body = Limited::new(self.response.into_body(), MAX_ANSWER_BYTES);
+        self.read_up_to(MAX_ANSWER_BYTES).await
+    }
+
+    /// The body to its end; a longer one is an error.
+    pub(crate) async fn read_up_to(
+        self,
+        bytes: usize,
+    ) -> Result<Bytes, Box<dyn std::error::Error + Send + Sync>> {
+        let body = Limited::new(self.response.into_body(), bytes);
         Ok(body.collect().await?.to_bytes())
     }
 }
@@ -77,6 +91,9 @@ impl Exchange {
 pub(crate) enum HttpError {
     #[error("cannot connect to {endpoint}: {reason}")]
     Connect { endpoint: Endpoint, reason: String },
+    /// Neither a connection nor a refusal.
+    #[error("cannot connect to {endpoint}: no answer")]
+    NoAnswer { endpoint: Endpoint },
     #[error("{endpoint} did not answer within {} s", within.as_secs_f32())]
     Timeout {
         endpoint: Endpoint,
@@ -92,7 +109,7 @@ impl HttpClient {
     pub(crate) fn new(endpoint: Endpoint) -> Self {
         Self {
             endpoint,
-            authorization: None,
+            headers: HeaderMap::new(),
         }
     }
 
@@ -100,7 +117,14 @@ impl HttpClient {
     pub(crate) fn with_token(mut self, token: &str) -> Option<Self> {
         let mut value = HeaderValue::try_from(format!("Bearer {token}")).ok()?;
         value.set_sensitive(true);
-        self.authorization = Some(value);
+        self.headers.insert(header::AUTHORIZATION, value);
+        Some(self)
+    }
+
+    /// Sends this with each request; `None` where a header cannot carry it.
+    pub(crate) fn with_header(mut self, name: &'static str, value: &str) -> Option<Self> {
+        let value = HeaderValue::try_from(value).ok()?;
+        self.headers.insert(HeaderName::from_static(name), value);
         Some(self)
     }
 
@@ -142,6 +166,16 @@ impl HttpClient {
         self.within(within, self.exchange(method, path, body)).await
     }
 
+    /// The same, for a caller that has a limit of its own.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Body>,
+    ) -> Result<Exchange, HttpError> {
+        self.exchange(method, path, body).await
+    }
+
     async fn within<T>(
         &self,
         within: Duration,
@@ -167,7 +201,9 @@ impl HttpClient {
         };
         let stream = timeout(CONNECT_TIMEOUT, self.endpoint.connect())
             .await
-            .map_err(|_| connect("no answer".to_owned()))?
+            .map_err(|_| HttpError::NoAnswer {
+                endpoint: self.endpoint.clone(),
+            })?
             .map_err(|error| connect(error.to_string()))?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
             .await
@@ -197,8 +233,8 @@ impl HttpClient {
             .method(method)
             .uri(path)
             .header(header::HOST, self.endpoint.authority());
-        if let Some(authorization) = &self.authorization {
-            request = request.header(header::AUTHORIZATION, authorization);
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
         }
         if let Some(body) = &body {
             request = request.header(header::CONTENT_TYPE, body.content_type);

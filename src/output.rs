@@ -29,13 +29,19 @@ pub(crate) fn show<T: Serialize>(
 
 /// Writes to stdout. A reader that has left (`| head`) has what it wanted.
 pub(crate) fn print(bytes: &[u8]) -> Result<(), Failure> {
+    print_on(bytes).map(drop)
+}
+
+/// The same, of what goes on: false once the reader has left.
+pub(crate) fn print_on(bytes: &[u8]) -> Result<bool, Failure> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::new(
             Exit::Failure,
             format!("cannot write to stdout: {error}"),
         )),
-        Ok(()) | Err(_) => Ok(()),
     }
 }
 

@@ -9,6 +9,7 @@
 mod support;
 
 mod bad_input;
+mod choosing;
 mod crash;
 mod departure;
 mod docker;
@@ -18,3 +19,4 @@ mod plan_and_apply;
 mod process;
 mod standalone;
 mod story;
+mod told;

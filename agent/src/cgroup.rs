@@ -1,11 +1,15 @@
 //! Containers, found and read through cgroupfs alone.
 
 mod layout;
+mod network;
 pub(crate) mod parse;
 mod read;
 mod walk;
 
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 use self::layout::Layout;
 use crate::{files::Reader, monotonic::Monotonic, snapshot::Container};
@@ -17,6 +21,7 @@ const CACHE_SAMPLES: usize = 5;
 /// The container cgroups of one node.
 pub(crate) struct Cgroups {
     layout: Layout,
+    proc_root: PathBuf,
     usage: Monotonic,
     /// Page cache not used lately, of each container that is there.
     caches: HashMap<String, Option<u64>>,
@@ -24,10 +29,12 @@ pub(crate) struct Cgroups {
 }
 
 impl Cgroups {
-    /// None when nothing under `root` looks like cgroupfs.
-    pub(crate) fn find(root: &Path) -> Option<Self> {
+    /// None when nothing under `root` looks like cgroupfs. The containers' processes are
+    /// under `proc_root`, where the agent can see them.
+    pub(crate) fn find(root: &Path, proc_root: &Path) -> Option<Self> {
         Some(Self {
             layout: Layout::find(root)?,
+            proc_root: proc_root.to_owned(),
             usage: Monotonic::default(),
             caches: HashMap::new(),
             sample: 0,
@@ -58,6 +65,8 @@ impl Cgroups {
                     .cpu
                     .usage
                     .map(|usage| self.usage.advance(&path, usage));
+                container.network =
+                    network::interfaces(&self.layout, &path, &self.proc_root, reader);
                 containers.push(container);
             }
             self.caches.insert(path, cache);

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use minicloud_agent_api::{Exposition, Kind, names};
 
-use crate::snapshot::{Container, MODES, Node, Snapshot};
+use crate::snapshot::{Container, Interface, MODES, Node, Snapshot};
 
 struct ContainerFamily {
     name: &'static str,
@@ -87,6 +87,7 @@ pub(crate) fn render(snapshot: &Snapshot) -> String {
     for family in &CONTAINER_FAMILIES {
         write_container_family(&mut text, family, &snapshot.containers);
     }
+    write_network(&mut text, &snapshot.containers);
     write_node(&mut text, &snapshot.node);
     text.family(
         names::MINICLOUD_AGENT_LAST_SAMPLE_TIMESTAMP_SECONDS,
@@ -113,6 +114,35 @@ fn write_container_family(
         ];
         let known = if container.name.is_some() { 2 } else { 1 };
         lines.sample(&labels[..known], value, Some(container.read_at));
+    }
+}
+
+fn write_network(text: &mut Exposition, containers: &[Container]) {
+    type Counter = fn(&Interface) -> u64;
+    let families: [(_, _, Counter); 2] = [
+        (
+            names::CONTAINER_NETWORK_RECEIVE_BYTES_TOTAL,
+            "Bytes received.",
+            |interface| interface.received,
+        ),
+        (
+            names::CONTAINER_NETWORK_TRANSMIT_BYTES_TOTAL,
+            "Bytes sent.",
+            |interface| interface.transmitted,
+        ),
+    ];
+    for (name, help, counter) in families {
+        let mut lines = text.family(name, Kind::Counter, help);
+        for container in containers {
+            for interface in &container.network {
+                let labels = [
+                    (names::ID, container.id.as_str()),
+                    (names::INTERFACE, interface.name.as_str()),
+                ];
+                let value = count(counter(interface));
+                lines.sample(&labels, value, Some(container.read_at));
+            }
+        }
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) struct Sampler {
 impl Sampler {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
-            cgroups: Cgroups::find(&config.cgroup_root),
+            cgroups: Cgroups::find(&config.cgroup_root, &config.proc_root),
             processes: config.processes.then(|| Processes::new(config)),
             node: Node::new(&config.proc_root),
             reader: Reader::default(),

@@ -23,6 +23,16 @@ pub(crate) struct Container {
     pub(crate) read_at: i64,
     pub(crate) cpu: Cpu,
     pub(crate) memory: Memory,
+    /// Of its network namespace, the loopback interface left out.
+    pub(crate) network: Vec<Interface>,
+}
+
+/// A network interface and what has gone through it, in bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Interface {
+    pub(crate) name: String,
+    pub(crate) received: u64,
+    pub(crate) transmitted: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

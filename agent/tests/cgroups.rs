@@ -110,6 +110,30 @@ async fn v2_is_read() {
 }
 
 #[tokio::test]
+async fn network_is_that_of_the_containers_first_visible_process() {
+    let tree = Tree::new();
+    let id = format!("/system.slice/docker-{CONTAINER}.scope");
+    tree.write("cgroup/cgroup.controllers", "cpu memory\n");
+    write_v2(&tree, &format!("cgroup{id}"));
+    tree.write(&format!("cgroup{id}/cgroup.procs"), "0\n41\n42\n");
+    let device = "Inter-| Receive | Transmit\n face |bytes packets|bytes packets\n    \
+                  lo: 5 1 0 0 0 0 0 0 5 1 0 0 0 0 0 0\n  \
+                  eth0: 1500 2 0 0 0 0 0 0 700 2 0 0 0 0 0 0\n";
+    tree.write("proc/41/net/dev", device);
+    let samples = tree.start().next().await;
+    for (name, bytes) in [
+        (names::CONTAINER_NETWORK_RECEIVE_BYTES_TOTAL, 1500.0),
+        (names::CONTAINER_NETWORK_TRANSMIT_BYTES_TOTAL, 700.0),
+    ] {
+        let lines: Vec<_> = samples.iter().filter(|line| line.name == name).collect();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert_eq!(lines[0].value, bytes);
+        assert_eq!(lines[0].label(names::ID), Some(id.as_str()));
+        assert_eq!(lines[0].label(names::INTERFACE), Some("eth0"));
+    }
+}
+
+#[tokio::test]
 async fn a_hybrid_takes_pressure_from_v2() {
     let tree = Tree::new();
     let id = format!("/docker/{CONTAINER}");

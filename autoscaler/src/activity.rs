@@ -8,7 +8,18 @@ use crate::{
     instance::InstanceId,
 };
 
+const LAUNCHING: &str = "Launching a new instance";
+const TERMINATING: &str = "Terminating instance";
+
 impl Activity {
+    pub(crate) fn is_launch(&self) -> bool {
+        self.description.starts_with(LAUNCHING)
+    }
+
+    pub(crate) fn is_termination(&self) -> bool {
+        self.description.starts_with(TERMINATING)
+    }
+
     /// Begins the launch of `id`.
     pub(crate) fn launch(
         group: &str,
@@ -20,9 +31,9 @@ impl Activity {
         Self::begin(
             group,
             Some(id),
-            format!("Launching a new instance: {id}"),
+            format!("{LAUNCHING}: {id}"),
             cause,
-            ActivityStatus::PreInService,
+            ActivityStatus::InProgress,
             now,
             rng,
         )
@@ -45,7 +56,7 @@ impl Activity {
         Self::begin(
             group,
             Some(id),
-            format!("Terminating instance: {id}"),
+            format!("{TERMINATING}: {id}"),
             cause,
             status,
             now,
@@ -71,6 +82,41 @@ impl Activity {
         activity
     }
 
+    /// Records that something could not be done, and what.
+    pub(crate) fn refused(
+        group: &str,
+        status: ActivityStatus,
+        description: String,
+        cause: String,
+        now: Timestamp,
+        rng: &mut impl Rng,
+    ) -> Self {
+        let mut activity = Self::begin(group, None, description.clone(), cause, status, now, rng);
+        activity.end(status, Some(description), now);
+        activity
+    }
+
+    /// Records that the scheduled action `action` could not be carried out.
+    pub(crate) fn scheduled_action_failed(
+        group: &str,
+        action: &str,
+        why: String,
+        now: Timestamp,
+        rng: &mut impl Rng,
+    ) -> Self {
+        let mut activity = Self::begin(
+            group,
+            None,
+            format!("Executing scheduled action: {action}"),
+            format!("At {now:.0} the time of scheduled action {action} had come."),
+            ActivityStatus::Failed,
+            now,
+            rng,
+        );
+        activity.end(ActivityStatus::Failed, Some(why), now);
+        activity
+    }
+
     fn begin(
         group: &str,
         id: Option<&InstanceId>,
@@ -81,7 +127,7 @@ impl Activity {
         rng: &mut impl Rng,
     ) -> Self {
         Self {
-            activity_id: activity_id(rng),
+            activity_id: uuid(rng),
             auto_scaling_group_name: group.to_owned(),
             description,
             cause,
@@ -102,8 +148,8 @@ impl Activity {
     }
 }
 
-/// A version 4 UUID, the form that AWS gives activity ids.
-fn activity_id(rng: &mut impl Rng) -> String {
+/// A version 4 UUID, the form that AWS gives ids of activities and requests.
+pub(crate) fn uuid(rng: &mut impl Rng) -> String {
     let [a, b]: [u64; 2] = [rng.random(), rng.random()];
     let version = (a & 0xffff_ffff_ffff_0fff) | 0x4000;
     let variant = (b & 0x3fff_ffff_ffff_ffff) | 0x8000_0000_0000_0000;

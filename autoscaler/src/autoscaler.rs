@@ -1,6 +1,6 @@
 //! The autoscaler as one value: started, asked, stopped.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -8,20 +8,24 @@ use tokio::{
 };
 
 use crate::{
+    busy_probe::BusyProbe,
     command::Command,
     config::{Config, ProviderKind},
     crash_point::CrashPoint,
+    customized_metric::{self, CustomizedMetricsDesk, MetricFetcher},
     describe::View,
+    events::EventLog,
     ledger::Ledger,
     load_balancer_link::{LoadBalancerLink, load_balancer_link},
     metric_source::{self, MetricSource},
     metrics::Metrics,
+    notification::{Courier, WebhookClient},
     now::Clock,
     provider::InstanceProvider,
     reconcile::{Inbox, Parts, Reconciler},
     reload::ConfigWatch,
     state_dir::StateDir,
-    store::{Store, StoreError},
+    store::{ActivityHistory, Store, StoreError},
 };
 
 /// Commands come from people and their scripts; a full queue makes them wait.
@@ -39,7 +43,6 @@ pub enum ConfigSource {
 }
 
 /// What [`Autoscaler::start`] needs.
-#[derive(Debug)]
 pub struct Settings<P, M, C> {
     pub config: ConfigSource,
     pub state_dir: StateDir,
@@ -47,6 +50,12 @@ pub struct Settings<P, M, C> {
     /// What `provider` is: the configuration must fit it.
     pub provider_kind: ProviderKind,
     pub metric_sources: Vec<M>,
+    /// How instances are asked over HTTP whether they may go.
+    pub busy_probe: Arc<dyn BusyProbe>,
+    /// Sends notifications.
+    pub webhook_client: Arc<dyn WebhookClient>,
+    /// Reads the customized metrics of scaling policies.
+    pub metric_fetcher: Arc<dyn MetricFetcher>,
     pub clock: C,
     /// Seeds every random choice of the loop, so that a run can be repeated.
     pub seed: u64,
@@ -84,6 +93,8 @@ pub struct Autoscaler {
     view: watch::Receiver<Arc<View>>,
     commands: mpsc::Sender<Command>,
     link: LoadBalancerLink,
+    events: EventLog,
+    history: ActivityHistory,
     metrics: prometheus::Registry,
     shutdown: oneshot::Sender<Shutdown>,
     task: JoinHandle<()>,
@@ -113,6 +124,9 @@ impl Autoscaler {
             provider,
             provider_kind,
             metric_sources,
+            busy_probe,
+            webhook_client,
+            metric_fetcher,
             clock,
             seed,
             crash_at,
@@ -121,14 +135,21 @@ impl Autoscaler {
         let applied = store.applied_configuration()?;
         let (config_watch, config) =
             ConfigWatch::open(config, provider_kind, applied).map_err(StartError::Config)?;
+        let history = ActivityHistory::open(state_dir.path())?;
+        let clock = Arc::new(clock);
+        let started = clock.now().wall;
+        let events = EventLog::new(started.as_microsecond().try_into().unwrap_or_default());
+        let courier = Courier::new(webhook_client, Arc::clone(&clock) as Arc<dyn Clock>);
         let metrics = Metrics::new().map_err(StartError::Metrics)?;
         let registry = metrics.registry.clone();
         let (desk, link) = load_balancer_link();
-        let (view_in, view) = watch::channel(Arc::new(View::empty(config.pace, clock.now().wall)));
+        let (view_in, view) = watch::channel(Arc::new(View::empty(config.pace, started)));
         let (commands, commands_out) = mpsc::channel(COMMAND_QUEUE);
         let (scrapes, scrapes_out) = mpsc::channel(SCRAPE_QUEUE);
+        let (readings, readings_out) = mpsc::channel(SCRAPE_QUEUE);
+        let (wanted, wanted_out) = watch::channel(BTreeSet::new());
         let (shutdown, shutdown_out) = oneshot::channel();
-        let ledger = Ledger::new(store);
+        let ledger = Ledger::new(store, events.clone());
         let parts = Parts {
             provider,
             clock,
@@ -138,25 +159,34 @@ impl Autoscaler {
             desk,
             view: view_in,
             metrics,
+            events: events.clone(),
+            courier,
             seed,
+            busy_probe,
             crash_at,
             state_dir,
+            provider_kind,
+            customized_metrics: CustomizedMetricsDesk { wanted },
         };
         let mut reconciler = Reconciler::new(parts);
         reconciler.load()?;
         let inbox = Inbox {
             commands: commands_out,
             scrapes: scrapes_out,
+            readings: readings_out,
             shutdown: shutdown_out,
         };
         let task = tokio::spawn(async move {
             let _scrapers = metric_source::spawn(metric_sources, scrapes);
+            let _readers = customized_metric::spawn(metric_fetcher, wanted_out, readings);
             reconciler.run(inbox).await;
         });
         Ok(Self {
             view,
             commands,
             link,
+            events,
+            history,
             metrics: registry,
             shutdown,
             task,
@@ -174,6 +204,16 @@ impl Autoscaler {
 
     pub fn load_balancer_link(&self) -> LoadBalancerLink {
         self.link.clone()
+    }
+
+    /// What happens, as it happens.
+    pub fn events(&self) -> EventLog {
+        self.events.clone()
+    }
+
+    /// Six weeks of activities.
+    pub fn history(&self) -> ActivityHistory {
+        self.history.clone()
     }
 
     /// The autoscaler's own metrics.

@@ -12,6 +12,7 @@ mod resources;
 #[cfg(test)]
 mod tests;
 mod text;
+mod versions;
 
 use std::collections::BTreeMap;
 
@@ -23,7 +24,7 @@ pub use self::{
     instances::InstanceChanges,
     members::{Detail, MemberAction},
 };
-use crate::{capacity::CapacityRecord, config::Config, launch_template::LaunchTemplate};
+use crate::{capacity::CapacityRecord, config::Config, launch_template::VersionedTemplate};
 
 /// What sets a configuration apart from the one in force.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +64,7 @@ pub enum ResourceType {
     /// What holds for the whole file.
     Configuration,
     SecurityGroup,
+    InstanceType,
     LaunchTemplate,
     AutoScalingGroup,
     TargetGroup,
@@ -75,8 +77,8 @@ pub enum ResourceType {
 #[derive(Debug)]
 pub(crate) struct Current<'a> {
     pub(crate) config: &'a Config,
-    /// The newest version of each launch template, as recorded.
-    pub(crate) launch_templates: BTreeMap<String, LaunchTemplate>,
+    /// Every launch template with its versions, as recorded.
+    pub(crate) launch_templates: BTreeMap<String, VersionedTemplate>,
     /// The capacity of each group, as recorded.
     pub(crate) capacities: BTreeMap<String, CapacityRecord>,
     pub(crate) instances: instances::Census,

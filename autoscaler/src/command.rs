@@ -3,7 +3,24 @@
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use crate::{change_set::ChangeSet, config::Config};
+use crate::{
+    change_set::ChangeSet,
+    config::Config,
+    describe::Activity,
+    foreign_change::Resolution,
+    instance::InstanceId,
+    instance_type::InstanceType,
+    launch_template::{
+        LaunchTemplateError, VersionSelector,
+        describe::{
+            CreateLaunchTemplate, CreateLaunchTemplateVersion, LaunchTemplateDescription,
+            LaunchTemplateVersionDescription,
+        },
+    },
+    policy::Execution,
+    scaling_policy::ScalingPolicy,
+    schedule::ScheduledActionSpec,
+};
 
 /// A request to the loop; it is answered once recorded, not once carried out.
 #[derive(Debug)]
@@ -25,6 +42,36 @@ pub enum Command {
         fingerprint: String,
         reply: oneshot::Sender<Result<ChangeSet, CommandError>>,
     },
+    SetInstanceProtection {
+        name: String,
+        protection: InstanceProtection,
+        reply: oneshot::Sender<Result<(), CommandError>>,
+    },
+    /// What becomes of what somebody else did, where it was only reported.
+    ResolveForeignChanges {
+        name: String,
+        resolution: Resolution,
+        reply: oneshot::Sender<Result<(), CommandError>>,
+    },
+    TerminateInstanceInAutoScalingGroup {
+        instance_id: InstanceId,
+        should_decrement_desired_capacity: bool,
+        reply: oneshot::Sender<Result<Activity, CommandError>>,
+    },
+    /// Makes a scheduled action, or replaces the one of that name.
+    PutScheduledUpdateGroupAction {
+        auto_scaling_group: String,
+        name: String,
+        action: ScheduledActionSpec,
+        reply: oneshot::Sender<Result<(), CommandError>>,
+    },
+    DeleteScheduledAction {
+        auto_scaling_group: String,
+        name: String,
+        reply: oneshot::Sender<Result<(), CommandError>>,
+    },
+    LaunchTemplate(LaunchTemplateCommand),
+    Policy(PolicyCommand),
 }
 
 /// A configuration that was sent, and the text it was read from.
@@ -34,15 +81,97 @@ pub struct SubmittedConfiguration {
     pub text: Vec<u8>,
 }
 
+/// What may be asked of a group's scaling policies.
+#[derive(Debug)]
+pub struct PolicyCommand {
+    pub auto_scaling_group: String,
+    pub policy_name: String,
+    pub request: PolicyRequest,
+    pub reply: oneshot::Sender<Result<(), CommandError>>,
+}
+
+#[derive(Clone, Debug)]
+pub enum PolicyRequest {
+    /// `PutScalingPolicy`: makes the policy, or puts this one in its place.
+    Put(Box<ScalingPolicy>),
+    /// `DeletePolicy`.
+    Delete,
+    /// `ExecutePolicy`.
+    Execute(Execution),
+}
+
+/// `SetInstanceProtection`'s members.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InstanceProtection {
+    /// From 1 to 50, all in service in the group.
+    pub instance_ids: Vec<InstanceId>,
+    pub protected_from_scale_in: bool,
+}
+
 impl Command {
     /// The one group that it concerns; `None` where that may be several.
     pub(crate) fn auto_scaling_group(&self) -> Option<&str> {
         match self {
-            Self::UpdateAutoScalingGroup { name, .. } => Some(name),
-            Self::PlanConfiguration { .. } | Self::ApplyConfiguration { .. } => None,
+            Self::UpdateAutoScalingGroup { name, .. }
+            | Self::SetInstanceProtection { name, .. }
+            | Self::ResolveForeignChanges { name, .. } => Some(name),
+            Self::PutScheduledUpdateGroupAction {
+                auto_scaling_group, ..
+            }
+            | Self::DeleteScheduledAction {
+                auto_scaling_group, ..
+            } => Some(auto_scaling_group),
+            Self::Policy(command) => Some(&command.auto_scaling_group),
+            Self::TerminateInstanceInAutoScalingGroup { .. }
+            | Self::LaunchTemplate(_)
+            | Self::PlanConfiguration { .. }
+            | Self::ApplyConfiguration { .. } => None,
         }
     }
 }
+
+/// EC2's operations on launch templates; `name` is a name or an id.
+#[derive(Debug)]
+pub enum LaunchTemplateCommand {
+    Describe {
+        reply: TemplateReply<Vec<LaunchTemplateDescription>>,
+    },
+    /// Oldest first.
+    DescribeVersions {
+        name: String,
+        reply: TemplateReply<Vec<LaunchTemplateVersionDescription>>,
+    },
+    Create {
+        create: CreateLaunchTemplate,
+        reply: TemplateReply<LaunchTemplateDescription>,
+    },
+    CreateVersion {
+        name: String,
+        create: CreateLaunchTemplateVersion,
+        reply: TemplateReply<LaunchTemplateVersionDescription>,
+    },
+    Modify {
+        name: String,
+        default_version: VersionSelector,
+        reply: TemplateReply<LaunchTemplateDescription>,
+    },
+    Delete {
+        name: String,
+        reply: TemplateReply<LaunchTemplateDescription>,
+    },
+    DeleteVersion {
+        name: String,
+        version: u64,
+        reply: TemplateReply<LaunchTemplateVersionDescription>,
+    },
+    DescribeInstanceTypes {
+        reply: TemplateReply<Vec<InstanceType>>,
+    },
+}
+
+/// Answers a [`LaunchTemplateCommand`].
+pub type TemplateReply<T> = oneshot::Sender<Result<T, LaunchTemplateError>>;
 
 /// `UpdateAutoScalingGroup`'s capacity members; absent ones keep their value. Where
 /// `desired_capacity` is absent, it moves into the new bounds as AWS moves it.
@@ -61,12 +190,30 @@ pub struct CapacityUpdate {
 pub enum CommandError {
     #[error("there is no Auto Scaling group `{name}`; the groups are: {known}")]
     AutoScalingGroupNotFound { name: String, known: String },
+    #[error("the group `{auto_scaling_group}` has no scheduled action `{name}`; it has: {known}")]
+    ScheduledActionNotFound {
+        auto_scaling_group: String,
+        name: String,
+        known: String,
+    },
+    #[error("the Auto Scaling group `{group}` has no policy `{name}`; it has: {known}")]
+    PolicyNotFound {
+        group: String,
+        name: String,
+        known: String,
+    },
+    #[error("{0}")]
+    ScalingActivityInProgress(String),
     #[error("{0}")]
     Validation(String),
     #[error(
         "what is in force has changed since the plan was made, or the file has: plan again, and review what it says now"
     )]
     PlanOutdated,
+    #[error("{0}")]
+    AlreadyExists(String),
+    #[error("{0}")]
+    LimitExceeded(String),
     #[error("the change could not be recorded: {0}")]
     Store(String),
 }

@@ -1,16 +1,32 @@
 //! Conditions that last: each keeps the time at which it began.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::describe::{Condition, ConditionKind};
+use crate::{
+    describe::{Condition, ConditionKind},
+    events::{EventDetail, EventLog},
+};
 
 /// Conditions by scope (a group's name; empty for the whole) and kind.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Conditions(BTreeMap<(String, ConditionKind), Condition>);
+#[derive(Clone, Debug)]
+pub(crate) struct Conditions {
+    lasting: BTreeMap<(String, ConditionKind), Condition>,
+    /// Scopes of which a condition came, went or says something else.
+    changed: BTreeSet<String>,
+    events: EventLog,
+}
 
 impl Conditions {
+    pub(crate) fn new(events: EventLog) -> Self {
+        Self {
+            lasting: BTreeMap::new(),
+            changed: BTreeSet::new(),
+            events,
+        }
+    }
+
     /// Sets the condition where there is a message and clears it where there is none.
     /// True where it appeared or went.
     pub(crate) fn set(
@@ -21,30 +37,45 @@ impl Conditions {
         now: Timestamp,
     ) -> bool {
         let key = (scope.to_owned(), kind);
+        let group = Some(scope).filter(|scope| !scope.is_empty());
         let Some(message) = message else {
-            return self.0.remove(&key).is_some();
+            let was = self.lasting.remove(&key).is_some();
+            if was {
+                self.changed.insert(scope.to_owned());
+                let detail = EventDetail::ConditionCleared { kind };
+                self.events.push(now, group, detail);
+            }
+            return was;
         };
-        match self.0.get_mut(&key) {
+        match self.lasting.get_mut(&key) {
             Some(condition) => {
-                condition.message = message;
+                if condition.message != message {
+                    condition.message = message;
+                    self.changed.insert(scope.to_owned());
+                }
                 false
             }
             None => {
-                self.0.insert(
-                    key,
-                    Condition {
-                        kind,
-                        since: now,
-                        message,
-                    },
-                );
+                let condition = Condition {
+                    kind,
+                    since: now,
+                    message,
+                };
+                self.lasting.insert(key, condition.clone());
+                let detail = EventDetail::ConditionSet { condition };
+                self.events.push(now, group, detail);
                 true
             }
         }
     }
 
+    /// The scopes whose conditions have changed since this was last asked.
+    pub(crate) fn take_changed(&mut self) -> BTreeSet<String> {
+        std::mem::take(&mut self.changed)
+    }
+
     pub(crate) fn of(&self, scope: &str) -> Vec<Condition> {
-        self.0
+        self.lasting
             .iter()
             .filter(|((of, _), _)| of == scope)
             .map(|(_, condition)| condition.clone())
@@ -52,6 +83,6 @@ impl Conditions {
     }
 
     pub(crate) fn forget(&mut self, scope: &str) {
-        self.0.retain(|(of, _), _| of != scope);
+        self.lasting.retain(|(of, _), _| of != scope);
     }
 }

@@ -8,8 +8,13 @@ use minicloud_lb_api::TargetHealthDescription;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{HealthCheckType, Pace, ScalingPolicy},
+    alarms::{Alarm, AlarmHistory},
+    config::{
+        BusyCheck, CapacityDistributionStrategy, ForeignChanges, HealthCheckType, Pace,
+        TerminationPolicy,
+    },
     instance::{InstanceId, LifecycleState},
+    scaling_policy::ScalingPolicy,
     security_group::SecurityGroup,
 };
 
@@ -63,13 +68,35 @@ pub struct AutoScalingGroup {
     pub health_check_grace_period: u64,
     /// Seconds.
     pub default_instance_warmup: u64,
+    /// Seconds.
+    #[serde(default)]
+    pub default_cooldown: u64,
     pub scaling_policies: Vec<ScalingPolicy>,
+    #[serde(default)]
+    pub termination_policies: Vec<TerminationPolicy>,
+    #[serde(default)]
+    pub new_instances_protected_from_scale_in: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub busy_check: Option<BusyCheck>,
+    #[serde(default)]
+    pub capacity_distribution: CapacityDistributionStrategy,
+    #[serde(default)]
+    pub foreign_changes: ForeignChanges,
+    /// Those of the policies, in their order.
+    #[serde(default)]
+    pub alarms: Vec<Alarm>,
+    #[serde(skip)]
+    pub alarm_history: Arc<AlarmHistory>,
     pub instances: Vec<Instance>,
     pub conditions: Vec<Condition>,
-    /// Average over warmed instances of the last scale-out window, percent; absent without data.
+    /// Average over instances of the last half minute, those left out that warm up, percent;
+    /// absent without data.
     pub cpu_utilization: Option<f64>,
     /// The last decision of the group's scaling policy, with what it was made from.
     pub decision: Option<Decision>,
+    /// By name.
+    #[serde(default)]
+    pub scheduled_actions: Vec<ScheduledUpdateGroupAction>,
     /// Newest first.
     #[serde(skip)]
     pub activities: Arc<VecDeque<Arc<Activity>>>,
@@ -128,6 +155,34 @@ pub struct Activity {
     pub instance_id: Option<InstanceId>,
 }
 
+/// `ScheduledUpdateGroupAction` of botocore's `autoscaling` model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScheduledUpdateGroupAction {
+    pub auto_scaling_group_name: String,
+    pub scheduled_action_name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recurrence: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_time: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_size: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_size: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub desired_capacity: Option<u32>,
+    /// The next three, soonest first; empty where it does not run any more.
+    pub next_times: Vec<Timestamp>,
+    /// The occurrence that ran last, since the action was last changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_time: Option<Timestamp>,
+    /// The configuration file says something else, or nothing: it was changed through the API.
+    pub changed_through_api: bool,
+}
+
 /// The subset of `ScalingActivityStatusCode` that a group without hooks passes through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ActivityStatus {
@@ -139,7 +194,8 @@ pub enum ActivityStatus {
     Cancelled,
 }
 
-/// What a scaling policy concluded in one pass. A decision to hold carries its reason too.
+/// What a group's scaling policies concluded in one pass: the policy that settled it, and what
+/// each of them had to say. A decision to hold carries its reason too.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Decision {
     pub time: Timestamp,
@@ -149,12 +205,31 @@ pub struct Decision {
     /// The arithmetic and the rule that settled it: "2 x 50.4 / 80 = 1.26 -> 2: hold".
     pub reason: String,
     pub inputs: DecisionInputs,
+    /// One for each policy, in their order.
+    #[serde(default)]
+    pub policies: Vec<PolicyDecision>,
+}
+
+/// What one policy had to say.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PolicyDecision {
+    pub policy_name: String,
+    pub policy_type: String,
+    pub metric_name: String,
+    /// As it was compared; absent without data.
+    pub metric_value: Option<f64>,
+    /// Target value, or the alarm's threshold.
+    pub threshold: f64,
+    /// The desired capacity that it wants by itself.
+    pub wanted: u32,
+    pub reason: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DecisionInputs {
+    /// Target value or threshold of the policy that settled it.
     pub target_value: f64,
-    /// Mean over the instances measured, percent.
+    /// Its metric, in its unit.
     pub metric_value: Option<f64>,
     pub instances: Vec<InstanceMetric>,
     pub min_size: u32,
@@ -183,6 +258,8 @@ pub struct Condition {
 pub enum ConditionKind {
     /// No fresh CPU figures: nothing scales in.
     MetricsStale,
+    /// A customized metric cannot be read: its policies hold.
+    MetricUnavailable,
     /// Too many failed launches: no more until something changes.
     LaunchSuspended,
     /// A launch failed; the next try is delayed.
@@ -197,6 +274,24 @@ pub enum ConditionKind {
     ConfigInvalid,
     /// A container of the group's service that minicloud did not launch.
     Stranger,
+    /// More instances than wanted, and all that are left are protected from scale-in.
+    ProtectedFromScaleIn,
+    /// More instances than wanted, and those that should go say that they are at work.
+    InstancesBusy,
+    /// The host has no room for another instance: the group does not grow.
+    HostSaturated,
+    /// A zone refuses launches.
+    AvailabilityZoneImpaired,
+    /// Somebody else removed, stopped or started instances, and nothing is done about it.
+    ForeignChange,
+    /// Notifications of the group are not taken by an endpoint.
+    NotificationsFailing,
+    /// The group's launch template, or the version that it names, does not exist.
+    LaunchTemplateNotFound,
+    /// User data failed on an instance that goes on.
+    UserDataFailed,
+    /// The machine does not let CPU quota and memory limit be set on child processes.
+    QuotaNotEnforced,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,20 +1,31 @@
 //! A group and its instances as the loop holds them between passes.
 
-use std::{collections::BTreeMap, time::Duration};
+#[cfg(test)]
+pub(crate) mod sample;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::{
+    alarms::AlarmHistory,
+    busy::Busyness,
     capacity::Capacity,
     conduct::Conduct,
-    config::{self, HealthCheckType},
+    config::{self, CapacityDistributionStrategy, HealthCheckType},
     describe::Decision,
+    foreign_change::ForeignChange,
     instance::{InstanceId, LifecycleState},
-    launch_backoff::LaunchBackoff,
+    launch_backoff::{Allowance, LaunchBackoff},
     launch_template::LaunchTemplate,
-    metric::CpuHistory,
-    policy::TrackingState,
+    metric::{CpuHistory, GroupSignals, InstanceSignals},
+    policy,
+    zones::Spread,
 };
 
 /// One Auto Scaling group: what the file says, what was asked of it, what it has.
@@ -24,15 +35,31 @@ pub struct Group {
     pub capacity: Capacity,
     /// What the next instance is launched from.
     pub launch_template: LaunchTemplate,
+    /// Why there is no such launch template or version; nothing is launched while it lasts.
+    pub launch_template_fault: Option<String>,
     /// Longest deregistration delay of the group's target groups.
     pub deregistration_delay: Duration,
     pub instances: BTreeMap<InstanceId, Instance>,
-    pub tracking: BTreeMap<String, TrackingState>,
+    /// What its scaling policies remember.
+    pub policies: policy::State,
+    pub signals: GroupSignals,
+    /// By name of a policy: what its alarms' names are made of.
+    pub policy_ids: BTreeMap<String, String>,
+    pub alarm_history: Arc<AlarmHistory>,
+    /// Percent, of the instances that are warm; `None` without fresh data.
+    pub cpu_utilization: Option<f64>,
     pub launches: LaunchBackoff,
+    /// Zones that refused a launch, until one succeeds there.
+    pub zone_refusals: BTreeMap<String, LaunchBackoff>,
     pub decision: Option<Decision>,
     /// Why the desired capacity was changed, until the group has it: goes into the cause of
     /// what follows from the change.
     pub capacity_cause: String,
+    /// Carry the group's mark and were not launched by it; kept out until somebody says what
+    /// they are.
+    pub uninvited: BTreeSet<InstanceId>,
+    /// The store knew nothing of it: what carries its mark is its own.
+    pub is_new: bool,
     /// No longer in the file: everything it has is ended, then it is forgotten.
     pub retired: bool,
 }
@@ -79,22 +106,46 @@ impl Group {
                 .all(|instance| instance.in_service_since.is_some_and(proven))
     }
 
+    /// It is where it should be, and no clock is running that would change that.
+    pub fn is_calm(&self, now: Instant) -> bool {
+        let is_normal = |instance: &Instance| instance.conduct == Conduct::Normal;
+        self.has_desired_capacity()
+            && self.has_proven_itself(now)
+            && self.instances.values().all(is_normal)
+    }
+
     pub fn replaces_on_target_health(&self) -> bool {
         self.spec.health_check_type == HealthCheckType::Elb
     }
 
-    /// The zone with fewest live instances, in the file's order.
-    pub fn next_zone(&self) -> String {
-        let zones = &self.spec.availability_zones;
-        zones
-            .iter()
-            .min_by_key(|zone| {
-                self.live()
-                    .filter(|instance| instance.availability_zone == **zone)
-                    .count()
-            })
-            .cloned()
-            .unwrap_or_default()
+    /// Where the next instance belongs, `spread` having been planned already: the zone with
+    /// fewest that takes launches now. None: no zone does, or the one that lacks instances
+    /// does not and the group must stay balanced.
+    pub fn next_zone<'a>(&'a self, spread: &Spread<'a>, now: Instant) -> Option<&'a str> {
+        match self.spec.capacity_distribution {
+            CapacityDistributionStrategy::BalancedBestEffort => {
+                spread.emptiest(|zone| self.zone_takes(zone, spread, now))
+            }
+            CapacityDistributionStrategy::BalancedOnly => spread
+                .emptiest(|_| true)
+                .filter(|zone| self.zone_takes(zone, spread, now)),
+        }
+    }
+
+    fn zone_takes(&self, zone: &str, spread: &Spread<'_>, now: Instant) -> bool {
+        let Some(refusals) = self.zone_refusals.get(zone) else {
+            return true;
+        };
+        match refusals.allowance(now) {
+            Allowance::Unlimited => true,
+            // One tries whether it has changed its mind.
+            Allowance::Single => {
+                let there = self.live().filter(|one| one.availability_zone == zone);
+                let serving = there.filter(|one| one.is_in_service()).count();
+                serving >= spread.count(zone)
+            }
+            Allowance::Delayed(_) | Allowance::Suspended(_) => false,
+        }
     }
 
     /// The smallest number that no instance of the group has.
@@ -130,9 +181,17 @@ pub struct Instance {
     pub address: Option<String>,
     pub metric_ids: Vec<String>,
     pub cpu: CpuHistory,
+    pub signals: InstanceSignals,
     pub conduct: Conduct,
     /// Why it should be replaced, while that lasts.
     pub unhealthy: Option<String>,
+    /// What somebody else did to it, while nothing is done about that.
+    pub foreign_change: Option<ForeignChange>,
+    /// Never a victim of scale-in; health checks replace it all the same.
+    pub protected_from_scale_in: bool,
+    pub busyness: Busyness,
+    /// It drains because the group had one too many, and has not been told to end.
+    pub recallable: bool,
     /// The activity that launches or terminates it.
     pub activity_id: Option<String>,
 }
@@ -163,8 +222,13 @@ impl Instance {
             address: None,
             metric_ids: Vec::new(),
             cpu: CpuHistory::default(),
+            signals: InstanceSignals::default(),
             conduct: Conduct::default(),
             unhealthy: None,
+            foreign_change: None,
+            protected_from_scale_in: false,
+            busyness: Busyness::default(),
+            recallable: false,
             activity_id: None,
         }
     }
@@ -174,6 +238,14 @@ impl Instance {
             self.lifecycle_state,
             LifecycleState::Pending | LifecycleState::InService
         )
+    }
+
+    /// Whether it can be put back into service.
+    pub fn is_recallable(&self) -> bool {
+        self.lifecycle_state == LifecycleState::Terminating
+            && self.recallable
+            && self.address.is_some()
+            && self.unhealthy.is_none()
     }
 
     pub fn is_in_service(&self) -> bool {

@@ -3,31 +3,44 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,
+    time::Duration,
 };
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 use tracing::error;
 
 use crate::{
     describe::{Activity, ActivityStatus},
+    events::{EventDetail, EventLog},
     group::Instance,
+    now::Now,
     store::{InstanceRecord, Store},
 };
 
 /// Activities of a group that are kept at hand for the API; the store has six weeks.
 const AT_HAND: usize = 100;
+/// How often the store is asked to forget what is older.
+const FORGET_INTERVAL: Duration = Duration::from_secs(3600);
 
 #[derive(Debug)]
 pub(crate) struct Ledger {
     pub(crate) store: Store,
     activities: BTreeMap<String, Arc<VecDeque<Arc<Activity>>>>,
+    events: EventLog,
+    /// Activities that have ended since they were last taken.
+    ended: Vec<Activity>,
+    forgot_at: Option<Instant>,
 }
 
 impl Ledger {
-    pub(crate) fn new(store: Store) -> Self {
+    pub(crate) fn new(store: Store, events: EventLog) -> Self {
         Self {
             store,
             activities: BTreeMap::new(),
+            events,
+            ended: Vec::new(),
+            forgot_at: None,
         }
     }
 
@@ -56,6 +69,8 @@ impl Ledger {
             lifecycle_state: instance.lifecycle_state,
             launch_time: instance.launch_time,
             activity_id: instance.activity_id.clone(),
+            protected_from_scale_in: instance.protected_from_scale_in,
+            recallable: instance.recallable,
         };
         // The provider is the truth: a store that fails costs history, not instances.
         if let Err(error) = self.store.put_instance(&record) {
@@ -72,9 +87,11 @@ impl Ledger {
     /// Adds an activity and returns its id.
     pub(crate) fn begin(&mut self, activity: Activity) -> String {
         self.put(&activity);
-        if let Err(error) = self.store.forget_old_activities(activity.start_time) {
-            error!(%error, "the store does not forget old activities");
-        }
+        let detail = EventDetail::ActivityBegun {
+            activity: activity.clone(),
+        };
+        let group = Some(activity.auto_scaling_group_name.as_str());
+        self.events.push(activity.start_time, group, detail);
         let id = activity.activity_id.clone();
         let kept = self
             .activities
@@ -91,6 +108,7 @@ impl Ledger {
         &mut self,
         group: &str,
         id: Option<&str>,
+        now: Timestamp,
         change: impl FnOnce(&mut Activity),
     ) {
         let Some(kept) = self.activities.get_mut(group) else {
@@ -106,6 +124,46 @@ impl Ledger {
         change(activity);
         let changed = activity.clone();
         self.put(&changed);
+        if changed.end_time.is_some() {
+            self.ended.push(changed.clone());
+        }
+        let detail = EventDetail::ActivityChanged { activity: changed };
+        self.events.push(now, Some(group), detail);
+    }
+
+    /// Notes that a try of an activity that goes on has failed; the first is told like an end.
+    pub(crate) fn fail_try(&mut self, group: &str, id: Option<&str>, why: &str, now: Timestamp) {
+        let mut failed = None;
+        self.update(group, id, now, |activity| {
+            if activity.status_message.is_none() {
+                failed = Some(Activity {
+                    status_code: ActivityStatus::Failed,
+                    status_message: Some(why.to_owned()),
+                    ..activity.clone()
+                });
+            }
+            activity.status_message = Some(why.to_owned());
+        });
+        self.ended.extend(failed);
+    }
+
+    /// The activities that have ended since the last call.
+    pub(crate) fn take_ended(&mut self) -> Vec<Activity> {
+        std::mem::take(&mut self.ended)
+    }
+
+    /// Forgets what is older than six weeks, now and then.
+    pub(crate) fn forget_old(&mut self, now: Now) {
+        if self
+            .forgot_at
+            .is_some_and(|at| now.mono - at < FORGET_INTERVAL)
+        {
+            return;
+        }
+        self.forgot_at = Some(now.mono);
+        if let Err(error) = self.store.forget_old_activities(now.wall) {
+            error!(%error, "the store does not forget old activities");
+        }
     }
 
     pub(crate) fn end(
@@ -116,7 +174,9 @@ impl Ledger {
         message: Option<String>,
         now: Timestamp,
     ) {
-        self.update(group, id, |activity| activity.end(status, message, now));
+        self.update(group, id, now, |activity| {
+            activity.end(status, message, now)
+        });
     }
 
     fn put(&self, activity: &Activity) {

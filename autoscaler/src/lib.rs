@@ -6,9 +6,9 @@
 //!  agents ──scrape──> metric ──┘  (policy)  └─> snapshot ─> balancer
 //! ```
 //!
-//! [`policy`], [`wake`], [`plan`], [`observe`], [`conduct`], [`termination`], [`metric`],
+//! [`policy`], [`wake`], [`plan`], [`observe`], [`conduct`], [`termination`], [`zones`], [`busy`], [`headroom`], [`foreign_change`], [`metric`],
 //! [`launch_backoff`], [`change_set`] and [`security_group`] decide with functions of values: no I/O, no clock, no randomness of their
-//! own. `reconcile` is the loop around them, `operations` its calls to the provider, `ledger`
+//! own. So does [`schedule`], of what runs when, and [`explain`] tells of it. `reconcile` is the loop around them, `operations` its calls to the provider, `ledger`
 //! its record; the API only reads the published [`describe::View`] and sends
 //! [`command::Command`]s.
 //!
@@ -19,12 +19,16 @@
 //! - One call to the provider at a time for an instance; a pass waits for none of them.
 //! - What does not carry our mark is never touched.
 //!
-//! Deliberately absent: HTTP to agents and balancers. They are ports ([`MetricSource`],
-//! [`load_balancer_link`]) that the root package adapts.
+//! Deliberately absent: HTTP to agents, balancers and webhooks. They are ports
+//! ([`MetricSource`], [`load_balancer_link`], [`notification::WebhookClient`]) that the root
+//! package adapts.
 
 mod activity;
+pub mod alarms;
 pub mod api;
 mod autoscaler;
+pub mod busy;
+mod busy_probe;
 pub mod capacity;
 pub mod change_set;
 pub mod command;
@@ -32,9 +36,16 @@ mod conditions;
 pub mod conduct;
 pub mod config;
 mod crash_point;
+pub mod customized_metric;
 pub mod describe;
+pub mod events;
+pub mod explain;
+pub mod foreign_change;
 pub mod group;
+pub mod headroom;
+pub mod host;
 pub mod instance;
+pub mod instance_type;
 pub mod launch_backoff;
 pub mod launch_template;
 mod ledger;
@@ -42,6 +53,7 @@ pub mod load_balancer_link;
 pub mod metric;
 mod metric_source;
 mod metrics;
+pub mod notification;
 pub mod now;
 pub mod observe;
 mod operations;
@@ -50,6 +62,8 @@ pub mod policy;
 pub mod provider;
 mod reconcile;
 mod reload;
+pub mod scaling_policy;
+pub mod schedule;
 pub mod security_group;
 mod snapshot;
 mod state_dir;
@@ -57,10 +71,13 @@ mod store;
 pub mod target_health;
 pub mod termination;
 pub mod wake;
+pub mod zones;
 
 pub use autoscaler::{Autoscaler, ConfigSource, Settings, Shutdown, StartError};
+pub use busy_probe::BusyProbe;
 pub use crash_point::CrashPoint;
 pub use metric_source::{MetricSource, ScrapeError};
 pub use reload::ConfigWatch;
 pub use snapshot::static_snapshot;
 pub use state_dir::{StateDir, StateDirError};
+pub use store::ActivityHistory;

@@ -1,12 +1,20 @@
 //! CPU of instances over time, from counters: a missed scrape costs nothing but resolution.
 
+mod series;
+mod signals;
+
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
 };
 
 use minicloud_agent_api::{Sample, container_id, names};
 use tokio::time::Instant;
+
+pub use self::{
+    series::{CounterSeries, GaugeSeries, Spread},
+    signals::{GroupSignals, InstanceSignals},
+};
 
 /// Data older than this is missing data: five pushes of an agent that samples each second
 /// and is read each second may be lost before anyone concludes anything.
@@ -25,6 +33,20 @@ const MAX_POINTS: usize = 1024;
 #[derive(Clone, Debug, Default)]
 pub struct Scrape {
     readings: BTreeMap<String, Reading>,
+    /// Which agent it is of.
+    pub source: String,
+    pub host: Option<HostReading>,
+}
+
+/// The host's own counters, summed over its CPUs.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct HostReading {
+    pub cores: f64,
+    /// In all modes.
+    pub total_cpu_seconds: f64,
+    /// Idle, or waiting for disks.
+    pub idle_cpu_seconds: f64,
+    pub memory_available_bytes: Option<u64>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -35,11 +57,22 @@ struct Reading {
     read_at_ms: i64,
     quota: Option<f64>,
     period: Option<f64>,
+    cfs_periods: Option<f64>,
+    cfs_throttled_periods: Option<f64>,
+    cpu_waiting_seconds: Option<f64>,
+    network_receive_bytes: Option<f64>,
+    network_transmit_bytes: Option<f64>,
+}
+
+/// A sum that may begin with nothing.
+fn add(sum: &mut Option<f64>, value: f64) {
+    *sum = Some(sum.unwrap_or_default() + value);
 }
 
 impl Scrape {
     pub fn from_samples(samples: Vec<Sample>) -> Self {
         let mut readings = BTreeMap::<String, Reading>::new();
+        let host = HostReading::of(&samples);
         for sample in samples {
             let Some(path) = sample.labels.get(names::ID) else {
                 continue;
@@ -60,10 +93,30 @@ impl Scrape {
                 }
                 names::CONTAINER_SPEC_CPU_QUOTA => reading.quota = Some(sample.value),
                 names::CONTAINER_SPEC_CPU_PERIOD => reading.period = Some(sample.value),
+                names::CONTAINER_CPU_CFS_PERIODS_TOTAL => {
+                    reading.cfs_periods = Some(sample.value);
+                }
+                names::CONTAINER_CPU_CFS_THROTTLED_PERIODS_TOTAL => {
+                    reading.cfs_throttled_periods = Some(sample.value);
+                }
+                names::CONTAINER_PRESSURE_CPU_WAITING_SECONDS_TOTAL => {
+                    reading.cpu_waiting_seconds = Some(sample.value);
+                }
+                // One line for each interface.
+                names::CONTAINER_NETWORK_RECEIVE_BYTES_TOTAL => {
+                    add(&mut reading.network_receive_bytes, sample.value);
+                }
+                names::CONTAINER_NETWORK_TRANSMIT_BYTES_TOTAL => {
+                    add(&mut reading.network_transmit_bytes, sample.value);
+                }
                 _ => {}
             }
         }
-        Self { readings }
+        Self {
+            readings,
+            source: String::new(),
+            host,
+        }
     }
 
     /// CPU quota in cores, where the kernel enforces one.
@@ -71,6 +124,38 @@ impl Scrape {
         let reading = self.readings.get(metric_id)?;
         let cores = reading.quota? / reading.period?;
         (cores.is_finite() && cores > 0.0).then_some(cores)
+    }
+}
+
+impl HostReading {
+    /// None where the agent does not tell of its host's CPUs.
+    fn of(samples: &[Sample]) -> Option<Self> {
+        let mut host = Self::default();
+        let mut cpus = BTreeSet::new();
+        for sample in samples.iter().filter(|sample| sample.value.is_finite()) {
+            let label = |name| sample.labels.get(name).map(String::as_str);
+            match sample.name.as_str() {
+                names::NODE_CPU_SECONDS_TOTAL => {
+                    cpus.extend(label(names::CPU));
+                    host.total_cpu_seconds += sample.value;
+                    if matches!(label(names::MODE), Some("idle" | "iowait")) {
+                        host.idle_cpu_seconds += sample.value;
+                    }
+                }
+                names::NODE_MEMORY_MEMAVAILABLE_BYTES => {
+                    #[expect(
+                        clippy::cast_possible_truncation,
+                        clippy::cast_sign_loss,
+                        reason = "a cast from float saturates, and bytes are whole"
+                    )]
+                    let bytes = sample.value as u64;
+                    host.memory_available_bytes = Some(bytes);
+                }
+                _ => {}
+            }
+        }
+        host.cores = u32::try_from(cpus.len()).map_or(0.0, f64::from);
+        (!cpus.is_empty()).then_some(host)
     }
 }
 
@@ -115,6 +200,32 @@ pub struct Mean {
 }
 
 impl CpuHistory {
+    /// A history of an instance that used so many percent of one core from the point before
+    /// until each of `points`, which are in order: for whoever drives a policy on a clock of
+    /// their own.
+    pub fn from_points(points: impl IntoIterator<Item = (Instant, f64)>) -> Self {
+        let mut history = Self::default();
+        for (at, percent) in points {
+            history.record_percent(at, percent);
+        }
+        history
+    }
+
+    /// Adds a point as [`from_points`](Self::from_points) does.
+    pub fn record_percent(&mut self, at: Instant, percent: f64) {
+        let last = self.points.back();
+        let since = last.map_or(Duration::ZERO, |last| at - last.at);
+        let read_at_ms = last.map_or(0, |last| last.read_at_ms)
+            + i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
+        self.total_seconds += percent.clamp(0.0, 100.0) / 100.0 * since.as_secs_f64();
+        self.push(Point {
+            at,
+            read_at_ms,
+            total_seconds: self.total_seconds,
+            cores: 1.0,
+        });
+    }
+
     /// Takes in what `scrape` says of the instance called `metric_ids` (its own first).
     /// `quota_cores` serves where the agent sees none. A scrape that repeats the reading
     /// before it adds nothing, so a hung agent goes stale. True where it added something.
@@ -185,17 +296,13 @@ impl CpuHistory {
             .points
             .back()
             .filter(|last| now - last.at <= STALE_AFTER)?;
-        let window_start = now.checked_sub(window);
-        let usable = |point: &&Point| since.is_none_or(|since| point.at >= since);
-        // The newest point that still covers the window, else the oldest there is.
-        let mut first = None;
-        for point in self.points.iter().filter(usable) {
-            if first.is_some() && window_start.is_some_and(|start| point.at > start) {
-                break;
-            }
-            first = Some(point);
-        }
-        let first = first?;
+        // The newest point that still covers the window, else the oldest there is. Points are
+        // in order, so that no more than a few of them are looked at.
+        let usable = since.map_or(0, |since| self.points.partition_point(|p| p.at < since));
+        let covering = now
+            .checked_sub(window)
+            .map_or(0, |start| self.points.partition_point(|p| p.at <= start));
+        let first = self.points.get(covering.saturating_sub(1).max(usable))?;
         let span = span(first, last)?;
         let cores_used = (last.total_seconds - first.total_seconds) / span.as_secs_f64();
         Some(Mean {
@@ -239,6 +346,24 @@ mod tests {
             history.record(&scrape(&text), &["i-0123abcd".to_owned()], 0.5, now);
         }
         (history, now)
+    }
+
+    #[test]
+    fn host_is_the_sum_of_its_cpus() {
+        let text = "node_cpu_seconds_total{cpu=\"0\",mode=\"idle\"} 10
+node_cpu_seconds_total{cpu=\"0\",mode=\"user\"} 5
+node_cpu_seconds_total{cpu=\"1\",mode=\"iowait\"} 2
+node_cpu_seconds_total{cpu=\"1\",mode=\"steal\"} 3
+node_memory_MemAvailable_bytes 1073741824
+";
+        let host = HostReading {
+            cores: 2.0,
+            total_cpu_seconds: 20.0,
+            idle_cpu_seconds: 12.0,
+            memory_available_bytes: Some(1 << 30),
+        };
+        assert_eq!(scrape(text).host, Some(host));
+        assert_eq!(scrape("node_memory_MemAvailable_bytes 5\n").host, None);
     }
 
     #[test]

@@ -51,7 +51,9 @@ async fn read_each_second<M: MetricSource>(source: Arc<M>, scrapes: mpsc::Sender
         match scraped {
             Ok(samples) => {
                 silent = false;
-                let _ = scrapes.try_send(Scrape::from_samples(samples));
+                let mut scrape = Scrape::from_samples(samples);
+                source.name().clone_into(&mut scrape.source);
+                let _ = scrapes.try_send(scrape);
             }
             Err(error) if silent => debug!(agent.name = source.name(), error, "agent still silent"),
             Err(error) => {

@@ -6,7 +6,11 @@ use prometheus::{
     GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
-use crate::{capacity::Capacity, group::Group};
+use crate::{
+    capacity::Capacity,
+    group::Group,
+    scaling_policy::{PolicyKind, PredefinedMetric, ScalingPolicy},
+};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
@@ -22,6 +26,7 @@ pub(crate) struct Metrics {
     launch_failures: IntCounterVec,
     config_last_reload_successful: IntGauge,
     passes: prometheus::Histogram,
+    notifications: IntCounterVec,
 }
 
 impl Metrics {
@@ -84,6 +89,13 @@ impl Metrics {
                 )
                 .buckets(vec![0.000_1, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0]),
             )?,
+            notifications: IntCounterVec::new(
+                Opts::new(
+                    "minicloud_notifications_total",
+                    "Notifications by what became of them: delivered, given_up, dropped.",
+                ),
+                &["group", "result"],
+            )?,
         };
         metrics.register()?;
         metrics.config_last_reload_successful.set(1);
@@ -103,6 +115,7 @@ impl Metrics {
         }
         registry.register(Box::new(self.launch_duration.clone()))?;
         registry.register(Box::new(self.config_last_reload_successful.clone()))?;
+        registry.register(Box::new(self.notifications.clone()))?;
         registry.register(Box::new(self.passes.clone()))
     }
 
@@ -125,10 +138,8 @@ impl Metrics {
         self.in_service
             .with_label_values(label)
             .set(i64::try_from(in_service).unwrap_or(i64::MAX));
-        if let Some(policy) = group.spec.scaling_policies.first() {
-            self.cpu_target
-                .with_label_values(label)
-                .set(policy.target_tracking.target_value / 100.0);
+        if let Some(target) = cpu_target(&group.spec.scaling_policies) {
+            self.cpu_target.with_label_values(label).set(target / 100.0);
         }
         match cpu_percent {
             Some(percent) => self.cpu.with_label_values(label).set(percent / 100.0),
@@ -171,4 +182,21 @@ impl Metrics {
     pub(crate) fn observe_pass(&self, took: Duration) {
         self.passes.observe(took.as_secs_f64());
     }
+
+    pub(crate) fn count_notification(&self, group: &str, result: &str) {
+        self.notifications.with_label_values(&[group, result]).inc();
+    }
+}
+
+fn cpu_target(policies: &[ScalingPolicy]) -> Option<f64> {
+    policies.iter().find_map(|policy| match &policy.kind {
+        PolicyKind::TargetTracking(tracking)
+            if tracking
+                .metric
+                .is(PredefinedMetric::AsgAverageCpuUtilization) =>
+        {
+            Some(tracking.target_value)
+        }
+        _ => None,
+    })
 }

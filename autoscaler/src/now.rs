@@ -1,6 +1,6 @@
 //! The one place that reads a clock for the decision core.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -16,6 +16,12 @@ pub struct Now {
 /// Source of [`Now`]; tests bring one that follows tokio's paused clock.
 pub trait Clock: Send + Sync + 'static {
     fn now(&self) -> Now;
+}
+
+impl<C: Clock> Clock for Arc<C> {
+    fn now(&self) -> Now {
+        (**self).now()
+    }
 }
 
 /// The machine's clocks.

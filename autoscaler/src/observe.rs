@@ -9,6 +9,8 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
+    config::{AutoScalingGroup, ForeignChanges},
+    foreign_change::ForeignChange,
     group::{Group, Instance},
     instance::{InstanceId, LifecycleState},
     now::{Now, wall_since},
@@ -30,6 +32,8 @@ pub enum Change {
     LaunchFailed(InstanceId, String),
     /// It was in service and no longer runs.
     Lost(InstanceId, String),
+    /// It was in service, somebody else removed it, and the group follows.
+    Removed(InstanceId),
     /// Nothing is left of it.
     Terminated(InstanceId),
 }
@@ -44,19 +48,33 @@ pub struct Sight<'a> {
     pub busy: &'a BTreeSet<InstanceId>,
 }
 
-/// Brings `group` in line with what is there.
-pub fn observe(group: &mut Group, sight: &Sight<'_>, now: Now) -> Vec<Change> {
-    let mut changes = adopt(group, sight, now);
+/// Brings `group` in line with what is there. Where the group is new, all that carries its mark
+/// is its own.
+pub fn observe(group: &mut Group, is_new: bool, sight: &Sight<'_>, now: Now) -> Vec<Change> {
+    let foreign_changes = match group.retired {
+        true => ForeignChanges::Revert,
+        false => group.spec.foreign_changes,
+    };
+    let mut changes = if foreign_changes == ForeignChanges::Report && !is_new {
+        group.uninvited = unknown(group, sight)
+            .map(|observed| observed.instance_id.clone())
+            .collect();
+        Vec::new()
+    } else {
+        group.uninvited.clear();
+        adopt(group, sight, now)
+    };
     let rules = Rules {
         target_groups: &group.spec.target_groups.clone(),
         replaces_on_target_health: group.replaces_on_target_health(),
         grace: group.spec.health_check_grace_period,
+        foreign_changes,
     };
     for instance in group.instances.values_mut() {
         let change = match sight.observed.get(&instance.id) {
             Some(observed) => present(instance, observed, sight, &rules, now.mono),
             None if sight.busy.contains(&instance.id) => None,
-            None => absent(instance),
+            None => absent(instance, foreign_changes),
         };
         changes.extend(change);
     }
@@ -68,15 +86,12 @@ struct Rules<'a> {
     target_groups: &'a [String],
     replaces_on_target_health: bool,
     grace: Duration,
+    foreign_changes: ForeignChanges,
 }
 
 fn adopt(group: &mut Group, sight: &Sight<'_>, now: Now) -> Vec<Change> {
-    let known = &group.instances;
-    let strangers = sight.observed.values().filter(|observed| {
-        !known.contains_key(&observed.instance_id) && !sight.busy.contains(&observed.instance_id)
-    });
-    let adopted: Vec<Instance> = strangers
-        .map(|observed| Instance::adopted(observed, now))
+    let adopted: Vec<Instance> = unknown(group, sight)
+        .map(|observed| Instance::adopted(observed, &group.spec, now))
         .collect();
     let changes = adopted
         .iter()
@@ -88,6 +103,15 @@ fn adopt(group: &mut Group, sight: &Sight<'_>, now: Now) -> Vec<Change> {
             .map(|instance| (instance.id.clone(), instance)),
     );
     changes
+}
+
+/// What carries the group's mark and is not one of its instances.
+fn unknown<'a>(group: &Group, sight: &Sight<'a>) -> impl Iterator<Item = &'a ObservedInstance> {
+    let observed = sight.observed.values();
+    observed.filter(|observed| {
+        let id = &observed.instance_id;
+        !group.instances.contains_key(id) && !sight.busy.contains(id)
+    })
 }
 
 fn present(
@@ -107,15 +131,30 @@ fn present(
         (LifecycleState::Pending, ObservedState::Exited { detail }) => {
             Some(fail(instance, detail.clone()))
         }
+        (LifecycleState::InService, ObservedState::Exited { .. })
+            if rules.foreign_changes == ForeignChanges::Report
+                && instance.foreign_change.is_some() =>
+        {
+            None
+        }
         (LifecycleState::InService, ObservedState::Exited { detail }) => {
             let since = *instance.stopped_since.get_or_insert(now);
-            (now - since >= RESTART_GAP).then(|| lose(instance, detail.clone()))
+            if now - since < RESTART_GAP {
+                return None;
+            }
+            if rules.foreign_changes == ForeignChanges::Report {
+                instance.stopped_since = None;
+                instance.foreign_change = Some(ForeignChange::Stopped(detail.clone()));
+                return None;
+            }
+            Some(lose(instance, detail.clone()))
         }
         (LifecycleState::Pending, ObservedState::Running { .. }) => {
             boot(instance, sight, rules, now)
         }
         (LifecycleState::InService, _) => {
             instance.stopped_since = None;
+            instance.foreign_change = None;
             judge(instance, sight.targets, rules, now);
             None
         }
@@ -169,13 +208,21 @@ fn boot(
     })
 }
 
-fn absent(instance: &mut Instance) -> Option<Change> {
+fn absent(instance: &mut Instance, foreign_changes: ForeignChanges) -> Option<Change> {
     instance.address = None;
     match instance.lifecycle_state {
         // The intent is recorded and the launch has not happened: the plan repeats it.
         LifecycleState::Pending if !instance.seen => None,
         LifecycleState::Pending => {
             Some(fail(instance, "it was removed by someone else".to_owned()))
+        }
+        LifecycleState::InService if foreign_changes == ForeignChanges::Report => {
+            instance.foreign_change = Some(ForeignChange::Removed);
+            None
+        }
+        LifecycleState::InService if foreign_changes == ForeignChanges::Adopt => {
+            instance.lifecycle_state = LifecycleState::Terminating;
+            Some(Change::Removed(instance.id.clone()))
         }
         LifecycleState::InService => {
             Some(lose(instance, "it was removed by someone else".to_owned()))
@@ -195,13 +242,14 @@ fn fail(instance: &mut Instance, why: String) -> Change {
 
 fn lose(instance: &mut Instance, why: String) -> Change {
     instance.stopped_since = None;
+    instance.foreign_change = None;
     instance.lifecycle_state = LifecycleState::Terminating;
     Change::Lost(instance.id.clone(), why)
 }
 
 impl Instance {
     /// An instance found by its mark, as far as the mark tells.
-    fn adopted(observed: &ObservedInstance, now: Now) -> Self {
+    pub(crate) fn adopted(observed: &ObservedInstance, spec: &AutoScalingGroup, now: Now) -> Self {
         let age = wall_since(now.wall, observed.launch_time);
         let mut instance = Self::pending(
             observed.instance_id.clone(),
@@ -215,6 +263,7 @@ impl Instance {
             now.mono.checked_sub(age).unwrap_or(now.mono),
         );
         instance.seen = true;
+        instance.protected_from_scale_in = spec.new_instances_protected_from_scale_in;
         instance
     }
 }

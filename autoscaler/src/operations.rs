@@ -9,6 +9,7 @@ use tokio::{
 };
 
 use crate::{
+    busy::BusyAnswer,
     instance::InstanceId,
     provider::{InstanceProvider, LaunchError, LaunchRequest, ProviderError, STOP_GRACE},
 };
@@ -22,6 +23,8 @@ const TERMINATE_TIMEOUT: Duration = STOP_GRACE.saturating_add(Duration::from_sec
 pub(crate) enum Outcome {
     Launched(InstanceId, Result<(), LaunchError>),
     Terminated(InstanceId, Result<(), ProviderError>),
+    /// Whether it is busy.
+    Answered(InstanceId, BusyAnswer),
 }
 
 #[derive(Debug, Default)]
@@ -65,6 +68,19 @@ impl Operations {
         });
     }
 
+    /// A question is no call to the provider: it stands in the way of none.
+    pub(crate) fn ask(
+        &mut self,
+        id: InstanceId,
+        within: Duration,
+        answer: impl Future<Output = BusyAnswer> + Send + 'static,
+    ) {
+        self.calls.spawn(async move {
+            let answer = timeout(within, answer).await;
+            Outcome::Answered(id, answer.unwrap_or(BusyAnswer::Unanswered))
+        });
+    }
+
     /// The next call that ends; pends where none is under way. Cancel-safe.
     pub(crate) async fn next(&mut self) -> Outcome {
         loop {
@@ -92,8 +108,9 @@ impl Operations {
     fn conclude(&mut self, ended: Result<Outcome, JoinError>) -> Option<Outcome> {
         match ended {
             Ok(outcome) => {
-                let (Outcome::Launched(id, _) | Outcome::Terminated(id, _)) = &outcome;
-                self.busy.remove(id);
+                if let Outcome::Launched(id, _) | Outcome::Terminated(id, _) = &outcome {
+                    self.busy.remove(id);
+                }
                 Some(outcome)
             }
             // A panic in a provider is a bug there; the instance stays busy and is not

@@ -1,8 +1,14 @@
 //! From what a group is to what should be done about it. Pure: an [`Action`] is data, and
 //! prints as the words that the log and the activity history use.
 
+mod rebalance;
+mod scale_in;
+#[cfg(test)]
+mod tests;
+
 use std::{collections::BTreeSet, fmt, time::Duration};
 
+use rand::Rng;
 use tokio::time::Instant;
 
 use crate::{
@@ -10,7 +16,8 @@ use crate::{
     instance::{InstanceId, LifecycleState},
     launch_backoff::Allowance,
     target_health::TargetHealthIndex,
-    termination::choose_victims,
+    termination::is_outdated,
+    zones::Spread,
 };
 
 /// A target that was just deregistered may have been picked by a request that is not
@@ -21,11 +28,24 @@ const LEAST_DRAIN: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Record a new instance and launch it.
-    Launch { availability_zone: String },
+    Launch {
+        availability_zone: String,
+        /// It takes over from one in a fuller zone.
+        rebalances: bool,
+    },
     /// Launch an instance whose intent is recorded and which the provider does not have.
     Relaunch { id: InstanceId },
+    /// Put an instance that drains back into service.
+    Recall { id: InstanceId },
+    /// Ask it whether it may go, before it is taken out of service.
+    AskBusy { id: InstanceId },
     /// Take it out of its target groups; it finishes what it has.
-    Deregister { id: InstanceId, cause: String },
+    Deregister {
+        id: InstanceId,
+        cause: String,
+        /// It may be put back while it drains.
+        recallable: bool,
+    },
     /// End it and remove what is left.
     Terminate { id: InstanceId },
 }
@@ -33,88 +53,150 @@ pub enum Action {
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Launch { availability_zone } => {
+            Self::Launch {
+                availability_zone, ..
+            } => {
                 write!(f, "launch an instance in zone {availability_zone}")
             }
             Self::Relaunch { id } => write!(f, "launch {id}, which is recorded but not there"),
-            Self::Deregister { id, cause } => write!(f, "deregister {id}: {cause}"),
+            Self::Recall { id } => write!(f, "put {id} back into service"),
+            Self::AskBusy { id } => write!(f, "ask {id} whether it may go"),
+            Self::Deregister { id, cause, .. } => write!(f, "deregister {id}: {cause}"),
             Self::Terminate { id } => write!(f, "terminate {id}"),
         }
     }
 }
 
-/// What is to be done about `group` now. An instance with a call under way gets no second one.
-pub fn plan(
-    group: &Group,
-    targets: &TargetHealthIndex<'_>,
-    busy: &BTreeSet<InstanceId>,
-    now: Instant,
-) -> Vec<Action> {
-    let mut actions = finish_what_was_begun(group, targets, busy, now);
-    let healthy: Vec<&Instance> = group
-        .live()
-        .filter(|instance| instance.unhealthy.is_none())
-        .collect();
-    let unhealthy: Vec<&Instance> = group
-        .live()
-        .filter(|instance| instance.unhealthy.is_some())
-        .collect();
-    let desired = group.capacity.desired_capacity as usize;
-    if healthy.len() < desired {
-        let missing = desired - healthy.len();
-        // An unhealthy instance may still serve (the balancer fails open), so its place is
-        // given up only where max_size leaves no other.
-        let room =
-            (group.capacity.max_size as usize).saturating_sub(healthy.len() + unhealthy.len());
-        let launches = missing.min(room).min(allowed(group, now));
-        actions.extend(launch(group, launches));
-        let give_up = missing.saturating_sub(room);
-        actions.extend(
-            unhealthy
-                .iter()
-                .take(give_up)
-                .map(|instance| replace(instance)),
-        );
-        return actions;
-    }
-    // Replacements are in service, not only on their way.
-    if healthy
-        .iter()
-        .filter(|instance| instance.is_in_service())
-        .count()
-        >= desired
-    {
-        actions.extend(unhealthy.iter().map(|instance| replace(instance)));
-    }
-    let surplus = healthy.len() - desired;
-    for victim in choose_victims(group, &healthy, surplus, targets, now) {
-        actions.push(Action::Deregister {
-            id: victim.id.clone(),
-            cause: format!(
-                "an instance was taken out of service in response to a difference between desired and actual capacity, shrinking the capacity from {} to {desired}{}",
-                healthy.len(),
-                group.because()
-            ),
-        });
-    }
-    actions
+/// What should be done, and what should be and cannot.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    pub actions: Vec<Action>,
+    pub held_back: Vec<HeldBack>,
 }
 
-fn finish_what_was_begun(
+/// Why a group does not come to its desired capacity for now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HeldBack {
+    /// As many instances as should go are left, and each is protected from scale-in.
+    ProtectedFromScaleIn,
+    /// These should go and say that they are at work.
+    Busy(Vec<InstanceId>),
+    /// The host has no room for another instance; why, in a sentence.
+    HostSaturated(String),
+}
+
+/// What a plan is made from, besides the group.
+#[derive(Clone, Copy, Debug)]
+pub struct Circumstances<'a> {
+    pub targets: &'a TargetHealthIndex<'a>,
+    /// Instances with a call to the provider under way: they get no second one.
+    pub calls: &'a BTreeSet<InstanceId>,
+    /// Why the host has no room for another instance, where it has none.
+    pub host_saturated: Option<&'a str>,
+    pub now: Instant,
+}
+
+/// What is to be done about `group` now.
+pub fn plan(group: &Group, around: Circumstances<'_>, rng: &mut impl Rng) -> Plan {
+    let (healthy, unhealthy): (Vec<&Instance>, Vec<&Instance>) = group
+        .live()
+        .partition(|instance| instance.unhealthy.is_none());
+    let mut plan = if healthy.len() < group.capacity.desired_capacity as usize {
+        grow(group, &healthy, &unhealthy, around)
+    } else {
+        shrink(group, &healthy, &unhealthy, around, rng)
+    };
+    let recalled: BTreeSet<InstanceId> = plan
+        .actions
+        .iter()
+        .filter_map(|action| match action {
+            Action::Recall { id } => Some(id.clone()),
+            _ => None,
+        })
+        .collect();
+    let begun = finish_what_was_begun(group, around).into_iter();
+    let begun =
+        begun.filter(|action| !matches!(action, Action::Terminate { id } if recalled.contains(id)));
+    plan.actions = begun.chain(plan.actions).collect();
+    plan
+}
+
+fn grow(
     group: &Group,
-    targets: &TargetHealthIndex<'_>,
-    busy: &BTreeSet<InstanceId>,
-    now: Instant,
-) -> Vec<Action> {
+    healthy: &[&Instance],
+    unhealthy: &[&Instance],
+    around: Circumstances<'_>,
+) -> Plan {
+    let mut plan = Plan::default();
+    let mut missing = group.capacity.desired_capacity as usize - healthy.len();
+    // An unhealthy instance may still serve (the balancer fails open), so its place is
+    // given up only where max_size leaves no other.
+    let mut room =
+        (group.capacity.max_size as usize).saturating_sub(healthy.len() + unhealthy.len());
+    let recalled = recallable(group, around.calls);
+    let recalled = recalled.iter().take(missing.min(room));
+    let recalled: Vec<Action> = recalled
+        .map(|instance| Action::Recall {
+            id: instance.id.clone(),
+        })
+        .collect();
+    missing -= recalled.len();
+    room -= recalled.len();
+    let wanted = missing.min(room).min(allowed(group, around.now));
+    let mut launches = wanted;
+    if let Some(why) = around.host_saturated {
+        // What the group must have at the least it gets: a full host serves better than none.
+        let owed =
+            (group.capacity.min_size as usize).saturating_sub(healthy.len() + recalled.len());
+        launches = wanted.min(owed);
+        if launches < wanted {
+            plan.held_back.push(HeldBack::HostSaturated(why.to_owned()));
+        }
+    }
+    plan.actions = recalled;
+    plan.actions.extend(launch(group, launches, around.now));
+    let give_up = missing.saturating_sub(room);
+    let given_up = unhealthy.iter().take(give_up);
+    plan.actions
+        .extend(given_up.map(|instance| replace(instance)));
+    plan
+}
+
+fn shrink(
+    group: &Group,
+    healthy: &[&Instance],
+    unhealthy: &[&Instance],
+    around: Circumstances<'_>,
+    rng: &mut impl Rng,
+) -> Plan {
+    let desired = group.capacity.desired_capacity as usize;
+    let mut plan = Plan::default();
+    // Replacements are in service, not only on their way.
+    let in_service = healthy.iter().filter(|instance| instance.is_in_service());
+    if in_service.count() >= desired {
+        let replaced = unhealthy.iter().map(|instance| replace(instance));
+        plan.actions.extend(replaced);
+    }
+    let moving = rebalance::under_way(group, healthy);
+    let surplus = (healthy.len() - desired).saturating_sub(moving);
+    if surplus > 0 {
+        scale_in::plan(&mut plan, group, healthy, surplus, around, rng);
+    } else if moving == 0 && unhealthy.is_empty() {
+        rebalance::plan(&mut plan, group, healthy, around, rng);
+    }
+    plan
+}
+
+fn finish_what_was_begun(group: &Group, around: Circumstances<'_>) -> Vec<Action> {
     let idle = group
         .instances
         .values()
-        .filter(|instance| !busy.contains(&instance.id));
+        .filter(|instance| !around.calls.contains(&instance.id));
     let begun = idle.filter_map(|instance| match instance.lifecycle_state {
         LifecycleState::Pending if !instance.seen => Some(Action::Relaunch {
             id: instance.id.clone(),
         }),
-        LifecycleState::Terminating if is_drained(group, instance, targets, now) => {
+        LifecycleState::Terminating if is_drained(group, instance, around) => {
             Some(Action::Terminate {
                 id: instance.id.clone(),
             })
@@ -124,12 +206,7 @@ fn finish_what_was_begun(
     begun.collect()
 }
 
-fn is_drained(
-    group: &Group,
-    instance: &Instance,
-    targets: &TargetHealthIndex<'_>,
-    now: Instant,
-) -> bool {
+fn is_drained(group: &Group, instance: &Instance, around: Circumstances<'_>) -> bool {
     let Some(since) = instance
         .terminating_since
         .filter(|_| instance.address.is_some())
@@ -137,13 +214,32 @@ fn is_drained(
         return true; // It does not run, so it serves nobody.
     };
     let target_groups = &group.spec.target_groups;
-    let waited = now - since;
+    let waited = around.now - since;
     target_groups.is_empty()
         || waited >= group.deregistration_delay
-        || (waited >= LEAST_DRAIN && targets.is_drained(target_groups, &instance.id))
+        || (waited >= LEAST_DRAIN
+            && around.targets.is_reported_since(since)
+            && around.targets.is_drained(target_groups, &instance.id))
+}
+
+/// Instances that drain and can serve again, the most fit first.
+fn recallable<'a>(group: &'a Group, calls: &BTreeSet<InstanceId>) -> Vec<&'a Instance> {
+    let mut recallable: Vec<&Instance> = group
+        .instances
+        .values()
+        .filter(|instance| instance.is_recallable() && !calls.contains(&instance.id))
+        .collect();
+    recallable.sort_by_key(|instance| {
+        let since = instance.terminating_since;
+        (is_outdated(group, instance), std::cmp::Reverse(since))
+    });
+    recallable
 }
 
 fn allowed(group: &Group, now: Instant) -> usize {
+    if group.launch_template_fault.is_some() {
+        return 0;
+    }
     let pending = group
         .live()
         .filter(|instance| !instance.is_in_service())
@@ -155,22 +251,19 @@ fn allowed(group: &Group, now: Instant) -> usize {
     }
 }
 
-/// Spreads `count` launches over the zones, those already begun included.
-fn launch(group: &Group, count: usize) -> Vec<Action> {
-    let mut live: Vec<&str> = group
-        .live()
-        .map(|instance| instance.availability_zone.as_str())
-        .collect();
+/// Spreads `count` launches over the zones, those already begun included; fewer where zones
+/// refuse them.
+fn launch(group: &Group, count: usize, now: Instant) -> Vec<Action> {
+    let mut spread = Spread::over(&group.spec.availability_zones, group.live());
     let mut actions = Vec::new();
     for _ in 0..count {
-        let zones = group.spec.availability_zones.iter();
-        let Some(zone) = zones.min_by_key(|zone| live.iter().filter(|used| *used == zone).count())
-        else {
+        let Some(zone) = group.next_zone(&spread, now) else {
             break;
         };
-        live.push(zone);
+        spread.add(zone);
         actions.push(Action::Launch {
-            availability_zone: zone.clone(),
+            availability_zone: zone.to_owned(),
+            rebalances: false,
         });
     }
     actions
@@ -183,5 +276,6 @@ fn replace(instance: &Instance) -> Action {
         cause: format!(
             "an instance was taken out of service in response to an ELB system health check failure: {why}"
         ),
+        recallable: false,
     }
 }

@@ -5,12 +5,24 @@
 
 mod applied;
 mod apply;
+mod ask_busy;
 mod attention;
+mod customized;
 mod decide;
 mod execute;
+mod foreign;
+mod hold_back;
+mod instance_faults;
+mod launch_templates;
+mod notify;
+mod policies;
+mod protection;
 mod publish;
 mod published;
+mod recall;
+mod schedule;
 mod security_groups;
+mod zone_refusal;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -21,26 +33,32 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use self::{attention::Attention, published::Published};
+use self::{attention::Attention, customized::Customized, published::Published};
 use crate::{
     autoscaler::Shutdown,
+    busy_probe::BusyProbe,
     command::Command,
     conditions::Conditions,
-    config::Config,
+    config::{Config, ProviderKind},
     crash_point::CrashPoint,
+    customized_metric::{CustomizedMetricsDesk, Reading},
     describe::{ConditionKind, View},
+    events::EventLog,
     group::Group,
+    headroom::Hosts,
     instance::InstanceId,
     ledger::Ledger,
     load_balancer_link::{LoadBalancerDesk, ReceivedReport},
     metric::Scrape,
     metrics::Metrics,
+    notification::Courier,
     now::{Clock, Now},
-    observe::{Sight, observe},
+    observe::{Change, Sight, observe},
     operations::Operations,
-    plan::plan,
+    plan::{Circumstances, Plan, plan},
     provider::{InstanceProvider, ObservedInstance, ProviderError},
     reload::ConfigWatch,
+    schedule::ScheduleJournal,
     security_group::SecurityGroup,
     state_dir::StateDir,
     target_health::TargetHealthIndex,
@@ -74,10 +92,20 @@ pub(crate) struct Reconciler<P, C> {
     security_groups: Arc<Vec<SecurityGroup>>,
     attention: Attention,
     published: Published,
+    pub(crate) hosts: Hosts,
+    pub(crate) busy_probe: Arc<dyn BusyProbe>,
+    events: EventLog,
+    /// By group.
+    schedules: BTreeMap<String, ScheduleJournal>,
+    courier: Courier,
+    /// Why the last notification of a group was not taken by an endpoint, while that lasts.
+    undelivered: BTreeMap<(String, String), String>,
     operations: Operations,
     observation: ProviderObservation,
     /// The balancer's report that the passes so far have seen.
     report: Option<ReceivedReport>,
+    provider_kind: ProviderKind,
+    customized: Customized,
     /// Locked as long as the loop lives.
     _state_dir: StateDir,
 }
@@ -92,15 +120,21 @@ pub(crate) struct Parts<P, C> {
     pub(crate) desk: LoadBalancerDesk,
     pub(crate) view: watch::Sender<Arc<View>>,
     pub(crate) metrics: Metrics,
+    pub(crate) events: EventLog,
+    pub(crate) courier: Courier,
     pub(crate) seed: u64,
+    pub(crate) busy_probe: Arc<dyn BusyProbe>,
     pub(crate) crash_at: Option<CrashPoint>,
     pub(crate) state_dir: StateDir,
+    pub(crate) provider_kind: ProviderKind,
+    pub(crate) customized_metrics: CustomizedMetricsDesk,
 }
 
 /// What reaches the loop from outside.
 pub(crate) struct Inbox {
     pub(crate) commands: mpsc::Receiver<Command>,
     pub(crate) scrapes: mpsc::Receiver<Scrape>,
+    pub(crate) readings: mpsc::Receiver<Reading>,
     pub(crate) shutdown: oneshot::Receiver<Shutdown>,
 }
 
@@ -115,6 +149,25 @@ struct ProviderObservation {
     /// Not asked, and nothing asked of it, before this.
     not_before: Option<Instant>,
     strangers_at: Option<Instant>,
+    /// For the provider's answers in this pass.
+    waited: Duration,
+}
+
+impl ProviderObservation {
+    async fn ask<T>(
+        &mut self,
+        answer: impl Future<Output = Result<T, ProviderError>>,
+    ) -> Result<T, ProviderError> {
+        let asked = Instant::now();
+        let answer = timeout(OBSERVE_TIMEOUT, answer).await;
+        self.waited += asked.elapsed();
+        answer.unwrap_or_else(|_| {
+            Err(ProviderError::Unreachable(format!(
+                "no answer within {} s",
+                OBSERVE_TIMEOUT.as_secs()
+            )))
+        })
+    }
 }
 
 impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
@@ -128,9 +181,14 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             desk,
             view,
             metrics,
+            events,
+            courier,
             seed,
+            busy_probe,
             crash_at,
             state_dir,
+            provider_kind,
+            customized_metrics,
         } = parts;
         Self {
             provider,
@@ -143,14 +201,22 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             metrics,
             crash_at,
             groups: BTreeMap::new(),
-            conditions: Conditions::default(),
+            conditions: Conditions::new(events.clone()),
             rng: SmallRng::seed_from_u64(seed),
             security_groups: Arc::default(),
             attention: Attention::default(),
             published: Published::default(),
+            hosts: Hosts::default(),
+            busy_probe,
+            events,
+            schedules: BTreeMap::new(),
+            courier,
+            undelivered: BTreeMap::new(),
             operations: Operations::default(),
             observation: ProviderObservation::default(),
             report: None,
+            provider_kind,
+            customized: Customized::new(customized_metrics),
             _state_dir: state_dir,
         }
     }
@@ -168,6 +234,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                 outcome = self.operations.next() => self.conclude(outcome),
                 Some(command) = inbox.commands.recv() => self.obey(command),
                 Some(scrape) = inbox.scrapes.recv() => self.take_in(&scrape),
+                Some(reading) = inbox.readings.recv() => self.take_reading(reading),
                 () = provider.changed() => self.observation.due = true,
                 Ok(()) = self.desk.reports.changed() => {}
                 _ = ticks.tick() => {}
@@ -190,6 +257,9 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         }
         while let Ok(scrape) = inbox.scrapes.try_recv() {
             self.take_in(&scrape);
+        }
+        while let Ok(reading) = inbox.readings.try_recv() {
+            self.take_reading(reading);
         }
         self.reload();
     }
@@ -218,21 +288,25 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
 
     async fn pass(&mut self) {
         let now = self.clock.now();
-        self.hear(now);
-        let seen = self.look(now).await;
         let started = Instant::now();
+        self.observation.waited = Duration::ZERO;
+        self.hear(now);
+        self.run_scheduled_actions(now);
+        let seen = self.look(now).await;
         let taken = self.attention.take(now.mono);
         for name in &taken {
             if seen {
                 self.reconcile_group(name, now);
             }
             if let Some(group) = self.groups.get(name) {
-                let is_calm = group.has_desired_capacity();
-                self.attention.put(name, is_calm, now.mono);
+                self.attention.put(name, group.is_calm(now.mono), now.mono);
             }
         }
+        self.notify(now);
+        self.ledger.forget_old(now);
         self.publish(&taken, now);
-        self.metrics.observe_pass(started.elapsed());
+        let took = started.elapsed().saturating_sub(self.observation.waited);
+        self.metrics.observe_pass(took);
     }
 
     /// Asks the provider where that is due. False: it cannot be relied on now, so nothing is
@@ -249,15 +323,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         if fresh && !self.observation.due && !booting {
             return true;
         }
-        let listed = timeout(OBSERVE_TIMEOUT, self.provider.list())
-            .await
-            .unwrap_or_else(|_| {
-                Err(ProviderError::Unreachable(format!(
-                    "no answer within {} s",
-                    OBSERVE_TIMEOUT.as_secs()
-                )))
-            });
-        match listed {
+        match self.observation.ask(self.provider.list()).await {
             Ok(instances) => {
                 self.provider_answered(now);
                 self.see(instances, now);
@@ -306,9 +372,9 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         self.observation.strangers_at = Some(now.mono);
         let names: Vec<String> = self.config.auto_scaling_groups.keys().cloned().collect();
         for name in names {
-            let found = timeout(OBSERVE_TIMEOUT, self.provider.strangers(&name)).await;
+            let found = self.observation.ask(self.provider.strangers(&name)).await;
             // Not being told is no news.
-            let Ok(Ok(strangers)) = found else { continue };
+            let Ok(strangers) = found else { continue };
             let message = (!strangers.is_empty()).then(|| {
                 let list = strangers.join(", ");
                 format!("{list}: not launched by minicloud, though of this group's service; it takes no part in the group, and Compose may remove instances along with it: docker rm -f {}", strangers.join(" "))
@@ -373,23 +439,43 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             targets: &targets,
             busy: self.operations.busy(),
         };
-        for change in observe(group, &sight, now) {
+        let was_new = std::mem::take(&mut group.is_new);
+        for change in observe(group, was_new, &sight, now) {
+            let adopted = match &change {
+                Change::Adopted(id) => Some(id.clone()),
+                _ => None,
+            };
             self.record_change(name, change, now);
+            if let Some(id) = adopted {
+                self.weigh_adoption(name, &id, was_new, now);
+            }
         }
+        self.report_foreign_changes(name, now);
+        self.observe_signals(name, &targets, now);
         self.decide(name, now);
         self.wake(name, &targets, now);
         let Some(group) = self.groups.get_mut(name) else {
             return;
         };
-        let actions = plan(group, &targets, self.operations.busy(), now.mono);
+        let reserve = &self.config.host_headroom;
+        let host = self.hosts.gate(&group.launch_template, reserve, now.mono);
+        let around = Circumstances {
+            targets: &targets,
+            calls: self.operations.busy(),
+            host_saturated: host.as_ref().err().map(String::as_str),
+            now: now.mono,
+        };
+        let Plan { actions, held_back } = plan(group, around, &mut self.rng);
         if actions.is_empty() && group.has_desired_capacity() {
             // What comes from now on has another cause.
             group.capacity_cause.clear();
         }
+        self.report_held_back(name, &held_back, now);
         for action in actions {
             self.execute(name, action, now);
         }
         self.report_launches(name, now);
+        self.report_instance_faults(name, now);
         if self
             .groups
             .get(name)

@@ -3,6 +3,11 @@
 //! before the side effect it announces.
 
 mod applied_configuration;
+mod history;
+mod launch_templates;
+mod outbox;
+mod policy;
+mod scheduled_action;
 mod security_group;
 
 use std::path::Path;
@@ -11,11 +16,12 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 pub(crate) use self::applied_configuration::AppliedConfiguration;
+pub use self::history::ActivityHistory;
+pub(crate) use self::{history::HistoryError, outbox::Outgoing};
 use crate::{
     capacity::{Capacity, CapacityRecord},
     describe::Activity,
     instance::{InstanceId, LifecycleState},
-    launch_template::LaunchTemplate,
 };
 
 const FILE: &str = "minicloud.db";
@@ -51,8 +57,13 @@ const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS security_group (
         group_name TEXT PRIMARY KEY, group_id TEXT NOT NULL UNIQUE
     ) STRICT;
-    PRAGMA user_version = 1;
 ";
+
+/// What was added to tables since version 1 of the schema, a step a version.
+const MIGRATIONS: [&str; 1] = ["
+    ALTER TABLE instance ADD COLUMN protected_from_scale_in INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE instance ADD COLUMN recallable INTEGER NOT NULL DEFAULT 0;
+"];
 
 #[derive(Debug)]
 pub(crate) struct Store {
@@ -80,6 +91,8 @@ pub(crate) struct InstanceRecord {
     pub(crate) lifecycle_state: LifecycleState,
     pub(crate) launch_time: Timestamp,
     pub(crate) activity_id: Option<String>,
+    pub(crate) protected_from_scale_in: bool,
+    pub(crate) recallable: bool,
 }
 
 impl Store {
@@ -97,10 +110,24 @@ impl Store {
         // A lost last write is repeated by the next pass; a torn file would not be.
         db.pragma_update(None, "synchronous", "NORMAL")?;
         let version: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        if version > 1 {
+        let first = usize::try_from(version.max(1) - 1).unwrap_or_default();
+        if first > MIGRATIONS.len() {
             return Err(StoreError::Newer(version));
         }
-        db.execute_batch(SCHEMA)?;
+        for schema in [
+            SCHEMA,
+            launch_templates::SCHEMA,
+            scheduled_action::SCHEMA,
+            outbox::SCHEMA,
+            policy::SCHEMA,
+        ] {
+            db.execute_batch(schema)?;
+        }
+        for (number, migration) in (2..).zip(MIGRATIONS).skip(first) {
+            db.execute_batch(&format!(
+                "BEGIN; {migration} PRAGMA user_version = {number}; COMMIT;"
+            ))?;
+        }
         Ok(Self { db })
     }
 
@@ -152,67 +179,6 @@ impl Store {
         Ok(())
     }
 
-    /// `template` under the version it has, or a new one where its text is new. Versions are
-    /// immutable and count up from 1.
-    pub(crate) fn version_launch_template(
-        &self,
-        template: &LaunchTemplate,
-    ) -> Result<LaunchTemplate, StoreError> {
-        let latest = self
-            .db
-            .query_row(
-                "SELECT version, body FROM launch_template WHERE name = ?1 ORDER BY version DESC LIMIT 1",
-                [&template.name],
-                |row| Ok((row.get::<_, u64>(0)?, row.get::<_, String>(1)?)),
-            )
-            .optional()?;
-        let with_version = |version| LaunchTemplate {
-            version,
-            ..template.clone()
-        };
-        if let Some((version, body)) = &latest
-            && *body == json(&with_version(*version))
-        {
-            return Ok(with_version(*version));
-        }
-        let template = with_version(latest.map_or(1, |(version, _)| version + 1));
-        self.db.execute(
-            "INSERT INTO launch_template VALUES (?1, ?2, ?3)",
-            params![template.name, template.version, json(&template)],
-        )?;
-        Ok(template)
-    }
-
-    /// The newest version of it.
-    pub(crate) fn latest_launch_template(
-        &self,
-        name: &str,
-    ) -> Result<Option<LaunchTemplate>, StoreError> {
-        let body = self.db.query_row(
-            "SELECT body FROM launch_template WHERE name = ?1 ORDER BY version DESC LIMIT 1",
-            [name],
-            |row| row.get::<_, String>(0),
-        );
-        let body = body.optional()?;
-        Ok(body.and_then(|body| serde_json::from_str(&body).ok()))
-    }
-
-    pub(crate) fn launch_template(
-        &self,
-        name: &str,
-        version: u64,
-    ) -> Result<Option<LaunchTemplate>, StoreError> {
-        let body = self
-            .db
-            .query_row(
-                "SELECT body FROM launch_template WHERE name = ?1 AND version = ?2",
-                params![name, version],
-                |row| row.get::<_, String>(0),
-            )
-            .optional()?;
-        Ok(body.and_then(|body| serde_json::from_str(&body).ok()))
-    }
-
     /// Every instance that is not terminated.
     pub(crate) fn instances(&self) -> Result<Vec<InstanceRecord>, StoreError> {
         let mut query = self.db.prepare("SELECT * FROM instance")?;
@@ -222,7 +188,7 @@ impl Store {
 
     pub(crate) fn put_instance(&self, record: &InstanceRecord) -> Result<(), StoreError> {
         self.db.execute(
-            "INSERT OR REPLACE INTO instance VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT OR REPLACE INTO instance VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             params![
                 record.id.as_str(),
                 record.auto_scaling_group,
@@ -232,7 +198,9 @@ impl Store {
                 record.launch_template_version,
                 record.lifecycle_state.as_str(),
                 record.launch_time.to_string(),
-                record.activity_id
+                record.activity_id,
+                record.protected_from_scale_in,
+                record.recallable
             ],
         )?;
         Ok(())
@@ -301,6 +269,8 @@ fn instance_record(row: &Row<'_>) -> Result<InstanceRecord, rusqlite::Error> {
             .parse()
             .map_err(|_| invalid("launch_time"))?,
         activity_id: row.get("activity_id")?,
+        protected_from_scale_in: row.get("protected_from_scale_in")?,
+        recallable: row.get("recallable")?,
     })
 }
 
@@ -309,37 +279,6 @@ mod tests {
     use rand::{SeedableRng, rngs::SmallRng};
 
     use super::*;
-
-    fn template(image: &str) -> LaunchTemplate {
-        LaunchTemplate {
-            name: "web".to_owned(),
-            version: 1,
-            image: Some(image.to_owned()),
-            ..LaunchTemplate::default()
-        }
-    }
-
-    #[test]
-    fn template_gets_a_new_version_only_when_its_text_changes() {
-        let store = Store::in_memory();
-        let versions = ["a", "a", "b", "b", "a"].map(|image| {
-            store
-                .version_launch_template(&template(image))
-                .unwrap()
-                .version
-        });
-        assert_eq!(versions, [1, 1, 2, 2, 3]);
-        assert_eq!(
-            store
-                .launch_template("web", 2)
-                .unwrap()
-                .unwrap()
-                .image
-                .as_deref(),
-            Some("b")
-        );
-        assert_eq!(store.launch_template("web", 4).unwrap(), None);
-    }
 
     #[test]
     fn instances_come_back_as_they_were() {
@@ -354,6 +293,8 @@ mod tests {
             lifecycle_state: LifecycleState::Pending,
             launch_time: "2026-01-01T00:00:00.25Z".parse().unwrap(),
             activity_id: None,
+            protected_from_scale_in: true,
+            recallable: true,
         };
         store.put_instance(&record).unwrap();
         record.lifecycle_state = LifecycleState::Terminating;
@@ -384,6 +325,27 @@ mod tests {
             .collect();
         assert_eq!(kept.len(), 2);
         assert!(kept[0] > kept[1], "newest first");
+    }
+
+    #[test]
+    fn store_of_the_first_version_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Connection::open(dir.path().join(FILE)).unwrap();
+        db.execute_batch(SCHEMA).unwrap();
+        db.execute_batch(
+            "INSERT INTO instance VALUES ('i-0123abcd', 'web', 'a', 1, 'web', 3, 'InService', '2026-01-01T00:00:00Z', NULL);
+             PRAGMA user_version = 1;",
+        )
+        .unwrap();
+        drop(db);
+        for _ in 0..2 {
+            let instances = Store::open(dir.path()).unwrap().instances().unwrap();
+            let [instance] = &*instances else {
+                panic!("{instances:?}")
+            };
+            assert_eq!(instance.lifecycle_state, LifecycleState::InService);
+            assert!(!instance.protected_from_scale_in && !instance.recallable);
+        }
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! What the balancer reported, as the loop asks for it.
 
-use std::{collections::BTreeSet, time::Duration};
-
-use minicloud_lb_api::{
-    AnomalyResult, Report, TargetGroupReport, TargetHealthDescription, TargetState,
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
 };
+
+use minicloud_lb_api::{AnomalyResult, TargetGroupReport, TargetHealthDescription, TargetState};
 use tokio::time::Instant;
 
 use crate::{instance::InstanceId, load_balancer_link::ReceivedReport};
@@ -12,41 +13,45 @@ use crate::{instance::InstanceId, load_balancer_link::ReceivedReport};
 /// A report older than this is no report: the balancer sends one each second.
 pub const REPORT_STALE_AFTER: Duration = Duration::from_secs(5);
 
+/// What a report says of a target group.
+type Said<'a> = (&'a [TargetHealthDescription], Option<&'a TargetGroupReport>);
+
 /// Target health by target group and instance; empty where the balancer is silent.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TargetHealthIndex<'a> {
-    report: Option<&'a Report>,
+    received: Option<&'a ReceivedReport>,
 }
 
 impl<'a> TargetHealthIndex<'a> {
+    /// Where the balancer says nothing.
+    pub const fn silent() -> Self {
+        Self { received: None }
+    }
+
     pub fn new(received: Option<&'a ReceivedReport>, now: Instant) -> Self {
-        let fresh = received.filter(|received| now - received.at <= REPORT_STALE_AFTER);
-        Self {
-            report: fresh.map(|received| received.report.as_ref()),
-        }
+        Self::as_was(received.filter(|received| now - received.at <= REPORT_STALE_AFTER))
     }
 
     /// Of a report that was fresh when it was looked at.
     pub fn as_was(received: Option<&'a ReceivedReport>) -> Self {
-        Self {
-            report: received.map(|received| received.report.as_ref()),
-        }
+        Self { received }
     }
 
     /// False: the balancer is silent, and nothing may be concluded about any target.
     pub fn is_reported(&self) -> bool {
-        self.report.is_some()
+        self.received.is_some()
+    }
+
+    /// Whether what is said here was said after `moment`. A target that drains for the second
+    /// time must not be taken for drained by what was said of the first.
+    pub fn is_reported_since(&self, moment: Instant) -> bool {
+        self.received.is_some_and(|received| received.at >= moment)
     }
 
     /// Every target of the group, by id.
     pub fn of_group(&self, target_group: &str) -> &'a [TargetHealthDescription] {
-        let Some(report) = self.report else {
-            return &[];
-        };
-        let targets = report.targets.as_slice();
-        let start = targets.partition_point(|t| t.target_group.as_str() < target_group);
-        let rest = &targets[start..];
-        &rest[..rest.partition_point(|t| t.target_group == target_group)]
+        let received = self.received;
+        received.map_or(&[], |received| received.targets_of(target_group))
     }
 
     pub fn get(&self, target_group: &str, id: &InstanceId) -> Option<&'a TargetHealthDescription> {
@@ -57,32 +62,31 @@ impl<'a> TargetHealthIndex<'a> {
 
     /// What waits for a target of the group.
     pub fn queue(&self, target_group: &str) -> Option<&'a TargetGroupReport> {
-        let groups = self.report?.target_groups.as_slice();
+        let groups = self.received?.report.target_groups.as_slice();
         let found = groups.binary_search_by(|g| g.target_group.as_str().cmp(target_group));
         found.ok().map(|index| &groups[index])
     }
 
     /// Names of the target groups of which the other report says something else.
     pub fn changed(&self, other: &Self) -> BTreeSet<&'a str> {
-        let names = self.target_groups().chain(other.target_groups());
-        let differs = |name: &&str| {
-            self.of_group(name) != other.of_group(name) || self.queue(name) != other.queue(name)
-        };
-        names.filter(differs).collect()
+        let (ours, theirs) = (self.by_group(), other.by_group());
+        let names = ours.keys().chain(theirs.keys()).copied();
+        names
+            .filter(|name| ours.get(name) != theirs.get(name))
+            .collect()
     }
 
-    fn target_groups(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        let report = self.report.into_iter();
-        report.flat_map(|report| {
-            let by_group = |one: &TargetHealthDescription, next: &TargetHealthDescription| {
-                one.target_group == next.target_group
-            };
-            let targets = report.targets.chunk_by(by_group);
-            let groups = report.target_groups.iter();
-            targets
-                .map(|targets| targets[0].target_group.as_str())
-                .chain(groups.map(|group| group.target_group.as_str()))
-        })
+    fn by_group(&self) -> BTreeMap<&'a str, Said<'a>> {
+        let mut by_group = BTreeMap::<&str, Said<'_>>::new();
+        let Some(received) = self.received else {
+            return by_group;
+        };
+        let targets = received.targets();
+        by_group.extend(targets.map(|(name, targets)| (name, (targets, None))));
+        for group in &received.report.target_groups {
+            by_group.entry(&group.target_group).or_default().1 = Some(group);
+        }
+        by_group
     }
 
     /// Whether one of `target_groups` finds that the instance fails more requests than others

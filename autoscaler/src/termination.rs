@@ -1,103 +1,159 @@
-//! Whom to terminate. Scale-in that ends the busy instance is what users of every peer
-//! complain of most, so ours narrows the candidates down by cost, one rule after another:
-//! not in service yet, outdated template, fewest in flight, lowest CPU, fullest zone, newest.
+//! Whom to terminate when a group scales in. Pure; chance comes in with the generator.
+//!
+//! AWS's policies choose within the zone that has most instances, and so does whatever stands
+//! after them. [`LeastBusy`](TerminationPolicy::LeastBusy) chooses by what the loss costs:
+//! scale-in that ends the busy instance is what users of every peer complain of most. It
+//! minds zones only so far as not to set off a rebalancing ([`zone_tolerance`]).
+
+mod least_busy;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
+use rand::{Rng, RngExt};
 use tokio::time::Instant;
 
 use crate::{
+    config::TerminationPolicy,
     group::{Group, Instance},
     target_health::TargetHealthIndex,
+    zones::Spread,
 };
 
-/// Differences below these are noise: two idle instances count as equally idle.
-const IN_FLIGHT_TOLERANCE: u64 = 4;
-const CPU_TOLERANCE_PERCENT: f64 = 10.0;
-const CPU_WINDOW: Duration = Duration::from_secs(30);
+const HOUR: Duration = Duration::from_secs(3600);
 
-/// `count` of `candidates`, the cheapest to lose first.
+/// What the policies look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene<'a> {
+    pub group: &'a Group,
+    pub targets: &'a TargetHealthIndex<'a>,
+    pub now: Instant,
+}
+
+/// `count` of `candidates` in the order in which they should go, or all where there are fewer.
 pub fn choose_victims<'a>(
-    group: &Group,
+    scene: Scene<'_>,
     candidates: &[&'a Instance],
     count: usize,
-    targets: &TargetHealthIndex<'_>,
-    now: Instant,
+    rng: &mut impl Rng,
 ) -> Vec<&'a Instance> {
+    let mut spread = Spread::over(&scene.group.spec.availability_zones, scene.group.live());
     let mut left = candidates.to_vec();
     let mut victims = Vec::new();
     while victims.len() < count && !left.is_empty() {
-        let victim = choose_victim(group, &left, targets, now);
+        let victim = choose_victim(scene, &left, &spread, rng);
         left.retain(|instance| instance.id != victim.id);
+        spread.remove(&victim.availability_zone);
         victims.push(victim);
     }
     victims
 }
 
-fn choose_victim<'a>(
-    group: &Group,
-    candidates: &[&'a Instance],
-    targets: &TargetHealthIndex<'_>,
-    now: Instant,
-) -> &'a Instance {
-    let mut left = candidates.to_vec();
-    let prefer = |left: &mut Vec<&'a Instance>, test: &dyn Fn(&Instance) -> bool| {
-        if left.iter().any(|instance| test(instance)) {
-            left.retain(|instance| test(instance));
-        }
-    };
-    prefer(&mut left, &|instance| !instance.is_in_service());
-    prefer(&mut left, &|instance| is_outdated(group, instance));
-
-    let in_flight =
-        |instance: &Instance| targets.in_flight(&group.spec.target_groups, &instance.id);
-    let fewest = left
-        .iter()
-        .map(|instance| in_flight(instance))
-        .min()
-        .unwrap_or_default();
-    prefer(&mut left, &|instance| {
-        in_flight(instance) <= fewest + IN_FLIGHT_TOLERANCE
-    });
-
-    // An instance without figures may be the busy one.
-    let cpu = |instance: &Instance| {
-        instance
-            .cpu
-            .mean(now, CPU_WINDOW, None)
-            .map_or(100.0, |mean| mean.percent)
-    };
-    let lowest = left
-        .iter()
-        .map(|instance| cpu(instance))
-        .fold(f64::INFINITY, f64::min);
-    prefer(&mut left, &|instance| {
-        cpu(instance) <= lowest + CPU_TOLERANCE_PERCENT
-    });
-
-    let in_zone = |instance: &Instance| {
-        candidates
-            .iter()
-            .filter(|other| other.availability_zone == instance.availability_zone)
-            .count()
-    };
-    let fullest = left
-        .iter()
-        .map(|instance| in_zone(instance))
-        .max()
-        .unwrap_or_default();
-    prefer(&mut left, &|instance| in_zone(instance) == fullest);
-
-    // `candidates` is never empty, and no rule empties the list.
-    left.into_iter()
-        .max_by_key(|instance| (instance.launched_at, &instance.id))
-        .unwrap_or(candidates[0])
+/// By how much two zones may differ before the group moves an instance.
+pub fn zone_tolerance(policies: &[TerminationPolicy]) -> usize {
+    match policies.first() {
+        Some(TerminationPolicy::LeastBusy) => 2,
+        _ => 1,
+    }
 }
 
-fn is_outdated(group: &Group, instance: &Instance) -> bool {
+/// Whether `instance` was launched from another template, or another version, than the next
+/// one will be.
+pub fn is_outdated(group: &Group, instance: &Instance) -> bool {
     let current = &group.launch_template;
     (
         instance.launch_template_name.as_str(),
         instance.launch_template_version,
     ) != (current.name.as_str(), current.version)
+}
+
+/// `candidates` is never empty, and no rule empties it.
+fn choose_victim<'a>(
+    scene: Scene<'_>,
+    candidates: &[&'a Instance],
+    spread: &Spread<'_>,
+    rng: &mut impl Rng,
+) -> &'a Instance {
+    let policies = &scene.group.spec.termination_policies;
+    let mut left = in_zones(candidates, spread, policies);
+    keep_least(&mut left, |one| {
+        !spread.is_left_behind(&one.availability_zone)
+    });
+    // AWS does not say what becomes of those on their way. They serve nobody yet, so their
+    // loss is no outage.
+    keep_least(&mut left, |one| one.is_in_service());
+    for policy in policies {
+        narrow(*policy, &mut left, scene, spread);
+    }
+    left.get(rng.random_range(0..left.len().max(1)))
+        .copied()
+        .unwrap_or(candidates[0])
+}
+
+/// Those whose zone can do without them: of the fullest zone, or under
+/// [`LeastBusy`](TerminationPolicy::LeastBusy) of any that its loss leaves near enough to it.
+fn in_zones<'a>(
+    candidates: &[&'a Instance],
+    spread: &Spread<'_>,
+    policies: &[TerminationPolicy],
+) -> Vec<&'a Instance> {
+    let zone = |instance: &Instance| spread.fullness(&instance.availability_zone);
+    let fullest = candidates.iter().map(|candidate| zone(candidate)).max();
+    let fullest = fullest.unwrap_or_default();
+    let tolerance = match policies.first() {
+        Some(TerminationPolicy::LeastBusy) => zone_tolerance(policies),
+        _ => 0,
+    };
+    let can_go = |instance: &Instance| {
+        let of_zone = zone(instance);
+        of_zone == fullest || (tolerance > 0 && spread.most().saturating_sub(of_zone) < tolerance)
+    };
+    let left = candidates.iter().copied();
+    left.filter(|candidate| can_go(candidate)).collect()
+}
+
+fn narrow(
+    policy: TerminationPolicy,
+    left: &mut Vec<&Instance>,
+    scene: Scene<'_>,
+    spread: &Spread<'_>,
+) {
+    match policy {
+        TerminationPolicy::OldestInstance => keep_least(left, |one| one.launched_at),
+        TerminationPolicy::NewestInstance => {
+            keep_least(left, |one| std::cmp::Reverse(one.launched_at));
+        }
+        TerminationPolicy::OldestLaunchTemplate => {
+            keep_least(left, |one| template_age(scene.group, one));
+        }
+        TerminationPolicy::ClosestToNextInstanceHour => {
+            keep_least(left, |one| until_next_hour(one, scene.now));
+        }
+        TerminationPolicy::Default => {
+            keep_least(left, |one| template_age(scene.group, one));
+            keep_least(left, |one| until_next_hour(one, scene.now));
+        }
+        TerminationPolicy::LeastBusy => least_busy::narrow(left, scene, spread),
+    }
+}
+
+/// Keeps those for which `key` is least.
+fn keep_least<K: Ord>(left: &mut Vec<&Instance>, key: impl Fn(&Instance) -> K) {
+    let least = left.iter().map(|instance| key(instance)).min();
+    left.retain(|instance| Some(key(instance)) == least);
+}
+
+/// Less is older: another template than the group's, then the group's by version.
+fn template_age(group: &Group, instance: &Instance) -> (bool, u64) {
+    match instance.launch_template_name == group.launch_template.name {
+        true => (true, instance.launch_template_version),
+        false => (false, 0),
+    }
+}
+
+/// Instance hours count from launch.
+fn until_next_hour(instance: &Instance, now: Instant) -> Duration {
+    let age = now.saturating_duration_since(instance.launched_at);
+    HOUR - Duration::from_secs(age.as_secs() % HOUR.as_secs())
 }

@@ -20,7 +20,7 @@ pub(crate) struct Via<'a> {
     /// The peer's own words about earlier hops are believed.
     pub(crate) is_trusted: bool,
     pub(crate) xff: XffHeaderProcessingMode,
-    pub(crate) trace_id: &'a TraceId,
+    pub(crate) trace_id: &'a TraceId<'a>,
 }
 
 /// What a client's response head says beside the target's own fields.
@@ -98,7 +98,7 @@ pub(crate) fn put_request(
     forwarded_for.put(out);
     put_forwarded(out, head, via);
     out.extend_from_slice(b"X-Amzn-Trace-Id: ");
-    out.extend_from_slice(via.trace_id.as_bytes());
+    via.trace_id.put(out);
     out.extend_from_slice(b"\r\n\r\n");
 }
 

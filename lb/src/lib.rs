@@ -19,7 +19,8 @@
 //! - Pure: `http1`, `rule` (which takes a request), `balancer` (who may serve, whose turn it is,
 //!   who fails), `queue`, `retry`, `stickiness`, `health` (state machine), `heads` (what is
 //!   forwarded), `compression`, `respond` (fault to status), `registry`, `audit`.
-//! - Shell: `control`, `worker`, `client`, `exchange`, `upstream`, `tunnel`, `watch`, `health::prober`.
+//! - Shell: `control`, `worker`, `client`, `exchange`, `upstream`, `tunnel`, `watch`, `parking`,
+//!   `health::prober`.
 //!
 //! Invariants:
 //! - A target gets a request only under a claim (`target`, `gate`); after a target is draining
@@ -32,7 +33,8 @@
 //! - What a target or a client reads was written anew from what was parsed, never passed on.
 //! - Nothing is buffered whole; every queue, buffer and wait is bounded by a name in
 //!   [`Limits`] or [`Timeouts`], or by an attribute.
-//! - An idle connection is its socket, its task's frame and its watch: no buffer, no timer.
+//! - An idle connection holds no buffer and no timer; after a moment it is its socket and an
+//!   entry in the parking lot, without a task.
 //!
 //! Absent on purpose: HTTP/2 and TLS (they come beside `client`, with the same `exchange`), a
 //! store. A client that closes its sending side has left, as at nginx.
@@ -61,6 +63,7 @@ mod http1;
 mod listener;
 mod load_balancer;
 mod metrics;
+mod parking;
 mod queue;
 mod rate_limit;
 mod record;

@@ -15,6 +15,7 @@ use crate::{
     security_group::Sources,
     stickiness::StickyTo,
     target::{Claim, Target},
+    watch::Patience,
 };
 
 /// What the data path goes by: immutable, swapped whole when a snapshot is applied or a
@@ -86,6 +87,11 @@ pub(crate) struct Wish<'a> {
 impl Routing {
     pub(crate) fn route(&self, port: u16) -> Option<&Route> {
         self.routes.iter().find(|route| route.listener.port == port)
+    }
+
+    pub(crate) fn patience(&self, port: u16) -> Patience {
+        let listener = self.route(port).map(|route| &route.listener);
+        Patience::new(listener.map(|listener| &listener.attributes))
     }
 }
 

@@ -1,6 +1,7 @@
 use std::{
     io::{self, IoSlice},
     net::SocketAddr,
+    os::fd::{AsFd, BorrowedFd},
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -18,6 +19,10 @@ pub(crate) enum Stream {
     #[cfg(test)]
     Memory(tokio::io::DuplexStream, Option<u8>),
 }
+
+/// A stream that no runtime watches, for as long as nobody reads it.
+#[derive(Debug)]
+pub(crate) struct Detached(std::net::TcpStream);
 
 impl Stream {
     /// Ready when a read may find bytes or the end, perhaps in vain. Costs no system call.
@@ -111,6 +116,21 @@ impl Stream {
         }
     }
 
+    /// Whether [`detach`](Self::detach) is possible.
+    pub(crate) fn can_detach(&self) -> bool {
+        self.tcp().is_some()
+    }
+
+    /// # Errors
+    /// The kernel's, or `Unsupported`; either way the stream is gone.
+    pub(crate) fn detach(self) -> io::Result<Detached> {
+        match self {
+            Self::Tcp(stream) => stream.into_std().map(Detached),
+            #[cfg(test)]
+            Self::Memory(..) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
     pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
         match self {
             Self::Tcp(stream) => stream.local_addr(),
@@ -135,6 +155,30 @@ impl Stream {
             #[cfg(test)]
             Self::Memory(stream, _) => Pin::new(stream).poll_shutdown(cx),
         }
+    }
+}
+
+impl Detached {
+    /// What has come meanwhile is there to be read.
+    ///
+    /// # Errors
+    /// The runtime cannot watch one more; the stream is gone.
+    pub(crate) fn attach(self) -> io::Result<Stream> {
+        TcpStream::from_std(self.0).map(Stream::Tcp)
+    }
+
+    /// Whether the other side has ended it and has said nothing before. Costs a system call.
+    pub(crate) fn is_over(&self) -> bool {
+        match self.0.peek(&mut [0]) {
+            Ok(count) => count == 0,
+            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+        }
+    }
+}
+
+impl AsFd for Detached {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
 

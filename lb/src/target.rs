@@ -222,8 +222,7 @@ impl Target {
 
     /// Whether it keeps all its requests waiting as a frozen one does.
     pub(crate) fn is_suspect(&self, now: Instant) -> bool {
-        let silence = self.silence.length(now);
-        !silence.is_zero() && is_suspect(silence, self.latency.usual(now))
+        is_suspect(self.silence.length(now), || self.latency.usual(now))
     }
 
     pub(crate) fn latency(&self, now: Instant) -> Option<f64> {

@@ -2,51 +2,62 @@ use rand::RngExt;
 
 /// A request's `X-Amzn-Trace-Id` as targets get it, after ALB's request tracing.
 #[derive(Debug)]
-pub(crate) struct TraceId(Vec<u8>);
+pub(crate) struct TraceId<'a> {
+    own: [u8; ID_LENGTH],
+    /// What the client brought, if it is to be believed.
+    inbound: Option<&'a [u8]>,
+}
 
 /// What is kept of a client's own trace id; longer ones are not believed to be one.
 const MAX_INBOUND: usize = 256;
 /// `1-` + 8 + `-` + 24.
 const ID_LENGTH: usize = 35;
 
-impl TraceId {
+impl<'a> TraceId<'a> {
     /// `Root=ID` for a request that brings none; what it brings with `Self=ID` before it or,
     /// where its first field is another `Self`, instead of that.
-    pub(crate) fn new(inbound: Option<&[u8]>, epoch_seconds: u32, rng: &mut impl RngExt) -> Self {
-        let mut id = Vec::with_capacity(ID_LENGTH + 5);
+    pub(crate) fn new(
+        inbound: Option<&'a [u8]>,
+        epoch_seconds: u32,
+        rng: &mut impl RngExt,
+    ) -> Self {
+        let mut own = *b"1-ssssssss-rrrrrrrrrrrrrrrrrrrrrrrr";
+        own[2..10].copy_from_slice(&hex(epoch_seconds));
+        for digits in own[11..].as_chunks_mut().0 {
+            *digits = hex(rng.random());
+        }
         let inbound = inbound.filter(|inbound| {
             inbound.len() <= MAX_INBOUND && inbound.windows(5).any(|name| name == b"Root=")
         });
-        id.extend_from_slice(if inbound.is_some() {
+        Self { own, inbound }
+    }
+
+    pub(crate) fn put(&self, out: &mut Vec<u8>) {
+        let name = if self.inbound.is_some() {
             b"Self="
         } else {
             b"Root="
-        });
-        id.extend_from_slice(b"1-");
-        put_hex(&mut id, epoch_seconds);
-        id.push(b'-');
-        for _ in 0..3 {
-            put_hex(&mut id, rng.random());
-        }
-        for member in inbound.unwrap_or_default().split(|&byte| byte == b';') {
+        };
+        out.extend_from_slice(name);
+        out.extend_from_slice(&self.own);
+        for member in self.inbound.unwrap_or_default().split(|&byte| byte == b';') {
             let member = member.trim_ascii();
             if !member.is_empty() && !member.starts_with(b"Self=") {
-                id.push(b';');
-                id.extend_from_slice(member);
+                out.push(b';');
+                out.extend_from_slice(member);
             }
         }
-        Self(id)
     }
 
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.0
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.put(&mut bytes);
+        bytes
     }
 }
 
-fn put_hex(out: &mut Vec<u8>, number: u32) {
-    for shift in (0..8).rev() {
-        out.push(b"0123456789abcdef"[(number >> (shift * 4)) as usize & 15]);
-    }
+fn hex(number: u32) -> [u8; 8] {
+    std::array::from_fn(|at| b"0123456789abcdef"[(number >> (28 - 4 * at)) as usize & 15])
 }
 
 #[cfg(test)]
@@ -58,7 +69,7 @@ mod tests {
     fn id(inbound: Option<&[u8]>) -> String {
         let mut rng = SmallRng::seed_from_u64(1);
         let id = TraceId::new(inbound, 0x5f5e_1000, &mut rng);
-        String::from_utf8(id.as_bytes().to_vec()).unwrap()
+        String::from_utf8(id.to_bytes()).unwrap()
     }
 
     #[test]

@@ -20,7 +20,8 @@ pub(crate) struct Tunnel {
     pub(crate) lease: Lease,
     pub(crate) to_client: Vec<u8>,
     pub(crate) to_target: Vec<u8>,
-    pub(crate) record: Record,
+    /// Follows once the session is through with the request.
+    pub(crate) record: Option<Record>,
 }
 
 /// Copies both ways until one side fails, both have ended, nothing has moved for
@@ -46,14 +47,16 @@ pub(crate) async fn run(tunnel: Tunnel, mut stream: Stream, client: &Client) {
         copied = copied => Ok(copied),
         expiry = poll_fn(|cx| client.watch.poll_expired(cx)) => Err(expiry),
     };
-    record.tunnelled(from_client.get() as u64, from_target.get() as u64);
-    match ended {
-        Ok(Ok(_)) => {}
-        Ok(Err(error)) => record.broke(&error),
-        Err(expiry) => {
-            record.failed(&Fault::from(expiry));
-            part(&mut stream, &mut lease.upstream.stream, client).await;
+    if let Some(record) = &mut record {
+        record.tunnelled(from_client.get() as u64, from_target.get() as u64);
+        match &ended {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => record.broke(error),
+            Err(expiry) => record.failed(&Fault::from(*expiry)),
         }
+    }
+    if ended.is_err() {
+        part(&mut stream, &mut lease.upstream.stream, client).await;
     }
 }
 

@@ -42,6 +42,8 @@ pub(crate) struct Watch {
     /// Whether an alarm that was set has rung; the number tells alarms apart.
     alarm: Cell<(u32, bool)>,
     is_retiring: Cell<bool>,
+    /// A request has come.
+    is_used: Cell<bool>,
     /// The phase began, or bytes that count moved, since the last sweep. Its time is that of
     /// the sweep that finds this: clocks are not read for each event.
     has_moved: Cell<bool>,
@@ -158,6 +160,7 @@ impl Watch {
             expiry: Cell::new(None),
             alarm: Cell::default(),
             is_retiring: Cell::new(false),
+            is_used: Cell::new(false),
             has_moved: Cell::new(true),
             is_dormant: Cell::new(false),
             since: Cell::new(now),
@@ -167,9 +170,27 @@ impl Watch {
         }
     }
 
+    /// Of a connection that was accepted at `born`, has been idle since `idle_since` and was
+    /// dormant until now.
+    pub(crate) fn resumed(port: u16, born: Instant, idle_since: Instant) -> Self {
+        Self {
+            has_moved: Cell::new(false),
+            since: Cell::new(idle_since),
+            ..Self::new(port, born)
+        }
+    }
+
     /// When the connection was accepted.
     pub(crate) fn born(&self) -> Instant {
         self.born
+    }
+
+    /// Since when nothing has moved.
+    pub(crate) fn idle_since(&self) -> Instant {
+        match self.has_moved.get() {
+            true => Instant::now(),
+            false => self.since.get(),
+        }
     }
 
     pub(crate) fn phase(&self) -> Phase {
@@ -182,6 +203,7 @@ impl Watch {
         self.alarm.set((self.alarm.get().0.wrapping_add(1), false));
         self.awaited.set(Side::Target);
         self.has_moved.set(true);
+        self.is_used.set(true);
         self.is_dormant.set(false);
         self.pace.set(Pace::default());
     }
@@ -237,6 +259,11 @@ impl Watch {
     /// Whether the connection is to end with its current response, or now if it is idle.
     pub(crate) fn is_retiring(&self) -> bool {
         self.is_retiring.get()
+    }
+
+    /// Whether anything has come of a request, since the connection was accepted or resumed.
+    pub(crate) fn is_used(&self) -> bool {
+        self.is_used.get()
     }
 
     /// Whether it has been idle for so long that it should hold on to nothing.
@@ -324,6 +351,10 @@ impl Watches {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.0.borrow().is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.borrow().len()
     }
 
     /// Sweeps all; `patience` is that of a port's listener.

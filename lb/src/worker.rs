@@ -1,40 +1,37 @@
 //! A worker thread: one single-threaded runtime, its own sockets, connections and pools.
 
+mod clients;
+
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
     io,
-    net::{IpAddr, SocketAddr},
     rc::Rc,
     sync::Arc,
     time::Duration,
 };
 
-use prometheus::IntGauge;
 use rand::rngs::SmallRng;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     sync::mpsc,
     task::{JoinSet, LocalSet},
     time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub(crate) use self::clients::Permit;
 use crate::{
     access_log::{self, LogSender},
     buffer::Buffers,
-    client::{self, Client},
-    crowd::Counted,
     exchange::Pipes,
     gzip::Gzips,
     http1::{HeadLimits, RequestHead, ResponseHead},
-    metrics::TooMany,
-    security_group,
+    parking::ParkingLot,
     shared::Shared,
     spare::Spare,
-    stream::Stream,
     upstream::Pools,
-    watch::{self, Alarms, Patience, Watches},
+    watch::{self, Alarms, Watches},
 };
 
 /// How often idle upstream connections are looked through.
@@ -62,12 +59,13 @@ pub(crate) struct Worker {
     pub(crate) log: Option<LogSender>,
     pub(crate) watches: Rc<Watches>,
     pub(crate) alarms: Alarms,
+    pub(crate) parking_lot: ParkingLot,
     pub(crate) pipes: Pipes,
     pub(crate) head_limits: HeadLimits,
     pub(crate) client_buffers: Buffers,
     pub(crate) target_buffers: Buffers,
     pub(crate) request_heads: Spare<RequestHead>,
-    pub(crate) response_heads: Spare<ResponseHead>,
+    pub(crate) response_heads: Spare<Box<ResponseHead>>,
     /// Memory for what is written.
     pub(crate) wires: Spare<Vec<u8>>,
     pub(crate) gzips: Gzips,
@@ -76,20 +74,10 @@ pub(crate) struct Worker {
     connections: TaskTracker,
 }
 
-/// One place among the client connections, and among those of its client.
-#[derive(Debug)]
-pub(crate) struct Permit {
-    _counted: Counted,
-    _place: Place,
-}
-
-#[derive(Debug)]
-struct Place(IntGauge);
-
 /// A port that is being listened on.
 struct Listening {
     port: u16,
-    watches: Rc<Watches>,
+    worker: Rc<Worker>,
     _accepts: JoinSet<()>,
 }
 
@@ -103,27 +91,37 @@ pub(crate) fn run(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let worker = Rc::new(Worker::new(shared, log));
+    let worker = {
+        let _inside = runtime.enter();
+        Rc::new(Worker::new(shared, log)?)
+    };
     LocalSet::new().block_on(&runtime, async {
         tokio::select! {
             () = Rc::clone(&worker).serve(commands, shutdown) => {}
             () = worker.alarms.run() => {}
+            () = worker.parking_lot.run(|parked| worker.resume(parked)) => {}
         }
     });
     Ok(())
 }
 
 impl Worker {
-    pub(crate) fn new(shared: Arc<Shared>, log: Option<LogSender>) -> Self {
+    /// # Errors
+    /// Descriptors or memory that cannot be had.
+    ///
+    /// # Panics
+    /// Outside of a runtime.
+    pub(crate) fn new(shared: Arc<Shared>, log: Option<LogSender>) -> io::Result<Self> {
         let limits = &shared.config.limits;
         let pools = Pools::new(&shared.config.timeouts, limits);
-        Self {
+        Ok(Self {
             head_limits: HeadLimits {
                 head: limits.head,
                 fields: limits.headers,
                 request_line: limits.request_line,
                 field: limits.field,
             },
+            parking_lot: ParkingLot::new(&shared.metrics.connections_parked)?,
             shared,
             pools: Rc::new(pools),
             log,
@@ -136,10 +134,13 @@ impl Worker {
                 head.clear();
                 true
             }),
-            response_heads: Spare::new(ResponseHead::new, |head| {
-                head.clear();
-                true
-            }),
+            response_heads: Spare::new(
+                || Box::new(ResponseHead::new()),
+                |head| {
+                    head.clear();
+                    true
+                },
+            ),
             wires: Spare::new(Vec::new, |wire| {
                 wire.clear();
                 wire.capacity() <= TARGET_BUFFER
@@ -148,7 +149,7 @@ impl Worker {
             rng: RefCell::new(rand::make_rng()),
             epoch_seconds: Cell::new(epoch_seconds()),
             connections: TaskTracker::new(),
-        }
+        })
     }
 
     async fn serve(
@@ -195,10 +196,9 @@ impl Worker {
         self.epoch_seconds.set(epoch_seconds());
         let timeouts = &self.shared.config.timeouts;
         let routing = self.shared.routing.load();
-        self.watches.sweep(now, since_last, timeouts, |port| {
-            let listener = routing.route(port).map(|route| &route.listener);
-            Patience::new(listener.map(|listener| &listener.attributes))
-        });
+        let patience = |port| routing.patience(port);
+        self.watches.sweep(now, since_last, timeouts, patience);
+        self.parking_lot.sweep(now, patience);
     }
 
     /// The time of day, at most a sweep old.
@@ -269,7 +269,7 @@ impl Worker {
         }
         Listening {
             port,
-            watches: Rc::clone(&self.watches),
+            worker: Rc::clone(self),
             _accepts: accepts,
         }
     }
@@ -286,65 +286,26 @@ impl Worker {
             }
         }
     }
-
-    fn admit(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr, port: u16) {
-        if security_group::refuses(&self.shared, peer.ip(), port) {
-            return;
-        }
-        let permit = match self.permit(peer.ip(), port) {
-            Ok(permit) => permit,
-            Err(reason) => return self.shared.metrics.count_rejected_connection(reason),
-        };
-        // Fails only on a socket that is dead already.
-        if stream.set_nodelay(true).is_ok() {
-            let client = Client::new(self, peer, port, permit);
-            self.connections
-                .spawn_local(client::serve(Stream::Tcp(stream), client));
-        }
-    }
-
-    /// # Errors
-    /// Of what there are too many.
-    pub(crate) fn permit(&self, peer: IpAddr, port: u16) -> Result<Permit, TooMany> {
-        let connections = &self.shared.metrics.connections;
-        let place = Place::take(connections);
-        let limit = i64::try_from(self.shared.config.limits.connections).unwrap_or(i64::MAX);
-        if connections.get() > limit {
-            return Err(TooMany::Connections);
-        }
-        let routing = self.shared.routing.load();
-        let listener = routing.route(port).map(|route| &route.listener);
-        let of_client = listener.map(|listener| {
-            let limit = listener.attributes.max_connections_per_client;
-            // Behind a proxy there are many clients.
-            let limit = limit.filter(|_| !listener.trusts(peer.to_canonical()));
-            (&*listener.load_balancer, limit)
-        });
-        let (load_balancer, limit) = of_client.unwrap_or_default();
-        let counted = self.shared.crowd.enter(load_balancer, peer, limit);
-        Ok(Permit {
-            _counted: counted.ok_or(TooMany::OfOneClient)?,
-            _place: place,
-        })
-    }
 }
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        self.watches.retire(self.port);
+        self.worker.retire(self.port);
     }
 }
 
-impl Place {
-    fn take(taken: &IntGauge) -> Self {
-        taken.inc();
-        Self(taken.clone())
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.dec();
+#[cfg(test)]
+impl Worker {
+    /// One that has no listener and no target.
+    pub(crate) fn for_nothing() -> Self {
+        let shared = Shared {
+            config: crate::config::Config::default(),
+            routing: Default::default(),
+            metrics: crate::metrics::Metrics::new().unwrap(),
+            crowd: Arc::default(),
+            failures: Default::default(),
+        };
+        Self::new(Arc::new(shared), None).unwrap()
     }
 }
 

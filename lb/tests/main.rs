@@ -21,6 +21,7 @@ mod health;
 mod hostile;
 mod listeners;
 mod live;
+mod parking;
 mod proxy;
 mod queueing;
 mod replay;

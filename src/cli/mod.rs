@@ -1,5 +1,6 @@
 //! The command line: what can be said. What it does is in `verb` and `role`.
 
+mod launch_template;
 #[cfg(test)]
 mod reference;
 mod role;
@@ -11,11 +12,20 @@ use std::ffi::OsString;
 use clap::{Parser, Subcommand};
 
 pub(crate) use self::{
+    launch_template::{
+        CreateArgs as CreateLaunchTemplateArgs,
+        CreateVersionArgs as CreateLaunchTemplateVersionArgs, DataSource,
+        DeleteArgs as DeleteLaunchTemplateArgs, LaunchTemplateArgs, LaunchTemplateVerb,
+        LaunchTemplatesArgs, SetDefaultArgs as SetDefaultLaunchTemplateArgs,
+        ShowArgs as ShowLaunchTemplateArgs,
+    },
     role::{AgentArgs, AutoscalerArgs, BalancingArgs, LbArgs, LogFormat, ProviderName, UpArgs},
     verb::{
-        ActivitiesArgs, ApplyArgs, Connection, DemoArgs, DemoVerb, ExecArgs, HealthcheckArgs,
-        InstancesArgs, Output, PlanArgs, Reading, ScaleArgs, StressArgs, SweepArgs, TargetsArgs,
-        ValidateArgs, WhichRuleArgs, WhyArgs,
+        ActivitiesArgs, ApplyArgs, Connection, DeleteScheduledActionArgs, DemoArgs, DemoVerb,
+        EventsArgs, ExecArgs, ExplainArgs, GroupReading, HealthcheckArgs, InstancesArgs, Output,
+        PlanArgs, ProtectArgs, PutScheduledActionArgs, Reading, ResolveArgs, ScaleArgs,
+        ScheduledActionsArgs, StressArgs, SweepArgs, TargetsArgs, TerminateArgs, ValidateArgs,
+        WhichRuleArgs, WhyArgs,
     },
 };
 
@@ -54,8 +64,34 @@ pub(crate) enum Verb {
     Plan(PlanArgs),
     /// Put a configuration file in force, after showing what that changes.
     Apply(ApplyArgs),
+    /// Tell why a group did or did not act.
+    Explain(ExplainArgs),
+    /// Follow what happens: activities, capacities, conditions.
+    Events(EventsArgs),
+    /// List the scaling policies of one group or all, with what each concludes now.
+    Policies(GroupReading),
+    /// List the alarms of scaling policies, with their state and why.
+    Alarms(GroupReading),
     /// Change a group's capacity.
     Scale(ScaleArgs),
+    /// Protect instances from scale-in, or no longer.
+    Protect(ProtectArgs),
+    /// End an instance; its group replaces it unless told to do without.
+    Terminate(TerminateArgs),
+    /// Say what becomes of instances that somebody else removed, stopped or started.
+    Resolve(ResolveArgs),
+    /// List the scheduled actions of one group or all, with the times at which they run next.
+    ScheduledActions(ScheduledActionsArgs),
+    /// Make a scheduled action, or replace the one of that name.
+    PutScheduledAction(PutScheduledActionArgs),
+    /// Delete a scheduled action.
+    DeleteScheduledAction(DeleteScheduledActionArgs),
+    /// List the launch templates, or the versions of one.
+    LaunchTemplates(LaunchTemplatesArgs),
+    /// Make, change, show or delete a launch template.
+    LaunchTemplate(LaunchTemplateArgs),
+    /// List the sizes that launch templates may name.
+    InstanceTypes(Reading),
     /// Run a command in an instance; its exit code becomes this one's.
     Exec(ExecArgs),
     /// Watch a group grow and shrink.
@@ -115,11 +151,34 @@ mod tests {
             "why",
             "why 1-67891233-abcdef012345678912345678 -o json",
             "which-rule http://localhost:8080/cart -X POST -H Host:shop --source-ip ::1",
+            "activities web --max-records 5 --next-token MTI --include-deleted-groups",
+            "explain web -o json",
+            "events",
+            "events web -o json",
+            "scheduled-actions web",
+            "put-scheduled-action web up --recurrence @ --time-zone UTC --min 1",
+            "put-scheduled-action web once --start-time 2030-01-01T00:00:00Z --desired 2",
+            "delete-scheduled-action web up",
             "activities web --max-records 5",
+            "policies web -o json",
+            "alarms",
             "scale web --min 0 --max 0 --desired 0 --wait",
+            "protect i-0123abcd i-0123abce --off",
+            "terminate i-0123abcd --decrement -o json",
+            "resolve web --adopt",
             "demo stress web --for 90s",
             "plan -f minicloud.yaml --detailed-exitcode -o json",
             "apply --file minicloud.yaml --yes",
+            "launch-templates",
+            "launch-templates web -o json",
+            "launch-template create web --data {image:nginx,port:80}",
+            "launch-template create-version web --source-version $Default -f web.yaml",
+            "launch-template set-default web 2",
+            "launch-template set-default web $Latest",
+            "launch-template delete web",
+            "launch-template delete web 1 2",
+            "launch-template show web 3",
+            "instance-types",
             "validate",
             "sweep",
             "healthcheck unix:/run/x.sock",
@@ -159,10 +218,30 @@ mod tests {
                 ErrorKind::MissingRequiredArgument,
             ),
             ("scale web", ErrorKind::MissingRequiredArgument),
+            (
+                "put-scheduled-action web a --min 1",
+                ErrorKind::MissingRequiredArgument,
+            ),
+            (
+                "put-scheduled-action web a --start-time 2030-01-01T00:00:00Z",
+                ErrorKind::MissingRequiredArgument,
+            ),
+            (
+                "put-scheduled-action web a --start-time tomorrow --min 1",
+                ErrorKind::ValueValidation,
+            ),
             ("scale web --min -1", ErrorKind::UnknownArgument),
             ("scale web --min x", ErrorKind::ValueValidation),
             ("which-rule / -H x", ErrorKind::ValueValidation),
             ("which-rule", ErrorKind::MissingRequiredArgument),
+            (
+                "launch-template create web",
+                ErrorKind::MissingRequiredArgument,
+            ),
+            (
+                "launch-template set-default web latest",
+                ErrorKind::ValueValidation,
+            ),
             ("exec i-0123abcd", ErrorKind::MissingRequiredArgument),
             ("exec web -- true", ErrorKind::ValueValidation),
             ("demo stress web --for 90", ErrorKind::ValueValidation),

@@ -1,6 +1,7 @@
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand, ValueEnum};
+use jiff::Timestamp;
 use minicloud_autoscaler::instance::InstanceId;
 
 use super::{role::StateArgs, value};
@@ -55,6 +56,15 @@ pub(crate) struct InstancesArgs {
     pub(crate) reading: Reading,
 }
 
+/// A verb that shows something of one group or of all.
+#[derive(Debug, Args)]
+pub(crate) struct GroupReading {
+    #[arg(value_name = "GROUP")]
+    pub(crate) group: Option<String>,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct TargetsArgs {
     #[arg(value_name = "TARGET_GROUP")]
@@ -95,9 +105,15 @@ pub(crate) struct WhichRuleArgs {
 pub(crate) struct ActivitiesArgs {
     #[arg(value_name = "GROUP")]
     pub(crate) group: Option<String>,
-    /// How many of each group, from 1 to 100.
+    /// How many, from 1 to 100.
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u8).range(1..=100))]
     pub(crate) max_records: u8,
+    /// Go on where an earlier answer ended.
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) next_token: Option<String>,
+    /// Those of groups that are no longer there too.
+    #[arg(long)]
+    pub(crate) include_deleted_groups: bool,
     #[command(flatten)]
     pub(crate) reading: Reading,
 }
@@ -115,6 +131,14 @@ pub(crate) struct PlanArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    #[arg(value_name = "GROUP")]
+    pub(crate) group: String,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ApplyArgs {
     /// The configuration file that comes into force.
     #[arg(short, long, value_name = "FILE")]
@@ -124,6 +148,64 @@ pub(crate) struct ApplyArgs {
     pub(crate) yes: bool,
     #[command(flatten)]
     pub(crate) reading: Reading,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EventsArgs {
+    /// What concerns the whole is shown as well.
+    #[arg(value_name = "GROUP")]
+    pub(crate) group: Option<String>,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScheduledActionsArgs {
+    #[arg(value_name = "GROUP")]
+    pub(crate) group: Option<String>,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PutScheduledActionArgs {
+    #[arg(value_name = "GROUP")]
+    pub(crate) group: String,
+    #[arg(value_name = "ACTION")]
+    pub(crate) action: String,
+    #[command(flatten)]
+    pub(crate) times: ScheduledTimes,
+    /// Whose clocks the recurrence reads [default: UTC].
+    #[arg(long, value_name = "IANA_NAME", requires = "recurrence")]
+    pub(crate) time_zone: Option<String>,
+    /// A recurring action does not run after it.
+    #[arg(long, value_name = "TIMESTAMP", requires = "recurrence")]
+    pub(crate) end_time: Option<Timestamp>,
+    #[command(flatten)]
+    pub(crate) capacity: Capacity,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub(crate) struct ScheduledTimes {
+    /// Cron: minutes, hours, day of month, month, day of week; in quotes.
+    #[arg(long, value_name = "CRON")]
+    pub(crate) recurrence: Option<String>,
+    /// When it runs for the first time, such as 2030-01-01T08:00:00Z.
+    #[arg(long, value_name = "TIMESTAMP")]
+    pub(crate) start_time: Option<Timestamp>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeleteScheduledActionArgs {
+    #[arg(value_name = "GROUP")]
+    pub(crate) group: String,
+    #[arg(value_name = "ACTION")]
+    pub(crate) action: String,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
 }
 
 #[derive(Debug, Args)]
@@ -148,6 +230,50 @@ pub(crate) struct Capacity {
     pub(crate) max: Option<u32>,
     #[arg(long, value_name = "N")]
     pub(crate) desired: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProtectArgs {
+    /// Instances in service.
+    #[arg(value_name = "INSTANCE", required = true)]
+    pub(crate) instances: Vec<InstanceId>,
+    /// Take the protection away.
+    #[arg(long)]
+    pub(crate) off: bool,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TerminateArgs {
+    #[arg(value_name = "INSTANCE")]
+    pub(crate) instance: InstanceId,
+    /// Lower the group's desired capacity with it, so that nothing takes its place.
+    #[arg(long)]
+    pub(crate) decrement: bool,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResolveArgs {
+    #[arg(value_name = "GROUP")]
+    pub(crate) group: String,
+    #[command(flatten)]
+    pub(crate) word: ResolutionWord,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct ResolutionWord {
+    /// They were meant: the desired capacity follows.
+    #[arg(long)]
+    pub(crate) adopt: bool,
+    /// Undo them: replace what is gone, end what was added.
+    #[arg(long)]
+    pub(crate) revert: bool,
 }
 
 #[derive(Debug, Args)]

@@ -5,11 +5,14 @@ use tracing::info;
 
 use super::{
     agent_source::AgentSource,
+    busy_probe::HttpBusyProbe,
     config_file::ConfigFile,
     control_plane::{ApiSocket, ControlPlane, seed},
+    metric_fetcher::HttpFetcher,
     provider::Provider,
     signals::Signals,
     state,
+    webhook::HttpWebhooks,
 };
 use crate::{cli::AutoscalerArgs, failure::Failure};
 
@@ -35,6 +38,9 @@ pub(crate) async fn run(args: AutoscalerArgs) -> Result<(), Failure> {
         provider: Arc::clone(&provider),
         provider_kind: kind,
         metric_sources: args.agents.into_iter().map(AgentSource::at).collect(),
+        busy_probe: Arc::new(HttpBusyProbe),
+        webhook_client: Arc::new(HttpWebhooks),
+        metric_fetcher: Arc::new(HttpFetcher),
         clock: SystemClock,
         seed: seed()?,
         crash_at: args.crash_at,

@@ -4,7 +4,7 @@ use std::{fs, path::Path, sync::Arc};
 
 use minicloud_autoscaler::{
     Autoscaler, MetricSource, Settings, Shutdown, StartError,
-    api::{self, Access, Api, ExecSessions, Listener, Token},
+    api::{self, Access, Api, EventStreams, ExecSessions, Listener, Token},
     describe::View,
     load_balancer_link::LoadBalancerLink,
     now::Clock,
@@ -108,6 +108,8 @@ impl ControlPlane {
             sessions,
             provider_kind,
             load_balancer: autoscaler.load_balancer_link(),
+            events: EventStreams::new(autoscaler.events()),
+            history: autoscaler.history(),
             metrics: Arc::new(move || metrics_text(&registry) + &more_metrics()),
             shutdown: stop.clone(),
         });

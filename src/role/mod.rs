@@ -5,13 +5,16 @@ mod agent_source;
 pub(crate) mod autoscaler;
 mod autoscaler_watch;
 mod balancer;
+mod busy_probe;
 mod config_file;
 mod control_plane;
 pub(crate) mod lb;
+mod metric_fetcher;
 mod provider;
 mod signals;
 mod snapshot_file;
 mod state;
 pub(crate) mod up;
+mod webhook;
 
 pub(crate) use self::{config_file::ConfigFile, provider::Provider, state::open as open_state};

@@ -20,12 +20,15 @@ use super::{
     agent,
     agent_source::AgentSource,
     balancer,
+    busy_probe::HttpBusyProbe,
     config_file::ConfigFile,
     control_plane::{ApiSocket, ControlPlane, explain, seed},
     lb::forward_snapshots,
+    metric_fetcher::HttpFetcher,
     provider::Provider,
     signals::Signals,
     state,
+    webhook::HttpWebhooks,
 };
 use crate::{
     cli::UpArgs,
@@ -84,6 +87,9 @@ async fn start(args: UpArgs) -> Result<(Minicloud, announce::Guide), Failure> {
         provider: Arc::clone(&provider),
         provider_kind: kind,
         metric_sources: vec![AgentSource::InProcess(agent.clone())],
+        busy_probe: Arc::new(HttpBusyProbe),
+        webhook_client: Arc::new(HttpWebhooks),
+        metric_fetcher: Arc::new(HttpFetcher),
         clock: SystemClock,
         seed: seed()?,
         crash_at: None,
@@ -116,8 +122,8 @@ fn link(
     let reports = link.reports;
     links.spawn(async move {
         let deliver = |report: Arc<Report>| {
-            let at = Instant::now();
-            reports.send_replace(Some(ReceivedReport { report, at }));
+            let received = ReceivedReport::new(Arc::unwrap_or_clone(report), Instant::now());
+            reports.send_replace(Some(received));
             std::future::ready(())
         };
         balancer::deliver_reports(balancer.report(), deliver).await;

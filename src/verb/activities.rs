@@ -1,28 +1,38 @@
-use std::{cmp::Reverse, sync::Arc};
-
 use minicloud_autoscaler::{
-    api::{Activities, AutoScalingGroups},
+    api::Activities,
     describe::{Activity, ActivityStatus},
 };
 
 use super::connect;
 use crate::{
-    cli::ActivitiesArgs,
+    cli::{ActivitiesArgs, Output},
     control_api::ControlApi,
     failure::Failure,
     http_client::segment,
-    output::{show, table},
+    output::{say, show, table},
 };
 
 pub(crate) async fn run(args: ActivitiesArgs) -> Result<(), Failure> {
     let api = connect(&args.reading.connection)?;
-    let activities = match &args.group {
-        Some(group) => of_group(&api, group, args.max_records).await?,
-        None => of_all_groups(&api, args.max_records).await?,
+    let mut path = match &args.group {
+        Some(group) => format!("/v1/groups/{}/activities", segment(group)),
+        None => "/v1/activities".to_owned(),
     };
+    path += &format!("?max_records={}", args.max_records);
+    if args.include_deleted_groups {
+        path += "&include_deleted_groups=true";
+    }
+    if let Some(token) = &args.next_token {
+        path += &format!("&next_token={}", segment(token));
+    }
+    let activities: Activities = api.read(&path).await?;
     show(args.reading.output, &activities, |activities| {
         rows(&activities.activities)
-    })
+    })?;
+    if let (Output::Table, Some(token)) = (args.reading.output, &activities.next_token) {
+        say(format_args!("there is more: --next-token {token}"));
+    }
+    Ok(())
 }
 
 pub(super) async fn of_group(
@@ -35,27 +45,17 @@ pub(super) async fn of_group(
     api.read(&path).await
 }
 
-async fn of_all_groups(api: &ControlApi, max_records: u8) -> Result<Activities, Failure> {
-    let groups: AutoScalingGroups = api.read("/v1/groups").await?;
-    let mut activities = Vec::new();
-    for group in groups.auto_scaling_groups {
-        let name = &group.auto_scaling_group_name;
-        activities.extend(of_group(api, name, max_records).await?.activities);
-    }
-    activities.sort_by_key(|activity| Reverse(activity.start_time));
-    Ok(Activities { activities })
+pub(super) fn rows(activities: &[Activity]) -> String {
+    let header = ["STARTED", "GROUP", "STATUS", "DONE", "ACTIVITY", "CAUSE"];
+    table(header, activities.iter().map(row))
 }
 
-fn rows(activities: &[Arc<Activity>]) -> String {
-    let header = ["STARTED", "GROUP", "STATUS", "ACTIVITY", "CAUSE"];
-    table(header, activities.iter().map(|activity| row(activity)))
-}
-
-fn row(activity: &Activity) -> [String; 5] {
+fn row(activity: &Activity) -> [String; 6] {
     [
         format!("{:.0}", activity.start_time),
         activity.auto_scaling_group_name.clone(),
         status(activity.status_code).to_owned(),
+        format!("{} %", activity.progress),
         activity.description.clone(),
         match &activity.status_message {
             Some(message) => format!("{} [{message}]", activity.cause),

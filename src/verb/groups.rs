@@ -1,7 +1,10 @@
 use std::borrow::Borrow;
 
 use minicloud_autoscaler::{
-    api::AutoScalingGroups, describe::AutoScalingGroup, instance::LifecycleState,
+    api::AutoScalingGroups,
+    describe::AutoScalingGroup,
+    instance::LifecycleState,
+    scaling_policy::{PolicyKind, PredefinedMetric},
 };
 
 use super::connect;
@@ -51,14 +54,17 @@ pub(super) fn in_service(group: &AutoScalingGroup) -> usize {
         .count()
 }
 
-/// Of the policy that decided last, or else of the first.
+/// Percent that the first policy on the CPU keeps it near.
 pub(super) fn target_value(group: &AutoScalingGroup) -> Option<f64> {
-    let decided = group
-        .decision
-        .as_ref()
-        .map(|decision| decision.inputs.target_value);
-    decided.or_else(|| {
-        let first = group.scaling_policies.first()?;
-        Some(first.target_tracking.target_value)
+    let mut policies = group.scaling_policies.iter();
+    policies.find_map(|policy| match &policy.kind {
+        PolicyKind::TargetTracking(tracking)
+            if tracking
+                .metric
+                .is(PredefinedMetric::AsgAverageCpuUtilization) =>
+        {
+            Some(tracking.target_value)
+        }
+        _ => None,
     })
 }

@@ -38,7 +38,7 @@ async fn of_all_groups(api: &ControlApi) -> Result<Instances, Failure> {
     })
 }
 
-fn rows(instances: &[Instance]) -> String {
+pub(super) fn rows(instances: &[Instance]) -> String {
     let header = [
         "INSTANCE",
         "GROUP",
@@ -55,6 +55,10 @@ fn rows(instances: &[Instance]) -> String {
 
 fn row(instance: &Instance) -> [String; 9] {
     let warming = if instance.warming { " (warming)" } else { "" };
+    let protected = match instance.protected_from_scale_in {
+        true => " (protected)",
+        false => "",
+    };
     let health = match instance.health_status {
         HealthStatus::Healthy => "Healthy",
         HealthStatus::Unhealthy => "Unhealthy",
@@ -63,7 +67,7 @@ fn row(instance: &Instance) -> [String; 9] {
         instance.instance_id.to_string(),
         instance.auto_scaling_group_name.clone(),
         instance.availability_zone.clone(),
-        format!("{}{warming}", instance.lifecycle_state),
+        format!("{}{warming}{protected}", instance.lifecycle_state),
         health.to_owned(),
         percent(instance.cpu_utilization),
         instance.in_flight.to_string(),

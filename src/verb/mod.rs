@@ -1,23 +1,35 @@
 //! The verbs that ask a control plane, or look at files.
 
 pub(crate) mod activities;
+pub(crate) mod alarms;
 pub(crate) mod apply;
 pub(crate) mod demo;
+pub(crate) mod events;
 pub(crate) mod exec;
+pub(crate) mod explain;
 pub(crate) mod groups;
 pub(crate) mod healthcheck;
+pub(crate) mod instance_types;
 pub(crate) mod instances;
+pub(crate) mod launch_template;
 pub(crate) mod plan;
+pub(crate) mod policies;
+pub(crate) mod protect;
+pub(crate) mod resolve;
 pub(crate) mod scale;
+pub(crate) mod scheduled_actions;
 pub(crate) mod security_groups;
 pub(crate) mod status;
 pub(crate) mod sweep;
 pub(crate) mod targets;
+pub(crate) mod terminate;
 pub(crate) mod validate;
 pub(crate) mod which_rule;
 pub(crate) mod why;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+
+use minicloud_autoscaler::api::AutoScalingGroups;
 
 use crate::{cli::Connection, control_api::ControlApi, failure::Failure};
 
@@ -30,4 +42,14 @@ fn connect(connection: &Connection) -> Result<ControlApi, Failure> {
         connection.token_file.as_deref(),
         connection.timeout.unwrap_or(ANSWER_TIMEOUT),
     )
+}
+
+/// The group of that name, or all where none is given.
+async fn groups_of(api: &ControlApi, name: Option<&str>) -> Result<AutoScalingGroups, Failure> {
+    match name {
+        Some(name) => Ok(AutoScalingGroups {
+            auto_scaling_groups: vec![Arc::new(api.group(name).await?)],
+        }),
+        None => api.read("/v1/groups").await,
+    }
 }

@@ -14,7 +14,7 @@ use std::{
 use tempfile::TempDir;
 use tokio::{process::Command, sync::OnceCell};
 
-use super::{MINICLOUD, api::Api, free_port};
+use super::{BUSY_MACHINE, MINICLOUD, api::Api, free_port};
 
 const UP_TIMEOUT: Duration = Duration::from_secs(180);
 const BUILD_TIMEOUT: Duration = Duration::from_secs(300);
@@ -65,7 +65,7 @@ impl Compose {
         let example = example.replace(
             "image: minicloud-sample-app,",
             "image: minicloud-sample-app:test,",
-        );
+        ) + BUSY_MACHINE;
         std::fs::write(config.path().join("minicloud.yaml"), edit(example)).unwrap();
         let compose = Self {
             project: format!("minicloud-test-{}-{number}", std::process::id()),

@@ -19,6 +19,11 @@ pub const CONTAINER_CPU_CFS_THROTTLED_SECONDS_TOTAL: &str =
 pub const CONTAINER_PRESSURE_CPU_WAITING_SECONDS_TOTAL: &str =
     "container_pressure_cpu_waiting_seconds_total";
 
+/// Bytes received; label [`INTERFACE`], the loopback interface left out.
+pub const CONTAINER_NETWORK_RECEIVE_BYTES_TOTAL: &str = "container_network_receive_bytes_total";
+/// Bytes sent; label [`INTERFACE`], the loopback interface left out.
+pub const CONTAINER_NETWORK_TRANSMIT_BYTES_TOTAL: &str = "container_network_transmit_bytes_total";
+
 /// Memory charged, page cache included.
 pub const CONTAINER_MEMORY_USAGE_BYTES: &str = "container_memory_usage_bytes";
 /// Memory charged less the page cache that has not been used lately.
@@ -58,3 +63,5 @@ pub const NAME: &str = "name";
 pub const CPU: &str = "cpu";
 /// Label: `user`, `nice`, `system`, `idle`, `iowait`, `irq`, `softirq` or `steal`.
 pub const MODE: &str = "mode";
+/// Label: a network interface of a container.
+pub const INTERFACE: &str = "interface";

@@ -43,6 +43,7 @@ pub(super) fn container(
         read_at,
         cpu,
         memory,
+        network: Vec::new(),
     })
 }
 

@@ -203,6 +203,8 @@ impl Processes {
                 working_set: resident,
                 limit: None,
             },
+            // A child process shares the network namespace of its parent.
+            network: Vec::new(),
         }
     }
 }

@@ -6,7 +6,10 @@ use axum::{
 use tower::{load_shed, timeout};
 
 use super::wire::{FaultBody, FaultDetail};
-use crate::{command::CommandError, config, instance::InstanceIdError, provider::ExecError};
+use crate::{
+    command::CommandError, config, instance::InstanceIdError, launch_template::LaunchTemplateError,
+    provider::ExecError, store::HistoryError,
+};
 
 /// A request refused or failed: a status, a code to program against and a sentence to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,9 +163,23 @@ impl From<CommandError> for Fault {
             CommandError::AutoScalingGroupNotFound { .. } => {
                 Self::not_found("AutoScalingGroupNotFound", message)
             }
+            CommandError::ScheduledActionNotFound { .. } => {
+                Self::not_found("ScheduledActionNotFound", message)
+            }
+
+            CommandError::PolicyNotFound { .. } => Self::not_found("PolicyNotFound", message),
+            CommandError::ScalingActivityInProgress(_) => {
+                Self::new(StatusCode::CONFLICT, "ScalingActivityInProgress", message)
+            }
             CommandError::Validation(_) => Self::validation(message),
             CommandError::PlanOutdated => {
                 Self::new(StatusCode::CONFLICT, "InvalidChangeSetStatus", message)
+            }
+            CommandError::AlreadyExists(_) => {
+                Self::new(StatusCode::BAD_REQUEST, "AlreadyExists", message)
+            }
+            CommandError::LimitExceeded(_) => {
+                Self::new(StatusCode::BAD_REQUEST, "LimitExceeded", message)
             }
             CommandError::Store(_) => Self::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
@@ -170,6 +187,34 @@ impl From<CommandError> for Fault {
                 message,
             ),
         }
+    }
+}
+
+impl From<HistoryError> for Fault {
+    fn from(error: HistoryError) -> Self {
+        let (status, code) = match error {
+            HistoryError::InvalidNextToken => (StatusCode::BAD_REQUEST, "InvalidNextToken"),
+            HistoryError::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalFailure"),
+        };
+        Self::new(status, code, error.to_string())
+    }
+}
+
+impl From<LaunchTemplateError> for Fault {
+    fn from(error: LaunchTemplateError) -> Self {
+        let status = match error {
+            LaunchTemplateError::NotFound { .. }
+            | LaunchTemplateError::VersionNotFound { .. }
+            | LaunchTemplateError::SecurityGroupNotFound { .. } => StatusCode::NOT_FOUND,
+            LaunchTemplateError::AlreadyExists(_)
+            | LaunchTemplateError::DefaultVersion { .. }
+            | LaunchTemplateError::InUse { .. } => StatusCode::CONFLICT,
+            LaunchTemplateError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            LaunchTemplateError::MalformedName(_)
+            | LaunchTemplateError::InvalidData(_)
+            | LaunchTemplateError::LimitExceeded(_) => StatusCode::BAD_REQUEST,
+        };
+        Self::new(status, error.code(), error.to_string())
     }
 }
 

@@ -1,33 +1,24 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{Json, extract::State};
-use serde::Deserialize;
 use tokio::{sync::oneshot, time::timeout};
 
 use super::{
     Api,
     body::JsonBody,
     fault::{Fault, excerpt},
-    segment::{Parameters, Segment},
-    wire::{Activities, AutoScalingGroups, Instances},
+    segment::Segment,
+    wire::{AutoScalingGroups, Instances},
 };
 use crate::{
-    command::{CapacityUpdate, Command},
+    command::{CapacityUpdate, Command, CommandError},
     describe::{AutoScalingGroup, Decision, View},
 };
 
-type Answer<T> = Result<Json<T>, Fault>;
+pub(super) type Answer<T> = Result<Json<T>, Fault>;
 
-/// `MaxRecords` of AWS's `DescribeScalingActivities`, default and maximum at once.
-const MAX_RECORDS: usize = 100;
 /// A pass of the loop shows what was recorded well within it.
-const UPDATE_SHOWS_WITHIN: Duration = Duration::from_secs(3);
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ActivityParameters {
-    max_records: Option<usize>,
-}
+pub(super) const UPDATE_SHOWS_WITHIN: Duration = Duration::from_secs(3);
 
 pub(super) async fn status(State(api): State<Arc<Api>>) -> Json<View> {
     let view = api.view.borrow().clone();
@@ -57,22 +48,6 @@ pub(super) async fn instances(
     })
 }
 
-pub(super) async fn activities(
-    State(api): State<Arc<Api>>,
-    Segment(name): Segment,
-    Parameters(parameters): Parameters<ActivityParameters>,
-) -> Answer<Activities> {
-    let max_records = parameters.max_records.unwrap_or(MAX_RECORDS);
-    if !(1..=MAX_RECORDS).contains(&max_records) {
-        return Err(Fault::validation(format!(
-            "max_records: {max_records} is not from 1 to {MAX_RECORDS}"
-        )));
-    }
-    group(&api, &name, |group| Activities {
-        activities: group.activities.iter().take(max_records).cloned().collect(),
-    })
-}
-
 pub(super) async fn decision(
     State(api): State<Arc<Api>>,
     Segment(name): Segment,
@@ -92,22 +67,28 @@ pub(super) async fn update(
     Segment(name): Segment,
     JsonBody(update): JsonBody<CapacityUpdate>,
 ) -> Answer<AutoScalingGroup> {
-    let (reply, answer) = oneshot::channel();
-    let command = Command::UpdateAutoScalingGroup {
+    ask(&api, |reply| Command::UpdateAutoScalingGroup {
         name: name.clone(),
         update,
         reply,
-    };
-    api.commands
-        .send(command)
-        .await
-        .map_err(|_| Fault::loop_gone())?;
-    answer.await.map_err(|_| Fault::loop_gone())??;
+    })
+    .await?;
     let mut view = api.view.clone();
     let shown = view.wait_for(|view| find(view, &name).is_some_and(|group| shows(group, update)));
     // A policy may move the capacity on before anybody sees it: what stands then is answered.
     drop(timeout(UPDATE_SHOWS_WITHIN, shown).await);
     group(&api, &name, AutoScalingGroup::clone)
+}
+
+/// Sends the loop a command; resolves once it is recorded.
+pub(super) async fn ask(
+    api: &Api,
+    command: impl FnOnce(oneshot::Sender<Result<(), CommandError>>) -> Command,
+) -> Result<(), Fault> {
+    let (reply, answer) = oneshot::channel();
+    let sent = api.commands.send(command(reply)).await;
+    sent.map_err(|_| Fault::loop_gone())?;
+    Ok(answer.await.map_err(|_| Fault::loop_gone())??)
 }
 
 fn shows(group: &AutoScalingGroup, update: CapacityUpdate) -> bool {
@@ -120,14 +101,18 @@ fn shows(group: &AutoScalingGroup, update: CapacityUpdate) -> bool {
             .map_or(within, |capacity| capacity == group.desired_capacity)
 }
 
-fn find<'a>(view: &'a View, name: &str) -> Option<&'a AutoScalingGroup> {
+pub(super) fn find<'a>(view: &'a View, name: &str) -> Option<&'a AutoScalingGroup> {
     let mut groups = view.auto_scaling_groups.iter();
     groups
         .find(|group| group.auto_scaling_group_name == name)
         .map(Arc::as_ref)
 }
 
-fn group<T>(api: &Api, name: &str, answer: impl FnOnce(&AutoScalingGroup) -> T) -> Answer<T> {
+pub(super) fn group<T>(
+    api: &Api,
+    name: &str,
+    answer: impl FnOnce(&AutoScalingGroup) -> T,
+) -> Answer<T> {
     let view = api.view.borrow().clone();
     match find(&view, name) {
         Some(group) => Ok(Json(answer(group))),
@@ -135,7 +120,7 @@ fn group<T>(api: &Api, name: &str, answer: impl FnOnce(&AutoScalingGroup) -> T) 
     }
 }
 
-fn unknown_group(view: &View, name: &str) -> Fault {
+pub(super) fn unknown_group(view: &View, name: &str) -> Fault {
     let known: Vec<_> = view
         .auto_scaling_groups
         .iter()

@@ -5,8 +5,26 @@
 //! GET        /v1/groups                          {"auto_scaling_groups": [..]}
 //! GET, PATCH /v1/groups/{name}                   one group; PATCH takes a CapacityUpdate
 //! GET        /v1/groups/{name}/instances         {"instances": [..]}
-//! GET        /v1/groups/{name}/activities        {"activities": [..]}, newest first, ?max_records=
+//! PUT        /v1/groups/{name}/instances/protection  SetInstanceProtection
+//! POST       /v1/groups/{name}/foreign-changes   says what becomes of them
+//! GET        /v1/groups/{name}/activities        {"activities": [..], "next_token"?}, newest first
+//! GET        /v1/activities                      those of all groups; both take ?max_records=,
+//!                                                next_token= and include_deleted_groups=
+//! GET        /v1/groups/{name}/scheduled-actions {"scheduled_update_group_actions": [..]}
+//! GET, PUT, DELETE  ../scheduled-actions/{action} one; PUT takes a ScheduledActionSpec
+//! GET        /v1/groups/{name}/explain           why it did or did not act
+//! GET        /v1/events                          server-sent events, ?auto_scaling_group_name=
 //! GET        /v1/groups/{name}/decision          the last decision with its inputs
+//! GET, POST  /v1/launch-templates                {"launch_templates": [..]}; POST makes one
+//! PATCH, DELETE /v1/launch-templates/{name}      its default version; or the whole template
+//! GET, POST  /v1/launch-templates/{name}/versions  {"launch_template_versions": [..]}; POST adds one
+//! DELETE     /v1/launch-templates/{name}/versions/{number}
+//! GET        /v1/instance-types                  {"instance_types": [..]}
+//! GET        /v1/groups/{name}/policies          {"scaling_policies": [..]}
+//! PUT, DELETE /v1/groups/{name}/policies/{policy}          PutScalingPolicy, DeletePolicy
+//! POST       /v1/groups/{name}/policies/{policy}/execute   ExecutePolicy
+//! GET        /v1/alarms                          {"metric_alarms": [..]}
+//! GET        /v1/alarms/{name}/history           {"alarm_history_items": [..]}, newest first
 //! GET        /v1/target-groups                   {"target_groups": [..]}
 //! GET        /v1/target-groups/{name}/targets    {"target_health_descriptions": [..]}
 //! GET        /v1/listeners                       {"listeners": [..]}, with their rules
@@ -15,6 +33,7 @@
 //! POST       /v1/instances/{id}/exec             runs a command, streams its output
 //! POST       /v1/plan                            what a configuration file (YAML) would change
 //! POST       /v1/apply?fingerprint=              puts it in force, if that is what was planned
+//! POST       /v1/instances/{id}/terminate        TerminateInstanceInAutoScalingGroup
 //! GET        /healthz  /readyz  /metrics
 //! GET        /internal/v1/snapshot?after=        for the balancer: long poll
 //! PUT        /internal/v1/report                 for the balancer
@@ -26,17 +45,25 @@
 //! view and hands the loop commands. Deliberately absent: TLS, and users with rights.
 
 mod access;
+mod activities;
 mod body;
 mod configuration;
+mod events;
 mod exec;
+mod explain;
 mod fault;
 mod groups;
+mod instances;
 mod internal;
+mod launch_templates;
 mod load_balancer;
+mod policies;
 mod probes;
+mod scheduled_actions;
 mod security_groups;
 mod segment;
 mod serve;
+mod stall;
 mod target_groups;
 #[cfg(test)]
 mod tests;
@@ -49,7 +76,7 @@ use axum::{
     error_handling::HandleErrorLayer,
     extract::DefaultBodyLimit,
     middleware,
-    routing::{get, post, put},
+    routing::{delete, get, patch, post, put},
 };
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -57,12 +84,16 @@ use tower::{ServiceBuilder, limit::GlobalConcurrencyLimitLayer};
 
 pub use self::{
     access::{Access, AccessError, Token, TokenError},
+    events::EventStreams,
     exec::ExecSessions,
     fault::Fault,
     serve::{Listener, serve},
     wire::{
-        Activities, AutoScalingGroups, ExecFrame, ExecRequest, FaultBody, FaultDetail, Instances,
-        Listeners, RequestFailures, SecurityGroups, TargetGroups, TargetHealthDescriptions,
+        Activities, AlarmHistoryItems, Alarms, AutoScalingGroups, ExecFrame, ExecRequest,
+        FaultBody, FaultDetail, InstanceTypeInfo, InstanceTypes, Instances, LaunchTemplateVersions,
+        LaunchTemplates, Listeners, RequestFailures, ResolveForeignChanges, ScalingPolicies,
+        ScheduledActions, SecurityGroups, TargetGroups, TargetHealthDescriptions,
+        TerminateInstance,
     },
 };
 use crate::{
@@ -70,6 +101,7 @@ use crate::{
     config::{MAX_FILE_BYTES, ProviderKind},
     describe::View,
     load_balancer_link::LoadBalancerLink,
+    store::ActivityHistory,
 };
 
 /// A capacity update or a command line; nothing a person sends is near it.
@@ -91,6 +123,8 @@ pub struct Api {
     /// What a configuration that is sent must fit.
     pub provider_kind: ProviderKind,
     pub load_balancer: LoadBalancerLink,
+    pub events: EventStreams,
+    pub history: ActivityHistory,
     /// Renders the Prometheus text.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// Ends long polls and streams.
@@ -105,8 +139,57 @@ pub fn router(api: Arc<Api>, access: Access) -> Router {
         .route("/v1/groups", get(groups::list))
         .route("/v1/groups/{name}", get(groups::show).patch(groups::update))
         .route("/v1/groups/{name}/instances", get(groups::instances))
-        .route("/v1/groups/{name}/activities", get(groups::activities))
+        .route(
+            "/v1/groups/{name}/instances/protection",
+            put(instances::protect),
+        )
+        .route(
+            "/v1/groups/{name}/foreign-changes",
+            post(instances::resolve),
+        )
+        .route("/v1/instances/{id}/terminate", post(instances::terminate))
+        .route("/v1/groups/{name}/activities", get(activities::of_group))
+        .route("/v1/activities", get(activities::of_all))
+        .route(
+            "/v1/groups/{name}/scheduled-actions",
+            get(scheduled_actions::list),
+        )
+        .route(
+            "/v1/groups/{name}/scheduled-actions/{action}",
+            get(scheduled_actions::show)
+                .put(scheduled_actions::put)
+                .delete(scheduled_actions::delete),
+        )
+        .route("/v1/groups/{name}/explain", get(explain::explain))
         .route("/v1/groups/{name}/decision", get(groups::decision))
+        .route(
+            "/v1/launch-templates",
+            get(launch_templates::list).post(launch_templates::create),
+        )
+        .route(
+            "/v1/launch-templates/{name}",
+            patch(launch_templates::modify).delete(launch_templates::delete),
+        )
+        .route(
+            "/v1/launch-templates/{name}/versions",
+            get(launch_templates::versions).post(launch_templates::create_version),
+        )
+        .route(
+            "/v1/launch-templates/{name}/versions/{version}",
+            delete(launch_templates::delete_version),
+        )
+        .route("/v1/instance-types", get(launch_templates::instance_types))
+        .route("/v1/groups/{name}/policies", get(policies::list))
+        .route(
+            "/v1/groups/{name}/policies/{policy}",
+            put(policies::put).delete(policies::delete),
+        )
+        .route(
+            "/v1/groups/{name}/policies/{policy}/execute",
+            post(policies::execute),
+        )
+        .route("/v1/alarms", get(policies::alarms))
+        .route("/v1/alarms/{name}/history", get(policies::history))
         .route("/v1/target-groups", get(target_groups::list))
         .route(
             "/v1/target-groups/{name}/targets",
@@ -117,11 +200,13 @@ pub fn router(api: Arc<Api>, access: Access) -> Router {
         .route("/v1/security-groups", get(security_groups::list))
         .route("/metrics", get(probes::metrics))
         .route("/readyz", get(probes::readyz));
-    let long = Router::new().route("/v1/instances/{id}/exec", post(exec::exec));
     let configuration = Router::new()
         .route("/v1/plan", post(configuration::plan))
         .route("/v1/apply", post(configuration::apply))
         .layer(DefaultBodyLimit::max(MAX_FILE_BYTES));
+    let long = Router::new()
+        .route("/v1/instances/{id}/exec", post(exec::exec))
+        .route("/v1/events", get(events::follow));
     let routes = bounded(short, REQUEST_TIMEOUT)
         .merge(bounded(configuration, REQUEST_TIMEOUT))
         .merge(bounded(long, LONG_REQUEST_TIMEOUT))

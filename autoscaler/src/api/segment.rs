@@ -20,6 +20,20 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
     }
 }
 
+/// The variable segments of a route that has several, percent-decoded.
+pub(super) struct Segments<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Segments<T> {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Fault> {
+        Path::from_request_parts(parts, state)
+            .await
+            .map(|Path(segments)| Self(segments))
+            .map_err(|rejection| Fault::validation(rejection.body_text()))
+    }
+}
+
 /// The query string; a parameter that the route does not know is a fault.
 pub(super) struct Parameters<T>(pub(super) T);
 

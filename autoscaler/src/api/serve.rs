@@ -16,6 +16,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use super::stall::Unstalled;
+
 /// Connections at once; further ones wait in the backlog.
 const MAX_CONNECTIONS: usize = 256;
 /// From the first byte a client could send to the end of its request head.
@@ -92,7 +94,10 @@ async fn serve_connection(stream: Box<dyn Stream>, router: Router, shutdown: Can
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(
+            TokioIo::new(Unstalled::new(stream)),
+            TowerToHyperService::new(router),
+        );
     let mut connection = std::pin::pin!(connection);
     let served = tokio::select! {
         served = connection.as_mut() => served,

@@ -1,3 +1,6 @@
+mod history;
+mod stream;
+
 use std::time::Duration;
 
 use axum::{
@@ -12,14 +15,17 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::{
-    command::CommandError,
+    command::{CommandError, LaunchTemplateCommand, PolicyRequest},
     describe::View,
+    events::EventLog,
     instance::InstanceId,
+    launch_template::LaunchTemplateError,
     load_balancer_link::{LoadBalancerDesk, load_balancer_link},
     provider::{
         ExecError, ExecOutput, ExecSession, InstanceProvider, LaunchError, LaunchRequest,
         ObservedInstance, ProviderError,
     },
+    store::Store,
 };
 
 mod configuration;
@@ -77,6 +83,9 @@ struct Loop {
     commands: mpsc::Receiver<Command>,
     desk: LoadBalancerDesk,
     dropped: mpsc::Receiver<()>,
+    events: EventLog,
+    store: Store,
+    _state: tempfile::TempDir,
 }
 
 fn view() -> View {
@@ -115,12 +124,17 @@ fn api() -> (Arc<Api>, Loop) {
     let provider = Arc::new(EchoProvider {
         dropped: dropped_in,
     });
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    let events = EventLog::new(1000);
     let api = Arc::new(Api {
         view,
         commands: command_in,
         sessions: ExecSessions::new(provider),
         provider_kind: ProviderKind::Process,
         load_balancer,
+        events: EventStreams::new(events.clone()),
+        history: ActivityHistory::open(state.path()).unwrap(),
         metrics: Arc::new(|| "up 1\n".to_owned()),
         shutdown: CancellationToken::new(),
     });
@@ -129,6 +143,9 @@ fn api() -> (Arc<Api>, Loop) {
         commands,
         desk,
         dropped,
+        events,
+        store,
+        _state: state,
     };
     (api, core)
 }
@@ -172,6 +189,12 @@ async fn lists_have_botocores_shape() {
         ("/v1/groups/web/instances", "/instances/0/lifecycle_state"),
         ("/v1/groups/web/activities", "/activities"),
         ("/v1/groups/web/activities?max_records=1", "/activities"),
+        ("/v1/activities?include_deleted_groups=true", "/activities"),
+        (
+            "/v1/groups/web/scheduled-actions",
+            "/scheduled_update_group_actions",
+        ),
+        ("/v1/groups/web/explain", "/because/0"),
         ("/v1/target-groups", "/target_groups/0/target_group_name"),
         ("/v1/target-groups", "/target_groups/0/queue/wait_seconds"),
         (
@@ -244,6 +267,41 @@ async fn every_refusal_is_a_fault() {
             "",
             400,
             "ValidationError",
+        ),
+        (
+            "GET",
+            "/v1/groups/web/activities?next_token=x",
+            "",
+            400,
+            "InvalidNextToken",
+        ),
+        (
+            "GET",
+            "/v1/groups/nope/activities?include_deleted_groups=true",
+            "",
+            404,
+            "AutoScalingGroupNotFound",
+        ),
+        (
+            "GET",
+            "/v1/groups/web/scheduled-actions/nope",
+            "",
+            404,
+            "ScheduledActionNotFound",
+        ),
+        (
+            "PUT",
+            "/v1/groups/web/scheduled-actions/a",
+            "{\"cron\": \"* * * * *\"}",
+            400,
+            "ValidationError",
+        ),
+        (
+            "GET",
+            "/v1/groups/nope/explain",
+            "",
+            404,
+            "AutoScalingGroupNotFound",
         ),
         (
             "GET",
@@ -344,13 +402,13 @@ async fn update_answers_what_the_loop_recorded() {
     let (api, mut core) = api();
     let router = router(api, Access::Loopback);
     let answering = async {
-        let Command::UpdateAutoScalingGroup {
+        let Some(Command::UpdateAutoScalingGroup {
             name,
             update,
             reply,
-        } = core.commands.recv().await.unwrap()
+        }) = core.commands.recv().await
         else {
-            panic!("another command");
+            panic!("no update")
         };
         assert_eq!((name.as_str(), update.max_size), ("web", Some(4)));
         reply.send(Ok(())).unwrap();
@@ -370,9 +428,8 @@ async fn update_refused_or_unanswered_is_a_fault() {
     let router = router(api, Access::Loopback);
     let update = || json_request("PATCH", "/v1/groups/web", "{\"min_size\": 9}");
     let refusing = async {
-        let Command::UpdateAutoScalingGroup { reply, .. } = core.commands.recv().await.unwrap()
-        else {
-            panic!("another command");
+        let Some(Command::UpdateAutoScalingGroup { reply, .. }) = core.commands.recv().await else {
+            panic!("no update")
         };
         let refusal = CommandError::Validation("min_size 9 is above max_size 2".to_owned());
         reply.send(Err(refusal)).unwrap();
@@ -389,6 +446,86 @@ async fn update_refused_or_unanswered_is_a_fault() {
     let (status, body) = send(&router, update()).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "loop gone");
     assert_eq!(body["error"]["code"], "ServiceUnavailable");
+}
+
+#[tokio::test(start_paused = true)]
+async fn protection_and_ends_reach_the_loop() {
+    let (api, mut core) = api();
+    let router = router(api, Access::Loopback);
+    let body = "{\"instance_ids\": [\"i-0123abcd\"], \"protected_from_scale_in\": true}";
+    let protect = json_request("PUT", "/v1/groups/web/instances/protection", body);
+    let answering = async {
+        let Command::SetInstanceProtection {
+            name,
+            protection,
+            reply,
+        } = core.commands.recv().await.unwrap()
+        else {
+            panic!("another command");
+        };
+        assert_eq!(
+            (name.as_str(), protection.protected_from_scale_in),
+            ("web", true)
+        );
+        reply.send(Ok(())).unwrap();
+        let mut view = view();
+        let group = Arc::make_mut(&mut view.auto_scaling_groups[0]);
+        group.instances[0].protected_from_scale_in = true;
+        core.view.send_replace(Arc::new(view));
+    };
+    let ((status, body), ()) = tokio::join!(send(&router, protect), answering);
+    assert_eq!(status, StatusCode::OK, "{body}");
+    assert_eq!(body["instances"][0]["protected_from_scale_in"], true);
+
+    let body = "{\"should_decrement_desired_capacity\": true}";
+    let terminate = json_request("POST", "/v1/instances/i-0123abcd/terminate", body);
+    let refusing = async {
+        let Command::TerminateInstanceInAutoScalingGroup {
+            should_decrement_desired_capacity: true,
+            reply,
+            ..
+        } = core.commands.recv().await.unwrap()
+        else {
+            panic!("another command");
+        };
+        let refusal = CommandError::Validation("Currently, desiredSize equals minSize".to_owned());
+        reply.send(Err(refusal)).unwrap();
+    };
+    let ((status, body), ()) = tokio::join!(send(&router, terminate), refusing);
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert_eq!(body["error"]["code"], "ValidationError");
+
+    for (method, path, body, says) in [
+        (
+            "PUT",
+            "/v1/groups/web/instances/protection",
+            "{}",
+            "missing field",
+        ),
+        (
+            "PUT",
+            "/v1/groups/web/instances/protection",
+            "{\"instance_ids\": [\"x\"], \"protected_from_scale_in\": true}",
+            "instance_ids[0]: `x` is not an instance id",
+        ),
+        (
+            "POST",
+            "/v1/instances/i-0123abcd/terminate",
+            "{}",
+            "missing field",
+        ),
+        (
+            "POST",
+            "/v1/instances/web/terminate",
+            "{\"should_decrement_desired_capacity\": true}",
+            "`web` is not an instance id",
+        ),
+    ] {
+        let (status, answer) = send(&router, json_request(method, path, body)).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{answer}");
+        let message = answer["error"]["message"].as_str().unwrap();
+        assert!(message.contains(says), "{message}");
+    }
 }
 
 #[tokio::test]
@@ -673,5 +810,158 @@ proptest::proptest! {
             status.is_success() || body["error"]["code"].is_string(),
             "{} {} {:?}", status, path, body
         );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn launch_template_faults_have_the_codes_of_ec2() {
+    let (api, mut core) = api();
+    let router = router(api, Access::Loopback);
+    for (method, path, body, status, code) in [
+        (
+            "POST",
+            "/v1/launch-templates",
+            r#"{"launch_template_name": "web", "launch_template_data": {}}"#,
+            StatusCode::CONFLICT,
+            "InvalidLaunchTemplateName.AlreadyExistsException",
+        ),
+        (
+            "PATCH",
+            "/v1/launch-templates/a%2Fb",
+            r#"{"default_version": "$Latest"}"#,
+            StatusCode::NOT_FOUND,
+            "InvalidLaunchTemplateName.NotFoundException",
+        ),
+        (
+            "DELETE",
+            "/v1/launch-templates/web/versions/2",
+            "",
+            StatusCode::CONFLICT,
+            "OperationNotPermitted",
+        ),
+        // Refused before the loop hears of it.
+        (
+            "DELETE",
+            "/v1/launch-templates/web/versions/x",
+            "",
+            StatusCode::BAD_REQUEST,
+            "ValidationError",
+        ),
+        (
+            "PATCH",
+            "/v1/launch-templates/web",
+            r#"{"default_version": "first"}"#,
+            StatusCode::BAD_REQUEST,
+            "ValidationError",
+        ),
+    ] {
+        let refusing = async {
+            match core.commands.recv().await.unwrap() {
+                Command::LaunchTemplate(LaunchTemplateCommand::Create { create, reply }) => {
+                    let error = LaunchTemplateError::AlreadyExists(create.launch_template_name);
+                    reply.send(Err(error)).unwrap();
+                }
+                Command::LaunchTemplate(LaunchTemplateCommand::Modify { name, reply, .. }) => {
+                    assert_eq!(name, "a/b", "decoded");
+                    let known = "none".to_owned();
+                    let error = LaunchTemplateError::NotFound { name, known };
+                    reply.send(Err(error)).unwrap();
+                }
+                Command::LaunchTemplate(LaunchTemplateCommand::DeleteVersion {
+                    name,
+                    version,
+                    reply,
+                }) => {
+                    let error = LaunchTemplateError::DefaultVersion { name, version };
+                    reply.send(Err(error)).unwrap();
+                }
+                other => panic!("{other:?}"),
+            }
+            std::future::pending::<()>().await;
+        };
+        let (found, body) = tokio::select! {
+            answer = send(&router, json_request(method, path, body)) => answer,
+            () = refusing => unreachable!("it pends"),
+        };
+        assert_eq!(found, status, "{method} {path}: {body}");
+        assert_eq!(body["error"]["code"], code);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn policies_are_put_under_the_name_in_the_path() {
+    let (api, mut core) = api();
+    let router = router(api, Access::Loopback);
+    let path = "/v1/groups/web/policies/my%20policy";
+    let body =
+        "{\"target_tracking\": {\"metric\": \"ASGAverageCPUUtilization\", \"target_value\": 50}}";
+    let recording = async {
+        let Command::Policy(command) = core.commands.recv().await.unwrap() else {
+            panic!("another command");
+        };
+        let PolicyRequest::Put(policy) = command.request else {
+            panic!("{:?}", command.request);
+        };
+        assert_eq!(command.policy_name, "my policy");
+        let mut view = view();
+        let group = Arc::make_mut(&mut view.auto_scaling_groups[0]);
+        group.scaling_policies.push(*policy);
+        core.view.send_replace(Arc::new(view));
+        command.reply.send(Ok(())).unwrap();
+    };
+    let request = json_request("PUT", path, body);
+    let ((status, body), ()) = tokio::join!(send(&router, request), recording);
+    assert_eq!(status, StatusCode::OK, "{body}");
+    assert_eq!(body["name"], "my policy");
+    let (status, body) = send(&router, json_request("GET", "/v1/groups/web/policies", "")).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(
+        body["scaling_policies"][0]["target_tracking"]["target_value"],
+        50.0
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn policies_that_cannot_be_are_refused_before_the_loop_is_asked() {
+    let (api, _core) = api();
+    let router = router(api, Access::Loopback);
+    let path = "/v1/groups/web/policies/p";
+    for (method, path, body, status, says) in [
+        ("PUT", path, "{}", 400, "has one of target_tracking"),
+        ("PUT", path, "{\"name\": \"q\"}", 400, "leave it out"),
+        (
+            "PUT",
+            path,
+            "{\"target_tracking\": {\"metric\": \"ASGAverageCPUUtilization\", \"target_value\": 0}}",
+            400,
+            "target_tracking.target_value",
+        ),
+        (
+            "PUT",
+            path,
+            "{\"target_tracking\": {\"metric\": \"CPU\", \"target_value\": 1}}",
+            400,
+            "unknown variant `CPU`",
+        ),
+        (
+            "POST",
+            "/v1/groups/web/policies/p/execute",
+            "{\"now\": true}",
+            400,
+            "unknown field `now`",
+        ),
+        ("GET", "/v1/alarms/none/history", "", 404, "no alarm `none`"),
+        (
+            "GET",
+            "/v1/groups/no/policies",
+            "",
+            404,
+            "no Auto Scaling group",
+        ),
+    ] {
+        let (got, answer) = send(&router, json_request(method, path, body.to_owned())).await;
+        assert_eq!(got.as_u16(), status, "{method} {path}: {answer}");
+        let message = answer["error"]["message"].as_str().unwrap();
+        assert!(message.contains(says), "{body}: {message}");
     }
 }

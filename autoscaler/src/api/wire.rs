@@ -6,9 +6,16 @@ use bytes::Bytes;
 use minicloud_lb_api::{Listener, RequestFailure, TargetHealthDescription};
 use serde::{Deserialize, Serialize};
 
-use crate::config;
-use crate::describe::{Activity, AutoScalingGroup, Instance, TargetGroup};
-use crate::security_group::SecurityGroup;
+use crate::{
+    alarms::{Alarm, AlarmHistoryItem},
+    config,
+    describe::{Activity, AutoScalingGroup, Instance, ScheduledUpdateGroupAction, TargetGroup},
+    foreign_change::Resolution,
+    instance_type::InstanceType,
+    launch_template::describe::{LaunchTemplateDescription, LaunchTemplateVersionDescription},
+    scaling_policy::ScalingPolicy,
+    security_group::SecurityGroup,
+};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AutoScalingGroups {
@@ -22,7 +29,79 @@ pub struct Instances {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Activities {
-    pub activities: Vec<Arc<Activity>>,
+    pub activities: Vec<Activity>,
+    /// Where to go on, where there is more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ScheduledActions {
+    pub scheduled_update_group_actions: Vec<ScheduledUpdateGroupAction>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LaunchTemplates {
+    pub launch_templates: Vec<LaunchTemplateDescription>,
+}
+
+/// Oldest first.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LaunchTemplateVersions {
+    pub launch_template_versions: Vec<LaunchTemplateVersionDescription>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct InstanceTypes {
+    pub instance_types: Vec<InstanceTypeInfo>,
+}
+
+/// `InstanceTypeInfo`, whose vCPUs may be fractions here.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InstanceTypeInfo {
+    pub instance_type: String,
+    pub vcpu_info: VCpuInfo,
+    pub memory_info: MemoryInfo,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VCpuInfo {
+    pub default_vcpus: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MemoryInfo {
+    pub size_in_mib: u64,
+}
+
+impl From<InstanceType> for InstanceTypeInfo {
+    fn from(of: InstanceType) -> Self {
+        Self {
+            instance_type: of.name,
+            vcpu_info: VCpuInfo {
+                default_vcpus: of.vcpus,
+            },
+            memory_info: MemoryInfo {
+                size_in_mib: of.memory >> 20,
+            },
+        }
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ScalingPolicies {
+    pub scaling_policies: Vec<ScalingPolicy>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Alarms {
+    pub metric_alarms: Vec<Alarm>,
+}
+
+/// Newest first.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AlarmHistoryItems {
+    pub alarm_history_items: Vec<AlarmHistoryItem>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -72,6 +151,21 @@ pub struct FaultDetail {
 pub struct ExecRequest {
     /// Program and arguments; no shell comes between.
     pub command: Vec<String>,
+}
+
+/// `TerminateInstanceInAutoScalingGroup`'s members, the instance apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TerminateInstance {
+    /// Whether the group does without it, or replaces it.
+    pub should_decrement_desired_capacity: bool,
+}
+
+/// What becomes of what somebody else did to a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResolveForeignChanges {
+    pub resolution: Resolution,
 }
 
 /// One line of an exec stream; the last is an exit code, or the error that kept one from us.

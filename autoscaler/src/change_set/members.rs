@@ -1,9 +1,12 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::config::show_duration;
+use crate::config::{show_bytes, show_duration};
+
+/// Members of AWS's that are seconds without saying so.
+const SECONDS: [&str; 3] = ["cooldown", "estimated_instance_warmup", "period"];
 
 /// One member of a resource, as the file writes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +75,10 @@ fn gather(path: String, value: &Value, members: &mut Members) {
     match value {
         Value::Null => {}
         Value::Object(fields) => {
+            if let Some(time) = duration(fields) {
+                members.insert(path, show_duration(time));
+                return;
+            }
             for (name, value) in fields {
                 gather(format!("{path}.{name}"), value, members);
             }
@@ -92,19 +99,38 @@ fn gather(path: String, value: &Value, members: &mut Members) {
             }
         }
         // The wire has the unit in the name, the file in the value.
-        value => match (path.strip_suffix("_seconds"), seconds(value)) {
-            (Some(path), Some(time)) => {
-                members.insert(path.to_owned(), show_duration(time));
-            }
-            _ => {
-                members.insert(path, scalar(value));
-            }
-        },
+        value => {
+            let is_seconds =
+                |name: &&str| SECONDS.contains(&name.rsplit('.').next().unwrap_or(name));
+            let of_seconds = path.strip_suffix("_seconds");
+            let of_seconds = of_seconds.or(Some(path.as_str()).filter(is_seconds));
+            match (
+                of_seconds,
+                seconds(value),
+                path.strip_suffix("_bytes"),
+                value.as_u64(),
+            ) {
+                (Some(path), Some(time), ..) => {
+                    members.insert(path.to_owned(), show_duration(time))
+                }
+                (.., Some(path), Some(bytes)) => members.insert(path.to_owned(), show_bytes(bytes)),
+                _ => members.insert(path, scalar(value)),
+            };
+        }
     }
 }
 
 fn is_scalar(value: &Value) -> bool {
     !value.is_object() && !value.is_array()
+}
+
+/// Of what serde makes of a `Duration`.
+fn duration(fields: &Map<String, Value>) -> Option<Duration> {
+    let (secs, nanos) = (
+        fields.get("secs")?.as_u64()?,
+        fields.get("nanos")?.as_u64()?,
+    );
+    (fields.len() == 2).then(|| Duration::from_secs(secs) + Duration::from_nanos(nanos))
 }
 
 fn seconds(value: &Value) -> Option<Duration> {

@@ -8,17 +8,19 @@ use serde::Serialize;
 use super::{
     ChangeAction, Current, InstanceChanges, ResourceChange, ResourceType,
     members::{Detail, Members, details, members},
+    versions::Versions,
 };
 use crate::{
     capacity::{self, Capacity},
-    config::{AutoScalingGroup, Config, Pace},
-    launch_template::LaunchTemplate,
+    config::{AutoScalingGroup, Config, HostHeadroom, Pace},
+    launch_template::{LaunchTemplate, LaunchTemplateReference, VersionSelector},
     security_group::SecurityGroup,
 };
 
 #[derive(Serialize)]
 struct Whole {
     pace: Pace,
+    host_headroom: HostHeadroom,
 }
 
 #[derive(Serialize)]
@@ -36,8 +38,14 @@ pub(super) fn changes(current: &Current<'_>, next: &Config) -> Vec<ResourceChang
         &all(&before.security_groups, |_, group| security_group(group)),
         &all(&next.security_groups, |_, group| security_group(group)),
     ));
-    changes.extend(launch_templates(current, next));
-    changes.extend(groups(current, next));
+    changes.extend(compare(
+        ResourceType::InstanceType,
+        &all(&before.instance_types, |_, kind| members(kind, &["name"])),
+        &all(&next.instance_types, |_, kind| members(kind, &["name"])),
+    ));
+    let versions = Versions::new(&current.launch_templates, next);
+    changes.extend(launch_templates(current, next, &versions));
+    changes.extend(groups(current, next, &versions));
     changes.extend(compare(
         ResourceType::TargetGroup,
         &all(&before.target_groups, |_, group| members(group, &["name"])),
@@ -48,7 +56,13 @@ pub(super) fn changes(current: &Current<'_>, next: &Config) -> Vec<ResourceChang
 }
 
 fn whole(before: &Config, next: &Config) -> Option<ResourceChange> {
-    let of = |config: &Config| members(&Whole { pace: config.pace }, &[]);
+    let of = |config: &Config| {
+        let whole = Whole {
+            pace: config.pace,
+            host_headroom: config.host_headroom,
+        };
+        members(&whole, &[])
+    };
     let details = details(&of(before), &of(next));
     (!details.is_empty()).then(|| ResourceChange {
         action: ChangeAction::Modify,
@@ -63,38 +77,32 @@ fn security_group(group: &SecurityGroup) -> Members {
     members(group, &["group_id", "group_name"])
 }
 
-fn launch_templates(current: &Current<'_>, next: &Config) -> Vec<ResourceChange> {
+fn launch_templates(
+    current: &Current<'_>,
+    next: &Config,
+    versions: &Versions<'_>,
+) -> Vec<ResourceChange> {
     let of = |template: &LaunchTemplate| members(template, &["name", "version"]);
     let before = all(&current.config.launch_templates, |_, template| of(template));
     let after = all(&next.launch_templates, |_, template| of(template));
     let mut changes = compare(ResourceType::LaunchTemplate, &before, &after);
     for change in &mut changes {
         let name = &change.logical_resource_id;
-        let Some(template) = next.launch_templates.get(name) else {
+        if !next.launch_templates.contains_key(name) {
             continue;
-        };
-        let latest = current
-            .launch_templates
-            .get(name)
-            .map(|latest| latest.version);
-        let version = next_version(current, template);
-        if latest != Some(version) {
-            change.details.insert(0, version_detail(latest, version));
         }
-        change.instances.outdated = next
-            .auto_scaling_groups
-            .values()
-            .filter(|group| group.launch_template == *name)
-            .filter(|group| template_of(current.config, &group.name) == Some(name))
-            .map(|group| {
-                outdated(
-                    current,
-                    &group.name,
-                    name,
-                    latest.unwrap_or_default(),
-                    version,
-                )
-            })
+        let latest = VersionSelector::Latest;
+        let (version, next_version) = (versions.before(name, latest), versions.after(name, latest));
+        if let Some(after) = next_version.filter(|_| version != next_version) {
+            change.details.insert(0, version_detail(version, after));
+        }
+        let groups = next.auto_scaling_groups.values();
+        let staying = groups.filter(|group| {
+            let reference = &group.launch_template;
+            reference.name == *name && reference_of(current.config, &group.name) == Some(reference)
+        });
+        change.instances.outdated = staying
+            .map(|group| outdated(current, versions, group))
             .sum();
     }
     changes
@@ -108,36 +116,25 @@ fn version_detail(before: Option<u64>, after: u64) -> Detail {
     }
 }
 
-/// The version that the store would give it.
-fn next_version(current: &Current<'_>, template: &LaunchTemplate) -> u64 {
-    let Some(latest) = current.launch_templates.get(&template.name) else {
-        return 1;
-    };
-    let same_text = LaunchTemplate {
-        version: latest.version,
-        ..template.clone()
-    } == *latest;
-    if same_text {
-        latest.version
-    } else {
-        latest.version + 1
-    }
-}
-
-fn template_of<'a>(config: &'a Config, group: &str) -> Option<&'a String> {
+fn reference_of<'a>(config: &'a Config, group: &str) -> Option<&'a LaunchTemplateReference> {
     let group = config.auto_scaling_groups.get(group)?;
     Some(&group.launch_template)
 }
 
-/// Instances of the group that were up to date at `before` and are not at `after`.
-fn outdated(current: &Current<'_>, group: &str, template: &str, before: u64, after: u64) -> u32 {
-    match current.instances.get(group) {
-        Some(live) if before != after => live.launched_from(template, before),
+/// Instances of the group that are up to date and will not be.
+fn outdated(current: &Current<'_>, versions: &Versions<'_>, group: &AutoScalingGroup) -> u32 {
+    let LaunchTemplateReference { name, version } = &group.launch_template;
+    let before = versions.before(name, *version);
+    let live = current.instances.get(&group.name);
+    match (live, before) {
+        (Some(live), Some(before)) if versions.after(name, *version) != Some(before) => {
+            live.launched_from(name, before)
+        }
         _ => 0,
     }
 }
 
-fn groups(current: &Current<'_>, next: &Config) -> Vec<ResourceChange> {
+fn groups(current: &Current<'_>, next: &Config, versions: &Versions<'_>) -> Vec<ResourceChange> {
     let before = all(&current.config.auto_scaling_groups, |name, group| {
         let record = current.capacities.get(name);
         group_members(group, record.map(|record| record.capacity))
@@ -166,9 +163,15 @@ fn groups(current: &Current<'_>, next: &Config) -> Vec<ResourceChange> {
             && change
                 .details
                 .iter()
-                .any(|detail| detail.name == "launch_template")
+                .any(|detail| detail.name.starts_with("launch_template."))
         {
-            change.instances.outdated = live.count().saturating_sub(change.instances.terminated);
+            let group = next.auto_scaling_groups.get(name);
+            // What cannot be launched from takes the place of nothing.
+            let target = group.and_then(|group| versions.target(&group.launch_template));
+            change.instances.outdated = target.map_or(0, |(template, version)| {
+                let others = live.count() - live.launched_from(template, version);
+                others.saturating_sub(change.instances.terminated)
+            });
         }
     }
     changes

@@ -1,5 +1,10 @@
 use super::*;
-use crate::capacity::Capacity;
+use rand::{SeedableRng, rngs::SmallRng};
+
+use crate::{
+    capacity::Capacity,
+    launch_template::{Author, CreatedBy, LaunchTemplate, LaunchTemplateId, VersionedTemplate},
+};
 
 const BEFORE: &str = r#"
 version: 1
@@ -42,6 +47,24 @@ load_balancers:
       - { port: 443, default_action: { forward: web } }
 "#;
 
+/// Version 3 is what the file says now.
+fn versions(text: &LaunchTemplate) -> VersionedTemplate {
+    let author = Author {
+        by: CreatedBy::ConfigurationFile,
+        at: Timestamp::UNIX_EPOCH,
+    };
+    let id = LaunchTemplateId::random(&mut SmallRng::seed_from_u64(1));
+    let mut template = VersionedTemplate::new(text.name.clone(), id, author);
+    for port in [1, 2, text.port] {
+        let text = LaunchTemplate {
+            port,
+            ..text.clone()
+        };
+        template.follow_file(&text, author.at);
+    }
+    template
+}
+
 /// What is there: groups with live instances, by version of their template.
 fn current<'a>(config: &'a Config, live: &[(&str, &str, u64, u32)]) -> Current<'a> {
     let mut instances = Census::new();
@@ -50,13 +73,8 @@ fn current<'a>(config: &'a Config, live: &[(&str, &str, u64, u32)]) -> Current<'
         let key = ((*template).to_owned(), *version);
         of_group.0.insert(key, *count);
     }
-    let latest = config.launch_templates.iter().map(|(name, template)| {
-        let template = LaunchTemplate {
-            version: 3,
-            ..template.clone()
-        };
-        (name.clone(), template)
-    });
+    let launch_templates = config.launch_templates.iter();
+    let launch_templates = launch_templates.map(|(name, text)| (name.clone(), versions(text)));
     let capacities = config.auto_scaling_groups.iter().map(|(name, group)| {
         let capacity = Capacity::of(group);
         let record = CapacityRecord {
@@ -68,7 +86,7 @@ fn current<'a>(config: &'a Config, live: &[(&str, &str, u64, u32)]) -> Current<'
     });
     Current {
         config,
-        launch_templates: latest.collect(),
+        launch_templates: launch_templates.collect(),
         capacities: capacities.collect(),
         instances,
         now: Timestamp::UNIX_EPOCH,
@@ -174,7 +192,10 @@ fn template_that_comes_back_has_the_version_that_it_had() {
     let without = "version: 1\n";
     let before = parse(without);
     let with = parse(BEFORE);
-    let known = current(&with, &[]).launch_templates;
+    let mut known = current(&with, &[]).launch_templates;
+    for template in known.values_mut() {
+        template.leave_file();
+    }
     let nothing = Current {
         launch_templates: known,
         ..current(&before, &[])
@@ -191,7 +212,7 @@ fn another_template_outdates_all_that_stay() {
     );
     let told = between(BEFORE, &after, LIVE).to_string();
     assert!(
-        told.contains("~ launch_template: web -> idle\n    instances: 2 outdated"),
+        told.contains("~ launch_template.name: web -> idle\n    instances: 2 outdated"),
         "{told}"
     );
 }

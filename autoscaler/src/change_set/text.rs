@@ -81,6 +81,7 @@ impl fmt::Display for ResourceType {
         f.write_str(match self {
             Self::Configuration => "configuration",
             Self::SecurityGroup => "security_group",
+            Self::InstanceType => "instance_type",
             Self::LaunchTemplate => "launch_template",
             Self::AutoScalingGroup => "auto_scaling_group",
             Self::TargetGroup => "target_group",

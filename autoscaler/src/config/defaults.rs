@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Pace;
+use super::{Pace, TerminationPolicy};
 
 /// Timing that follows the pace.
 #[derive(Debug)]
@@ -14,6 +14,10 @@ pub(super) struct Defaults {
     pub(super) deregistration_delay: Duration,
     pub(super) health_check_grace_period: Duration,
     pub(super) default_instance_warmup: Duration,
+    pub(super) termination_policy: TerminationPolicy,
+    /// Whether the host is looked at before a launch.
+    pub(super) host_headroom: bool,
+    pub(super) default_cooldown: Duration,
 }
 
 /// For a laptop: containers start in two seconds and requests last less than a few.
@@ -28,6 +32,11 @@ const FAST: Defaults = Defaults {
     health_check_grace_period: Duration::from_secs(30),
     // A start-up spike is over by then and does not enter the average.
     default_instance_warmup: Duration::from_secs(15),
+    // Zones are labels on one machine here; work under way is real.
+    termination_policy: TerminationPolicy::LeastBusy,
+    host_headroom: true,
+    // A new instance is warm by then, and its effect is seen.
+    default_cooldown: Duration::from_secs(30),
 };
 
 /// What the AWS console fills in, so that the tutorial's timing holds.
@@ -40,7 +49,16 @@ const AWS: Defaults = Defaults {
     health_check_grace_period: Duration::from_secs(300),
     // `DefaultInstanceWarmup` is unset in AWS until someone sets it.
     default_instance_warmup: Duration::ZERO,
+    termination_policy: TerminationPolicy::Default,
+    // AWS's hosts are never full.
+    host_headroom: false,
+    // `DefaultCooldown` of the API.
+    default_cooldown: Duration::from_secs(300),
 };
+
+/// For who works at the machine: below it a desktop stutters.
+pub(super) const HOST_CPU_PERCENT: f64 = 10.0;
+pub(super) const HOST_MEMORY_BYTES: u64 = 512 << 20;
 
 /// ELB's `HealthCheckPath`.
 pub(super) const HEALTH_CHECK_PATH: &str = "/";

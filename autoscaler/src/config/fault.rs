@@ -64,6 +64,18 @@ impl Faults {
         self.0.iter()
     }
 
+    /// Without places, for what came by another way than a file.
+    pub(super) fn as_sentence(&self) -> String {
+        let faults = self.0.iter().map(|fault| {
+            let message = fmt::from_fn(|f| write_message(f, &fault.message, fault.hint.as_deref()));
+            match fault.path.as_str() {
+                "" => message.to_string(),
+                path => format!("{path}: {message}"),
+            }
+        });
+        faults.collect::<Vec<_>>().join("; ")
+    }
+
     /// One line a fault in the form of compilers, so that editors jump to the place.
     pub fn in_file(&self, name: &str) -> impl fmt::Display {
         fmt::from_fn(move |f| {

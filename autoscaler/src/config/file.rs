@@ -2,12 +2,18 @@
 
 mod action;
 mod auto_scaling_group;
+mod busy_check;
+mod host_headroom;
+mod instance_type;
 mod launch_template;
 mod load_balancer;
+mod notification;
 mod rule;
 mod scaling_policy;
+mod scheduled_action;
 mod security_group;
 mod target_group;
+mod termination_policies;
 
 use std::collections::BTreeMap;
 
@@ -23,6 +29,7 @@ use super::{
     schema::{Absent, Form, Key, Section},
     suggest::nearest,
 };
+use crate::launch_template::LaunchTemplateData;
 
 /// The one version of the format there is.
 const VERSION: i128 = 1;
@@ -41,6 +48,12 @@ pub(super) const ROOT: Section = Section {
             Form::OneOf(PACES),
             Absent::Default("`fast`"),
             "Whose timing holds where the file is silent: seconds, or that of AWS.",
+        ),
+        Key::new(
+            "instance_types",
+            Form::Named(&instance_type::SECTION),
+            Absent::Default("none"),
+            "Sizes that launch templates may name besides EC2's own.",
         ),
         Key::new(
             "launch_templates",
@@ -72,6 +85,12 @@ pub(super) const ROOT: Section = Section {
             Absent::Default("none"),
             "Who may reach listeners and instances.",
         ),
+        Key::new(
+            "host_headroom",
+            Form::Section(&host_headroom::SECTION),
+            Absent::Default("as below"),
+            "What is kept free of the machine: a group does not grow into it.",
+        ),
     ],
     renamed: &[
         ("groups", "auto_scaling_groups"),
@@ -80,12 +99,15 @@ pub(super) const ROOT: Section = Section {
         ("launch_configurations", "launch_templates"),
         ("balancers", "load_balancers"),
         ("firewall", "security_groups"),
+        ("headroom", "host_headroom"),
         (
             "services",
             "write a launch_templates entry and an auto_scaling_groups entry for each service",
         ),
     ],
 };
+
+const SECURITY_GROUP: &str = "security group";
 
 const PACES: &[&str] = &["fast", "aws"];
 
@@ -102,6 +124,21 @@ pub(super) fn read(node: &Node, provider: Option<ProviderKind>) -> Result<Config
     let config = root(&Entry::root(node, &log), provider);
     Faults::check(log.into_inner())?;
     Ok(config)
+}
+
+/// Reads the members of a launch template that came by another way than the file.
+pub(super) fn read_launch_template_data(
+    node: &Node,
+    config: &Config,
+) -> Result<LaunchTemplateData, Faults> {
+    let log = Log::default();
+    let context = launch_template::Context {
+        instance_types: &config.instance_types,
+        security_groups: &Names::known(SECURITY_GROUP, config.security_groups.keys()),
+    };
+    let data = launch_template::read_members(&Entry::root(node, &log), &context);
+    Faults::check(log.into_inner())?;
+    Ok(data.unwrap_or_default())
 }
 
 /// With a fault in the log, less than the file holds.
@@ -124,16 +161,28 @@ fn sections(file: &Fields<'_>, provider: Option<ProviderKind>) -> Config {
     file.required("version", version);
     let pace = file.or("pace", Pace::default(), pace).unwrap_or_default();
     let defaults = Defaults::of(pace);
+    let host_headroom = file
+        .or(
+            "host_headroom",
+            host_headroom::or_default(defaults),
+            |entry| host_headroom::read(entry, defaults),
+        )
+        .unwrap_or_default();
     let target_group_names = Names::of(file, "target_groups", "target group");
-    let security_group_names = Names::of(file, "security_groups", "security group");
+    let instance_types = named(file, "instance_types", instance_type::read);
+    let security_group_names = Names::of(file, "security_groups", SECURITY_GROUP);
     let security_groups = named_as(
         file,
         "security_groups",
         security_group::check_name,
         |name, entry| security_group::read(name, entry, &security_group_names),
     );
+    let templates = launch_template::Context {
+        instance_types: &instance_types,
+        security_groups: &security_group_names,
+    };
     let launch_templates = named(file, "launch_templates", |name, entry| {
-        launch_template::read(name, entry, &security_group_names)
+        launch_template::read(name, entry, &templates)
     });
     let groups = auto_scaling_group::Context {
         defaults,
@@ -159,11 +208,13 @@ fn sections(file: &Fields<'_>, provider: Option<ProviderKind>) -> Config {
     });
     Config {
         pace,
+        instance_types,
         launch_templates,
         auto_scaling_groups,
         target_groups,
         load_balancers,
         security_groups,
+        host_headroom,
     }
 }
 
@@ -229,6 +280,29 @@ impl Names {
             Some(_) => None,
         };
         Self { kind, names }
+    }
+
+    fn known<'a>(kind: &'static str, names: impl Iterator<Item = &'a String>) -> Self {
+        let names = Some(names.cloned().collect());
+        Self { kind, names }
+    }
+
+    /// A name out of these, or one that resembles none of them and passes `check`: such things
+    /// are kept elsewhere as well.
+    fn resolve_or_foreign(
+        &self,
+        value: &Value,
+        check: impl Fn(&str) -> Result<(), Mistake>,
+    ) -> Result<String, Mistake> {
+        let name = scalar::text(value)?;
+        let resembles = |names: &Vec<String>| {
+            let near = || nearest(name, names.iter().map(String::as_str)).is_some();
+            names.iter().any(|known| known == name) || near()
+        };
+        match self.names.as_ref().is_some_and(resembles) {
+            true => self.resolve(value),
+            false => check(name).map(|()| name.to_owned()),
+        }
     }
 
     /// A name out of these.

@@ -76,7 +76,10 @@ impl Quantity for u32 {
 
 impl Quantity for f64 {
     fn show(self) -> String {
-        self.to_string()
+        match self.abs() < 1e15 {
+            true => self.to_string(),
+            false => format!("{self:e}"),
+        }
     }
 }
 

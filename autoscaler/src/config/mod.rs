@@ -3,9 +3,12 @@
 //!
 //! Deliberately absent: I/O, the environment, and anything that needs a running system to judge.
 
+mod busy_check;
 mod defaults;
 mod fault;
 mod file;
+mod foreign_changes;
+mod host_headroom;
 mod limits;
 mod node;
 mod reader;
@@ -14,8 +17,10 @@ mod scalar;
 mod schema;
 mod suggest;
 mod syntax;
+mod termination_policy;
 mod unenforced;
 mod units;
+mod warning;
 mod yaml;
 
 #[cfg(test)]
@@ -26,9 +31,23 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use minicloud_lb_api::{HealthCheck, Listener, TargetGroupAttributes};
 use serde::{Deserialize, Serialize, Serializer};
 
-pub use self::fault::{Fault, Faults};
-pub(crate) use self::units::show_duration;
-use crate::{launch_template::LaunchTemplate, security_group::SecurityGroups};
+pub use self::{
+    busy_check::{BusyCheck, BusyQuestion},
+    fault::{Fault, Faults},
+    foreign_changes::ForeignChanges,
+    host_headroom::HostHeadroom,
+    termination_policy::TerminationPolicy,
+    warning::Warning,
+};
+pub(crate) use self::{suggest::nearest, units::show_duration};
+use crate::{
+    instance_type::InstanceType,
+    launch_template::{LaunchTemplate, LaunchTemplateData, LaunchTemplateReference},
+    notification::NotificationConfiguration,
+    scaling_policy::ScalingPolicy,
+    schedule::ScheduledAction,
+    security_group::SecurityGroups,
+};
 
 /// The file that is built in, and that docker-compose.yml mounts.
 pub const EXAMPLE: &str = include_str!("../../../minicloud.yaml");
@@ -46,11 +65,14 @@ pub const MAX_SIZE: u32 = 1000;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
     pub pace: Pace,
+    /// Sizes besides EC2's.
+    pub instance_types: BTreeMap<String, InstanceType>,
     pub launch_templates: BTreeMap<String, LaunchTemplate>,
     pub auto_scaling_groups: BTreeMap<String, AutoScalingGroup>,
     pub target_groups: BTreeMap<String, TargetGroup>,
     pub load_balancers: BTreeMap<String, LoadBalancer>,
     pub security_groups: SecurityGroups,
+    pub host_headroom: HostHeadroom,
 }
 
 impl Config {
@@ -78,6 +100,42 @@ impl Config {
 
     fn read(bytes: &[u8], provider: Option<ProviderKind>) -> Result<Self, Faults> {
         file::read(&yaml::parse(bytes)?, provider)
+    }
+}
+
+/// Reads `members` as the file's `launch_templates.NAME` is read, with the instance types
+/// and security groups that `config` has; else says everything that is wrong, in one sentence.
+pub(crate) fn launch_template_data(
+    members: serde_json::Map<String, serde_json::Value>,
+    config: &Config,
+) -> Result<LaunchTemplateData, String> {
+    let node = node::Node::from(serde_json::Value::Object(members));
+    file::read_launch_template_data(&node, config).map_err(|faults| faults.as_sentence())
+}
+
+/// A mapping of YAML as JSON, for what takes the members of a launch template.
+///
+/// # Errors
+/// What is no YAML, or no mapping, or has a key that is not text.
+pub fn yaml_members(bytes: &[u8]) -> Result<serde_json::Map<String, serde_json::Value>, Faults> {
+    let node = yaml::parse(bytes)?;
+    let at = node.at;
+    match serde_json::Value::try_from(node).map_err(|mistake| mistake.at(at, ""))? {
+        serde_json::Value::Object(members) => Ok(members),
+        _ => {
+            let mistake = fault::Mistake::new("expected keys and values of a launch template");
+            Err(mistake.hint("write such as image: nginx").at(at, "").into())
+        }
+    }
+}
+
+/// `128MiB`, as the file has it.
+pub(crate) fn show_bytes(bytes: u64) -> String {
+    // The file has no unit for what is no whole number of KiB: a fraction says it exactly.
+    match bytes.is_multiple_of(1024) {
+        true => units::Bytes(bytes).to_string(),
+        #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53")]
+        false => format!("{}KiB", bytes as f64 / 1024.0),
     }
 }
 
@@ -114,7 +172,8 @@ pub enum Pace {
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct AutoScalingGroup {
     pub name: String,
-    pub launch_template: String,
+    /// Of the file, or else of those that the control API made.
+    pub launch_template: LaunchTemplateReference,
     pub min_size: u32,
     pub max_size: u32,
     pub desired_capacity: u32,
@@ -128,7 +187,31 @@ pub struct AutoScalingGroup {
     /// From `InService`; until then the instance stays out of the group's average.
     #[serde(serialize_with = "as_written")]
     pub default_instance_warmup: Duration,
+    /// From the end of a simple policy's activity; until then none begins another.
+    #[serde(serialize_with = "as_written")]
+    pub default_cooldown: Duration,
     pub scaling_policies: Vec<ScalingPolicy>,
+    /// In the order in which they are asked; never empty.
+    pub termination_policies: Vec<TerminationPolicy>,
+    pub new_instances_protected_from_scale_in: bool,
+    /// None: nobody is asked.
+    pub busy_check: Option<BusyCheck>,
+    pub capacity_distribution: CapacityDistributionStrategy,
+    pub foreign_changes: ForeignChanges,
+    pub scheduled_actions: Vec<ScheduledAction>,
+    pub notifications: Vec<NotificationConfiguration>,
+}
+
+/// What becomes of a launch that its zone refuses: `CapacityDistributionStrategy` of botocore's
+/// `autoscaling` model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CapacityDistributionStrategy {
+    /// Another zone takes it.
+    #[default]
+    BalancedBestEffort,
+    /// It is tried again where it belongs.
+    BalancedOnly,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,36 +223,6 @@ pub enum HealthCheckType {
     /// The same, and one that its target group finds unhealthy.
     #[serde(rename = "ELB")]
     Elb,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ScalingPolicy {
-    pub name: String,
-    pub target_tracking: TargetTracking,
-}
-
-/// `TargetTrackingConfiguration` of botocore's `autoscaling` model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TargetTracking {
-    pub metric: PredefinedMetric,
-    /// Percent, above 0 and up to 100.
-    pub target_value: f64,
-    pub disable_scale_in: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum PredefinedMetric {
-    /// Mean over instances of CPU time used, in percent of the instance's own quota.
-    #[serde(rename = "ASGAverageCPUUtilization")]
-    AsgAverageCpuUtilization,
-}
-
-impl fmt::Display for PredefinedMetric {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::AsgAverageCpuUtilization => f.write_str("ASGAverageCPUUtilization"),
-        }
-    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_saphyr::{Location, Spanned};
 
-use super::fault::{Position, quoted};
+use super::fault::{Mistake, Position, quoted};
 
 /// A YAML value and where it is written: of an alias, where its anchor stands.
 #[derive(Debug)]
@@ -68,6 +68,71 @@ impl<'de> Deserialize<'de> for Node {
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(ValueVisitor)
+    }
+}
+
+/// What came without a place, in a request say.
+impl From<serde_json::Value> for Node {
+    fn from(value: serde_json::Value) -> Self {
+        let value = match value {
+            serde_json::Value::Null => Value::Null,
+            serde_json::Value::Bool(flag) => Value::Bool(flag),
+            serde_json::Value::Number(number) => match number.as_i64() {
+                Some(integer) => Value::Integer(integer.into()),
+                None => Value::Float(number.as_f64().unwrap_or(f64::INFINITY)),
+            },
+            serde_json::Value::String(text) => Value::Text(text),
+            serde_json::Value::Array(items) => {
+                Value::List(items.into_iter().map(Self::from).collect())
+            }
+            serde_json::Value::Object(members) => Value::Mapping(
+                members
+                    .into_iter()
+                    .map(|(key, value)| (serde_json::Value::String(key).into(), value.into()))
+                    .collect(),
+            ),
+        };
+        Self {
+            at: Position::START,
+            value,
+        }
+    }
+}
+
+impl TryFrom<Node> for serde_json::Value {
+    type Error = Mistake;
+
+    fn try_from(node: Node) -> Result<Self, Mistake> {
+        Ok(match node.value {
+            Value::Null => Self::Null,
+            Value::Bool(flag) => Self::Bool(flag),
+            Value::Integer(number) => i64::try_from(number)
+                .map_err(|_| Mistake::new(format!("the number `{number}` is out of range")))?
+                .into(),
+            Value::Float(number) => number.into(),
+            Value::Text(text) => Self::String(text),
+            Value::List(items) => {
+                let items = items.into_iter().map(Self::try_from);
+                Self::Array(items.collect::<Result<_, _>>()?)
+            }
+            Value::Mapping(pairs) => {
+                let mut members = serde_json::Map::new();
+                for (key, value) in pairs {
+                    let Value::Text(name) = key.value else {
+                        return Err(Mistake::new(format!(
+                            "expected a name before the `:`, found {}",
+                            key.value
+                        )));
+                    };
+                    if members.contains_key(&name) {
+                        let mistake = format!("the key {} appears twice", quoted(&name));
+                        return Err(Mistake::new(mistake).hint("keep one of the two"));
+                    }
+                    members.insert(name, value.try_into()?);
+                }
+                Self::Object(members)
+            }
+        })
     }
 }
 

@@ -31,7 +31,8 @@ turns bad while minicloud runs changes nothing: the last good one stays in force
   kind they are. `-` stands for the default of those.
 - **Headings**: `NAME` is any name and `[]` any item of a list; `ACTION` is a listener's
   `default_action` and a rule's `action`, `PATTERNS` the long form of `host_header` and
-  `path_pattern`, `REWRITE` what a transform holds.
+  `path_pattern`, `REWRITE` what a transform holds, `ALARM` that of a policy and
+  `CUSTOMIZED_METRIC` what a policy or an alarm may follow instead of `metric`.
 - A default with two values is that of `pace: fast`, then that of `pace: aws`.
 - Anchors, aliases and `<<` work. The file is UTF-8, one YAML document, up to 1 MiB.
 ";

@@ -9,7 +9,7 @@ const MAX_WORD: usize = 128;
 const MAX_CANDIDATES: usize = 256;
 
 /// The candidate that `written` most likely stands for, if one is near: one edit in three letters.
-pub(super) fn nearest<'a>(
+pub(crate) fn nearest<'a>(
     written: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {

@@ -1,8 +1,11 @@
 //! The file as a whole; each class of mistake alone is in `classes`, hostile input in `hostile`.
 
 mod balancer;
+mod choosing;
 mod classes;
 mod hostile;
+mod policies;
+mod schedule;
 mod security_groups;
 
 use std::time::Duration;
@@ -10,7 +13,11 @@ use std::time::Duration;
 use minicloud_lb_api::{Action, HealthCheck, Listener};
 
 use super::*;
-use crate::launch_template::ProcessTemplate;
+use crate::{
+    instance_type::HostSize,
+    launch_template::{ProcessTemplate, VersionSelector},
+    scaling_policy::{MetricSpecification, PolicyKind, PredefinedMetric, TargetTracking},
+};
 
 const MISTAKES: &str = include_str!("tests/mistakes.yaml");
 
@@ -42,11 +49,14 @@ fn example_is_what_it_says() {
         memory: Some(128 << 20),
         port: 8080,
         env: BTreeMap::from([("GREETING".to_owned(), "hello".to_owned())]),
-        security_groups: Vec::new(),
+        ..LaunchTemplate::default()
     };
     let group = AutoScalingGroup {
         name: "web".to_owned(),
-        launch_template: "web".to_owned(),
+        launch_template: LaunchTemplateReference {
+            name: "web".to_owned(),
+            version: VersionSelector::Latest,
+        },
         min_size: 1,
         max_size: 2,
         desired_capacity: 1,
@@ -55,14 +65,24 @@ fn example_is_what_it_says() {
         health_check_type: HealthCheckType::Elb,
         health_check_grace_period: Duration::from_secs(30),
         default_instance_warmup: Duration::from_secs(15),
+        scheduled_actions: Vec::new(),
+        notifications: Vec::new(),
+        default_cooldown: Duration::from_secs(30),
         scaling_policies: vec![ScalingPolicy {
             name: "cpu80".to_owned(),
-            target_tracking: TargetTracking {
-                metric: PredefinedMetric::AsgAverageCpuUtilization,
+            enabled: true,
+            kind: PolicyKind::TargetTracking(TargetTracking {
+                metric: MetricSpecification::predefined(PredefinedMetric::AsgAverageCpuUtilization),
                 target_value: 80.0,
                 disable_scale_in: false,
-            },
+                estimated_instance_warmup: None,
+            }),
         }],
+        termination_policies: vec![TerminationPolicy::LeastBusy],
+        new_instances_protected_from_scale_in: false,
+        busy_check: None,
+        capacity_distribution: CapacityDistributionStrategy::BalancedBestEffort,
+        foreign_changes: ForeignChanges::Revert,
     };
     let target_group = TargetGroup {
         name: "web".to_owned(),
@@ -92,11 +112,17 @@ fn example_is_what_it_says() {
     };
     let expected = Config {
         pace: Pace::Fast,
+        instance_types: BTreeMap::new(),
         launch_templates: BTreeMap::from([("web".to_owned(), template)]),
         auto_scaling_groups: BTreeMap::from([("web".to_owned(), group)]),
         target_groups: BTreeMap::from([("web".to_owned(), target_group)]),
         load_balancers: BTreeMap::from([("exercise-lb".to_owned(), load_balancer)]),
         security_groups: BTreeMap::new(),
+        host_headroom: HostHeadroom {
+            enabled: true,
+            cpu_percent: 10.0,
+            memory_bytes: 512 << 20,
+        },
     };
     assert_eq!(Config::example(), expected);
     for provider in [ProviderKind::Process, ProviderKind::Docker] {
@@ -157,6 +183,12 @@ target_groups: {{ g: {{}} }}
         assert_eq!(group.health_check_type, HealthCheckType::Elb);
         let alone = &config.auto_scaling_groups["h"];
         assert_eq!(alone.health_check_type, HealthCheckType::Ec2);
+        let policies = match pace {
+            "" => [TerminationPolicy::LeastBusy],
+            _ => [TerminationPolicy::Default],
+        };
+        assert_eq!(alone.termination_policies, policies);
+        assert_eq!(config.host_headroom.enabled, pace.is_empty());
     }
 }
 

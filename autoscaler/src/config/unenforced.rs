@@ -1,20 +1,21 @@
 //! What a file asks for and no provider, or not the one in use, can enforce: told, not refused.
 
-use super::{Config, ProviderKind};
+use super::{Config, ProviderKind, Warning};
 use crate::security_group::have_member_sources;
 
 impl Config {
-    /// One sentence for each thing that is asked for and not enforced, or not everywhere; with
+    /// One for each thing that is asked for and not enforced, or not everywhere; with
     /// `provider` in use, or with any.
-    pub fn unenforced(&self, provider: Option<ProviderKind>) -> Vec<String> {
+    pub(super) fn unenforced(&self, provider: Option<ProviderKind>) -> Vec<Warning> {
         let templates = self.launch_templates.values();
         let templates = templates
             .filter(|template| !template.security_groups.is_empty())
             .flat_map(|template| {
                 let of = |kind, is_run: bool, says: &str| {
                     let concerns = is_run && provider.is_none_or(|used| used == kind);
-                    concerns.then(|| {
-                        format!("launch_templates.{}.security_groups: {says}", template.name)
+                    concerns.then(|| Warning {
+                        path: format!("launch_templates.{}.security_groups", template.name),
+                        message: says.to_owned(),
                     })
                 };
                 [
@@ -30,7 +31,10 @@ impl Config {
         let balancers = self.load_balancers.values();
         let balancers = balancers
             .filter(|it| have_member_sources(&it.security_groups, &self.security_groups))
-            .map(|it| format!("load_balancers.{}.security_groups: {MEMBERS}", it.name));
+            .map(|it| Warning {
+                path: format!("load_balancers.{}.security_groups", it.name),
+                message: MEMBERS.to_owned(),
+            });
         templates.chain(balancers).collect()
     }
 }

@@ -1,5 +1,6 @@
 use std::{collections::BTreeMap, time::Duration};
 
+use jiff::Timestamp;
 use minicloud_agent_api::{Sample, names};
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
@@ -7,17 +8,18 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::{
-    config::PredefinedMetric,
     metric::{CpuHistory, Scrape},
+    scaling_policy::{MetricSpecification, PredefinedMetric, TargetTracking},
 };
 
 const TARGET: f64 = 80.0;
 
 fn policy() -> TargetTracking {
     TargetTracking {
-        metric: PredefinedMetric::AsgAverageCpuUtilization,
+        metric: MetricSpecification::predefined(PredefinedMetric::AsgAverageCpuUtilization),
         target_value: TARGET,
         disable_scale_in: false,
+        estimated_instance_warmup: None,
     }
 }
 
@@ -27,7 +29,7 @@ struct Group {
     policy: TargetTracking,
     capacity: Capacity,
     instances: Vec<Member>,
-    state: TrackingState,
+    state: State,
     start: Instant,
     second: u64,
     next_id: u32,
@@ -58,7 +60,7 @@ impl Group {
                 desired_capacity: min_size,
             },
             instances: Vec::new(),
-            state: TrackingState::default(),
+            state: State::default(),
             start: Instant::now(),
             second: 0,
             next_id: 0,
@@ -118,29 +120,48 @@ impl Group {
     }
 
     fn decide(&mut self) {
-        let tracked: Vec<TrackedInstance<'_>> = self
-            .instances
-            .iter()
+        let signals = InstanceSignals::default();
+        let begin = self.start;
+        let in_service = self.instances.iter().filter(|member| {
+            // Those of the beginning are warm from the beginning.
+            member.warm_at == 0 || member.warm_at <= self.second + WARM_UP
+        });
+        let tracked: Vec<TrackedInstance<'_>> = in_service
             .map(|member| TrackedInstance {
                 id: &member.id,
                 cpu: &member.cpu,
-                warm_since: (member.warm_at <= self.second)
-                    .then(|| self.start + Duration::from_secs(member.warm_at)),
+                signals: &signals,
+                in_service_since: begin + Duration::from_secs(member.warm_at.max(WARM_UP))
+                    - Duration::from_secs(WARM_UP),
             })
             .collect();
-        let settling = self
-            .instances
-            .iter()
-            .any(|member| member.warm_at > self.second + WARM_UP);
+        let pending = (self.instances.len() - tracked.len()) as u32;
+        let policies = [ScalingPolicy {
+            name: "cpu80".to_owned(),
+            enabled: true,
+            kind: PolicyKind::TargetTracking(self.policy.clone()),
+        }];
+        let mono = self.now();
         let observation = Observation {
+            pace: self.pace,
             capacity: self.capacity,
+            default_instance_warmup: Duration::from_secs(WARM_UP),
+            default_cooldown: Duration::from_secs(300),
             instances: &tracked,
-            settling,
-            now: self.now(),
+            pending,
+            terminating: 0,
+            settling: pending > 0,
+            signals: &GroupSignals::default(),
+            customized: &BTreeMap::new(),
+            now: Now {
+                mono,
+                wall: Timestamp::UNIX_EPOCH + (mono - begin),
+            },
         };
-        let evaluation = evaluate(&self.policy, self.pace, observation, &mut self.state);
-        let (before, after) = (self.capacity.desired_capacity, evaluation.desired_capacity);
-        self.last_reason = evaluation.reason;
+        let verdict = evaluate(&policies, &observation, &mut self.state);
+        let evaluation = &verdict.evaluations[0];
+        let (before, after) = (self.capacity.desired_capacity, verdict.desired_capacity);
+        self.last_reason.clone_from(&verdict.reason);
         self.stale = evaluation.stale;
         if before != after {
             self.state.record_scaling(before, after, self.now());
@@ -319,6 +340,8 @@ fn reasons_carry_the_arithmetic() {
     group.run(60, |_, _| Some(50.4));
     assert_eq!(group.last_reason, "2 x 50.4 / 80 = 1.26 -> 2: hold");
 }
+
+mod signals;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]

@@ -111,6 +111,7 @@ impl Identity {
             launch_time,
             state,
             metric_ids,
+            faults: Vec::new(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Where instances live. One trait, and one contract suite for all of them.
 
+mod boot;
 pub mod docker;
 pub mod fake;
 mod identity;
@@ -88,6 +89,17 @@ pub struct ObservedInstance {
     /// What the agent may call it: container ids (its own first, then those of containers
     /// whose CPU counts to it), or the instance id of a child process.
     pub metric_ids: Vec<String>,
+    /// What is wrong with it that does not keep it from running.
+    pub faults: Vec<InstanceFault>,
+}
+
+/// Something an operator should know of an instance that runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InstanceFault {
+    /// Its user data failed: how, with its last words.
+    UserData(String),
+    /// Its CPU quota and memory limit could not be set: why.
+    QuotaNotEnforced(String),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,6 +144,9 @@ pub enum LaunchError {
     /// The template cannot be launched as it stands: image missing, command not found.
     #[error("{0}")]
     Template(String),
+    /// The zone has no room for it, and another may: EC2's `InsufficientInstanceCapacity`.
+    #[error("{0}")]
+    InsufficientInstanceCapacity(String),
     #[error("{0}")]
     Failed(String),
 }

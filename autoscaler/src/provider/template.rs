@@ -1,7 +1,22 @@
 //! What every provider checks of a launch template.
 
 use super::LaunchError;
-use crate::launch_template::LaunchTemplate;
+use crate::{instance_type::HostSize, launch_template::LaunchTemplate};
+
+/// An instance type promises what the machine must have; `cpus` and `memory` are mere bounds.
+pub(super) fn check_size(
+    template: &LaunchTemplate,
+    host: Option<HostSize>,
+) -> Result<(), LaunchError> {
+    let of_type = template.instance_type.as_ref();
+    match of_type.zip(host).and_then(|(of, host)| of.exceeds(host)) {
+        Some(why) => Err(LaunchError::Template(format!(
+            "launch template `{}`: {why}",
+            template.name
+        ))),
+        None => Ok(()),
+    }
+}
 
 /// A name with `=` in it would smuggle in another variable, one of ours say.
 pub(super) fn check_env(template: &LaunchTemplate) -> Result<(), LaunchError> {

@@ -67,10 +67,9 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             now: now.wall,
         };
         let next = &submitted.config;
-        for name in next.launch_templates.keys() {
-            if let Some(latest) = store.latest_launch_template(name)? {
-                current.launch_templates.insert(name.clone(), latest);
-            }
+        for template in store.launch_templates()? {
+            let name = template.name.clone();
+            current.launch_templates.insert(name, template);
         }
         let groups = next.auto_scaling_groups.keys();
         for name in groups.chain(self.config.auto_scaling_groups.keys()) {

@@ -1,6 +1,6 @@
 //! Desired state: the file, three-way, and what is asked through the API.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tracing::{info, warn};
 
@@ -10,11 +10,15 @@ use crate::{
     command::{CapacityUpdate, Command, CommandError},
     config::{AutoScalingGroup, Config},
     describe::ConditionKind,
+    events::{CapacityChange, EventDetail},
     group::{Group, Instance},
+    host,
     instance::LifecycleState,
     launch_backoff::LaunchBackoff,
     launch_template::LaunchTemplate,
+    metric::GroupSignals,
     now::{Clock, Now, wall_since},
+    policy,
     provider::InstanceProvider,
     store::{InstanceRecord, StoreError},
     target_health::TargetHealthIndex,
@@ -71,10 +75,20 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
 
     pub(super) fn apply(&mut self, now: Now) -> Result<(), StoreError> {
         self.identify_security_groups()?;
+        self.follow_file_templates(now)?;
         let specs = self.config.auto_scaling_groups.clone();
         for (name, spec) in &specs {
             self.ledger.load(name);
             self.apply_group(name, spec, now)?;
+            self.apply_schedule(name, spec, now)?;
+            self.apply_notifications(name, spec, now)?;
+        }
+        self.forget_schedules()?;
+        for warning in self
+            .config
+            .warnings(self.config_watch.provider(), host::size(), now.wall)
+        {
+            warn!(%warning, "the configuration file is valid, and says what is hardly meant");
         }
         for (_, group) in self
             .groups
@@ -84,6 +98,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             group.retire();
         }
         self.groups_changed();
+        self.want_customized_metrics();
         Ok(())
     }
 
@@ -100,43 +115,59 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         spec: &AutoScalingGroup,
         now: Now,
     ) -> Result<(), StoreError> {
-        let template = &self.config.launch_templates[&spec.launch_template];
-        let launch_template = self.ledger.store.version_launch_template(template)?;
+        let resolved = self.launch_template_of(&spec.launch_template);
         let file = Capacity::of(spec);
-        let record = capacity::merge(self.ledger.store.capacity(name)?, file, now.wall);
+        let stored = self.ledger.store.capacity(name)?;
+        let is_new = stored.is_none();
+        let record = capacity::merge(stored, file, now.wall);
         self.ledger.store.put_capacity(name, &record)?;
         let deregistration_delay = longest_delay(&self.config, spec);
         let existing = self.groups.remove(name);
+        let launch_template_fault = resolved.as_ref().err().map(ToString::to_string);
+        let launch_template = resolved.ok().unwrap_or_else(|| {
+            let before = existing.as_ref().map(|group| group.launch_template.clone());
+            before.unwrap_or_else(|| LaunchTemplate {
+                name: spec.launch_template.name.clone(),
+                ..LaunchTemplate::default()
+            })
+        });
         let changed = existing.as_ref().is_none_or(|group| {
             group.launch_template != launch_template || group.capacity != record.capacity
         });
-        let (instances, tracking, launches, decision) = match existing {
-            Some(group) => (
-                group.instances,
-                group.tracking,
-                group.launches,
-                group.decision,
-            ),
-            None => Default::default(),
-        };
-        let group = Group {
-            spec: spec.clone(),
+        if let Some(group) = &existing {
+            self.tell_capacity(
+                name,
+                group.capacity,
+                record.capacity,
+                record.cause.clone(),
+                now,
+            );
+        }
+        let begins = existing.is_none();
+        let mut spec = spec.clone();
+        let policy_ids = self.merge_policies(name, &mut spec)?;
+        let mut group = Group {
+            spec,
             capacity: record.capacity,
             launch_template,
+            launch_template_fault,
             deregistration_delay,
-            instances,
-            tracking,
-            // What failed before may work now.
-            launches: if changed {
-                LaunchBackoff::default()
-            } else {
-                launches
-            },
-            decision,
             capacity_cause: record.cause,
+            uninvited: std::collections::BTreeSet::new(),
+            is_new,
             retired: false,
+            policy_ids,
+            ..existing.unwrap_or_else(|| Group::retired(name))
         };
+        if changed {
+            // What failed before may work now.
+            group.launches = LaunchBackoff::default();
+        }
+        if begins {
+            self.resume_alarms(name, &mut group)?;
+        }
         self.groups.insert(name.to_owned(), group);
+        self.report_launch_template(name, now);
         Ok(())
     }
 
@@ -175,6 +206,52 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                 self.reload();
                 drop(reply.send(self.apply_configuration(*submitted, &fingerprint, now)));
             }
+            Command::SetInstanceProtection {
+                name,
+                protection,
+                reply,
+            } => drop(reply.send(self.set_instance_protection(&name, &protection))),
+            Command::ResolveForeignChanges {
+                name,
+                resolution,
+                reply,
+            } => drop(reply.send(self.resolve_foreign_changes(&name, resolution, now))),
+            Command::TerminateInstanceInAutoScalingGroup {
+                instance_id,
+                should_decrement_desired_capacity,
+                reply,
+            } => drop(reply.send(self.terminate_instance(
+                &instance_id,
+                should_decrement_desired_capacity,
+                now,
+            ))),
+            Command::PutScheduledUpdateGroupAction {
+                auto_scaling_group,
+                name,
+                action,
+                reply,
+            } => {
+                let put = self.put_scheduled_action(&auto_scaling_group, &name, action, now);
+                drop(reply.send(put));
+            }
+            Command::DeleteScheduledAction {
+                auto_scaling_group,
+                name,
+                reply,
+            } => {
+                let deleted = self.delete_scheduled_action(&auto_scaling_group, &name, now);
+                drop(reply.send(deleted));
+            }
+            Command::LaunchTemplate(command) => self.obey_launch_template(command, now),
+            Command::Policy(command) => self.obey_policy(command, now),
+        }
+    }
+
+    pub(super) fn unknown_group(&self, name: &str) -> CommandError {
+        let known = self.config.auto_scaling_groups.keys().cloned();
+        CommandError::AutoScalingGroupNotFound {
+            name: name.to_owned(),
+            known: known.collect::<Vec<_>>().join(", "),
         }
     }
 
@@ -184,21 +261,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         update: CapacityUpdate,
         now: Now,
     ) -> Result<(), CommandError> {
-        let live = self.groups.get(name).filter(|group| !group.retired);
-        let Some(group) = live else {
-            let known = self
-                .config
-                .auto_scaling_groups
-                .keys()
-                .cloned()
-                .collect::<Vec<_>>()
-                .join(", ");
-            return Err(CommandError::AutoScalingGroupNotFound {
-                name: name.to_owned(),
-                known,
-            });
-        };
-        let before = group.capacity;
+        let before = self.live_group(name)?.capacity;
         let after = update.applied_to(before)?;
         let Capacity {
             min_size,
@@ -212,20 +275,61 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         self.put_capacity(name, after, cause.clone())
             .map_err(|error| CommandError::Store(error.to_string()))?;
         info!(asg.name = name, cause, "capacity updated");
-        let Some(group) = self.groups.get_mut(name) else {
-            return Ok(());
-        };
-        group.capacity = after;
-        group.capacity_cause = cause;
-        group.launches.reset();
-        if before.desired_capacity != desired_capacity {
-            self.metrics
-                .count_scaling(name, before.desired_capacity, desired_capacity, "user");
-            for state in group.tracking.values_mut() {
-                state.record_scaling(before.desired_capacity, desired_capacity, now.mono);
-            }
-        }
+        self.take_capacity(name, after, cause, "user", now);
         Ok(())
+    }
+
+    /// Lets a recorded change of bounds or desired capacity take effect. `by` is a label.
+    pub(super) fn take_capacity(
+        &mut self,
+        name: &str,
+        after: Capacity,
+        cause: String,
+        by: &str,
+        now: Now,
+    ) {
+        let Some(group) = self.groups.get_mut(name) else {
+            return;
+        };
+        let before = group.capacity;
+        group.capacity = after;
+        group.capacity_cause.clone_from(&cause);
+        self.attention.call(name);
+        group.launches.reset();
+        let (was, is) = (before.desired_capacity, after.desired_capacity);
+        if was != is {
+            self.metrics.count_scaling(name, was, is, by);
+            group.policies.record_scaling(was, is, now.mono);
+        }
+        self.tell_capacity(name, before, after, cause, now);
+    }
+
+    fn tell_capacity(
+        &self,
+        name: &str,
+        before: Capacity,
+        after: Capacity,
+        cause: String,
+        now: Now,
+    ) {
+        if before == after {
+            return;
+        }
+        let detail = EventDetail::CapacityChanged(CapacityChange {
+            min_size: after.min_size,
+            max_size: after.max_size,
+            desired_capacity: after.desired_capacity,
+            desired_capacity_before: before.desired_capacity,
+            cause,
+        });
+        self.events.push(now.wall, Some(name), detail);
+    }
+
+    /// # Errors
+    /// No such group, or one that only ends what it has.
+    pub(super) fn live_group(&self, name: &str) -> Result<&Group, CommandError> {
+        let group = self.groups.get(name).filter(|group| !group.retired);
+        group.ok_or_else(|| self.unknown_group(name))
     }
 
     /// A policy's decision.
@@ -252,14 +356,21 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             return;
         };
         group.capacity = after;
-        group.capacity_cause = cause;
+        group.capacity_cause.clone_from(&cause);
         self.attention.call(name);
-        for state in group.tracking.values_mut() {
-            state.record_scaling(before.desired_capacity, desired_capacity, now.mono);
-        }
+        group
+            .policies
+            .record_scaling(before.desired_capacity, desired_capacity, now.mono);
+        self.tell_capacity(name, before, after, cause, now);
     }
 
-    fn put_capacity(
+    /// The group's capacity as the file last had it.
+    pub(super) fn file_capacity(&self, name: &str) -> Option<Capacity> {
+        let record = self.ledger.store.capacity(name).ok().flatten();
+        record.map(|record| record.file)
+    }
+
+    pub(super) fn put_capacity(
         &self,
         name: &str,
         capacity: Capacity,
@@ -306,12 +417,20 @@ impl Group {
                 desired_capacity: 0,
             },
             launch_template: LaunchTemplate::default(),
+            launch_template_fault: None,
             deregistration_delay: Duration::ZERO,
             instances: std::collections::BTreeMap::new(),
-            tracking: std::collections::BTreeMap::new(),
+            policies: policy::State::default(),
+            signals: GroupSignals::default(),
+            policy_ids: std::collections::BTreeMap::new(),
+            alarm_history: Arc::default(),
+            cpu_utilization: None,
             launches: LaunchBackoff::default(),
+            zone_refusals: std::collections::BTreeMap::new(),
             decision: None,
             capacity_cause: String::new(),
+            uninvited: std::collections::BTreeSet::new(),
+            is_new: true,
             retired: true,
         };
         group.retire();
@@ -349,6 +468,8 @@ impl Instance {
         instance.in_service_since = (state == LifecycleState::InService).then_some(launched_at);
         // The drain begins anew: nobody knows how much of it the balancer saw.
         instance.terminating_since = (state == LifecycleState::Terminating).then_some(now.mono);
+        instance.protected_from_scale_in = record.protected_from_scale_in;
+        instance.recallable = record.recallable;
         instance.activity_id = record.activity_id;
         instance
     }

@@ -1,95 +1,126 @@
 //! What the policies see, and what becomes of what they say.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use tokio::time::Instant;
 use tracing::info;
 
 use super::Reconciler;
 use crate::{
-    describe::{ConditionKind, Decision, DecisionInputs},
+    config::Pace,
+    describe::{ConditionKind, Decision, DecisionInputs, PolicyDecision},
     group::{Group, Instance},
-    metric::Scrape,
+    instance::LifecycleState,
+    metric::{GaugeSeries, Scrape},
     now::{Clock, Now},
-    policy::{self, Observation, TrackedInstance},
+    policy::{self, Evaluation, Observation, TrackedInstance, Verdict},
     provider::InstanceProvider,
+    scaling_policy::{CustomizedMetric, ScalingPolicy},
     target_health::TargetHealthIndex,
     wake::wake,
 };
 
+/// What a group's CPU figure is the mean of.
+const CPU_WINDOW: Duration = Duration::from_secs(30);
+
 impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
-    /// Lets the group's policies speak: out if any wants more, in only as far as all agree.
+    /// Lets the group's policies speak, and acts on what they come to.
     pub(super) fn decide(&mut self, name: &str, now: Now) {
         let pace = self.config.pace;
         let Some(group) = self.groups.get_mut(name) else {
             return;
         };
-        let settling = group.is_settling();
-        let Group {
-            spec,
-            capacity,
-            instances,
-            tracking,
-            ..
-        } = group;
-        let in_service = instances
-            .values()
-            .filter(|instance| instance.is_in_service() && instance.unhealthy.is_none());
-        let tracked = |instance| tracked(instance, spec.default_instance_warmup, now.mono);
-        let tracked: Vec<TrackedInstance<'_>> = in_service.map(tracked).collect();
-        let observation = Observation {
-            capacity: *capacity,
-            instances: &tracked,
-            settling,
-            now: now.mono,
-        };
-        let evaluations = spec.scaling_policies.iter().map(|policy| {
-            let state = tracking.entry(policy.name.clone()).or_default();
-            (
-                policy,
-                policy::evaluate(&policy.target_tracking, pace, observation, state),
-            )
+        group.cpu_utilization = group.mean_cpu(now);
+        let mut state = std::mem::take(&mut group.policies);
+        let policies = &group.spec.scaling_policies;
+        let verdict = group.observed(pace, &self.customized.series, now, |observation| {
+            policy::evaluate(policies, observation, &mut state)
         });
-        let evaluations: Vec<_> = evaluations.collect();
-        let stale = evaluations.iter().any(|(_, evaluation)| evaluation.stale);
-        let Some((policy, chosen)) = evaluations
-            .into_iter()
-            .max_by_key(|(_, evaluation)| evaluation.desired_capacity)
-        else {
-            return;
-        };
-        let decision = Decision {
-            time: now.wall,
-            policy_name: policy.name.clone(),
-            desired_capacity_before: capacity.desired_capacity,
-            desired_capacity: chosen.desired_capacity,
-            reason: chosen.reason,
-            inputs: DecisionInputs {
-                target_value: policy.target_tracking.target_value,
-                metric_value: chosen.metric_value,
-                instances: chosen.instances,
-                min_size: capacity.min_size,
-                max_size: capacity.max_size,
-            },
-        };
-        self.act_on(name, decision, now);
+        group.policies = state;
+        let stale = verdict.evaluations.iter().any(|each| each.stale);
+        self.record_alarms(name);
+        self.act_on(name, verdict, now);
         self.report_stale(name, stale, now);
+        self.report_unread(name, now);
     }
 
-    fn act_on(&mut self, name: &str, decision: Decision, now: Now) {
-        let (before, after) = (decision.desired_capacity_before, decision.desired_capacity);
-        let cause = format!(
-            "policy {} changed the desired capacity from {before} to {after}: {}",
-            decision.policy_name, decision.reason
-        );
-        if let Some(group) = self.groups.get_mut(name) {
-            group.decision = Some(decision);
-        }
+    fn act_on(&mut self, name: &str, verdict: Verdict, now: Now) {
+        let Some(group) = self.groups.get_mut(name) else {
+            return;
+        };
+        let Some(index) = verdict.chosen else {
+            return;
+        };
+        let before = group.capacity.desired_capacity;
+        let after = verdict.desired_capacity;
+        let made = decision(group, verdict, index, now);
+        let decision = group.decision.insert(made);
         if before != after {
+            let cause = format!(
+                "policy {} changed the desired capacity from {before} to {after}: {}",
+                decision.policy_name, decision.reason
+            );
+            let policy = group.spec.scaling_policies[index].clone();
             info!(asg.name = name, cause, "desired capacity changed");
             self.metrics.count_scaling(name, before, after, "policy");
             self.set_desired_capacity(name, after, cause, now);
+            self.begin_cooldown(name, &policy);
         }
+    }
+
+    /// Takes in what the balancer reports of the group's targets and queues.
+    pub(super) fn observe_signals(
+        &mut self,
+        name: &str,
+        targets: &TargetHealthIndex<'_>,
+        now: Now,
+    ) {
+        let Some(group) = self.groups.get_mut(name) else {
+            return;
+        };
+        let target_groups = &group.spec.target_groups;
+        if target_groups.is_empty() || !targets.is_reported() {
+            return;
+        }
+        let in_service = |instance: &&mut Instance| instance.is_in_service();
+        for instance in group.instances.values_mut().filter(in_service) {
+            let mut in_flight = None;
+            for target_group in target_groups {
+                if let Some(target) = targets.get(target_group, &instance.id) {
+                    let counted = instance.signals.requests.entry(target_group.clone());
+                    #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+                    counted
+                        .or_default()
+                        .record(now.mono, target.request_count as f64);
+                    *in_flight.get_or_insert(0) += target.in_flight;
+                }
+            }
+            if let Some(in_flight) = in_flight {
+                #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+                instance
+                    .signals
+                    .in_flight
+                    .record(now.mono, in_flight as f64);
+            }
+        }
+        let queues: Vec<_> = target_groups
+            .iter()
+            .filter_map(|target_group| targets.queue(target_group))
+            .collect();
+        if !queues.is_empty() {
+            #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+            let length = queues.iter().map(|queue| queue.queue_length).sum::<u64>() as f64;
+            let waits = queues.iter().map(|queue| queue.queue_wait_seconds);
+            let signals = &mut group.signals;
+            signals.queue_length.record(now.mono, length);
+            signals
+                .queue_wait_seconds
+                .record(now.mono, waits.fold(0.0, f64::max));
+        }
+        let limits = target_groups.iter().filter_map(|target_group| {
+            let attributes = &self.config.target_groups.get(target_group)?.attributes;
+            attributes.max_requests_per_target
+        });
+        group.signals.max_requests_per_target = limits.min();
     }
 
     /// Lets a group of zero instances have one where requests wait for it.
@@ -116,9 +147,12 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
 
     pub(super) fn take_in(&mut self, scrape: &Scrape) {
         let now = self.clock.now().mono;
+        if let Some(reading) = scrape.host {
+            self.hosts.record(&scrape.source, reading, now);
+        }
         for (name, group) in &mut self.groups {
             // Without a quota an instance is measured against one core.
-            let cores = group.launch_template.cpus.unwrap_or(1.0);
+            let cores = group.launch_template.quota_cores().unwrap_or(1.0);
             for instance in group.instances.values_mut() {
                 if instance
                     .cpu
@@ -126,13 +160,14 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                 {
                     self.attention.call(name);
                 }
+                instance.signals.record(scrape, &instance.metric_ids, now);
             }
         }
     }
 
     fn report_stale(&mut self, name: &str, stale: bool, now: Now) {
         let message = stale.then(|| {
-            "no fresh CPU figures of some instances: the group does not scale in; check that the agent runs (minicloud agent, or docker compose ps agent)".to_owned()
+            "no fresh figures of some instances: the group does not scale in; check that the agent runs (minicloud agent, or docker compose ps agent), and what else its policies' metrics come from".to_owned()
         });
         if self
             .conditions
@@ -146,10 +181,88 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     }
 }
 
-fn tracked(instance: &Instance, warmup: Duration, now: Instant) -> TrackedInstance<'_> {
-    TrackedInstance {
-        id: &instance.id,
-        cpu: &instance.cpu,
-        warm_since: instance.warm_since(warmup, now),
+impl Group {
+    /// What a policy sees of the group.
+    pub(super) fn observed<R>(
+        &self,
+        pace: Pace,
+        customized: &BTreeMap<CustomizedMetric, GaugeSeries>,
+        now: Now,
+        look: impl FnOnce(&Observation<'_>) -> R,
+    ) -> R {
+        let in_service = self.instances.values().filter_map(|instance| {
+            let sound = instance.is_in_service() && instance.unhealthy.is_none();
+            Some(TrackedInstance {
+                id: &instance.id,
+                cpu: &instance.cpu,
+                signals: &instance.signals,
+                in_service_since: instance.in_service_since.filter(|_| sound)?,
+            })
+        });
+        let instances: Vec<TrackedInstance<'_>> = in_service.collect();
+        let count = |state: LifecycleState| {
+            let all = self.instances.values();
+            let count = all.filter(|each| each.lifecycle_state == state).count();
+            u32::try_from(count).unwrap_or(u32::MAX)
+        };
+        look(&Observation {
+            pace,
+            capacity: self.capacity,
+            default_instance_warmup: self.spec.default_instance_warmup,
+            default_cooldown: self.spec.default_cooldown,
+            instances: &instances,
+            pending: count(LifecycleState::Pending),
+            terminating: count(LifecycleState::Terminating),
+            settling: self.is_settling(),
+            signals: &self.signals,
+            customized,
+            now,
+        })
+    }
+
+    fn mean_cpu(&self, now: Now) -> Option<f64> {
+        let warmup = self.spec.default_instance_warmup;
+        let means = self.instances.values().filter_map(|instance| {
+            let since = instance.warm_since(warmup, now.mono)?;
+            let mean = instance.cpu.mean(now.mono, CPU_WINDOW, Some(since))?;
+            (instance.is_in_service() && instance.unhealthy.is_none()).then_some(mean.percent)
+        });
+        let (sum, count) = means.fold((0.0, 0_u32), |(sum, count), mean| (sum + mean, count + 1));
+        (count > 0).then(|| sum / f64::from(count))
+    }
+}
+
+fn decision(group: &Group, verdict: Verdict, index: usize, now: Now) -> Decision {
+    let chosen = &verdict.evaluations[index];
+    let policies = group.spec.scaling_policies.iter();
+    Decision {
+        time: now.wall,
+        policy_name: chosen.policy_name.clone(),
+        desired_capacity_before: group.capacity.desired_capacity,
+        desired_capacity: verdict.desired_capacity,
+        reason: verdict.reason,
+        inputs: DecisionInputs {
+            target_value: chosen.threshold,
+            metric_value: chosen.metric_value,
+            instances: chosen.instances.clone(),
+            min_size: group.capacity.min_size,
+            max_size: group.capacity.max_size,
+        },
+        policies: policies
+            .zip(&verdict.evaluations)
+            .map(|(policy, evaluation)| of_policy(policy, evaluation))
+            .collect(),
+    }
+}
+
+fn of_policy(policy: &ScalingPolicy, evaluation: &Evaluation) -> PolicyDecision {
+    PolicyDecision {
+        policy_name: policy.name.clone(),
+        policy_type: policy.policy_type().to_owned(),
+        metric_name: policy.metric().to_string(),
+        metric_value: evaluation.metric_value,
+        threshold: evaluation.threshold,
+        wanted: evaluation.wanted,
+        reason: evaluation.reason.clone(),
     }
 }

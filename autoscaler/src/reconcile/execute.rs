@@ -20,29 +20,45 @@ use crate::{
 
 impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     pub(super) fn execute(&mut self, group: &str, action: Action, now: Now) {
-        if !matches!(action, Action::Relaunch { .. }) {
+        if !matches!(action, Action::Relaunch { .. } | Action::AskBusy { .. }) {
             info!(asg.name = group, %action, "acting");
         }
         match action {
-            Action::Launch { availability_zone } => self.launch(group, availability_zone, now),
+            Action::Launch {
+                availability_zone,
+                rebalances,
+            } => self.launch(group, availability_zone, rebalances, now),
+            Action::Recall { id } => self.recall(group, &id, now),
+            Action::AskBusy { id } => self.ask_busy(group, &id, now),
             Action::Relaunch { id } => self.call_launch(group, &id),
-            Action::Deregister { id, cause } => self.deregister(group, &id, cause, now),
-            Action::Terminate { id } => self.terminate(group, id),
+            Action::Deregister {
+                id,
+                cause,
+                recallable,
+            } => self.deregister(group, &id, cause, recallable, now),
+            Action::Terminate { id } => self.terminate(group, id, now),
         }
     }
 
-    fn launch(&mut self, name: &str, availability_zone: String, now: Now) {
+    fn launch(&mut self, name: &str, availability_zone: String, rebalances: bool, now: Now) {
         let Some(group) = self.groups.get_mut(name) else {
             return;
         };
         let id = InstanceId::random(&mut self.rng);
         let live = group.live().count();
-        let cause = format!(
-            "At {:.0} an instance was started in response to a difference between desired and actual capacity, increasing the capacity from {live} to {}{}",
-            now.wall,
-            live + 1,
-            group.because()
-        );
+        let cause = if rebalances {
+            format!(
+                "At {:.0} instances were launched to balance instances in zones {availability_zone} with other zones resulting in more than desired number of instances in the group.",
+                now.wall
+            )
+        } else {
+            format!(
+                "At {:.0} an instance was started in response to a difference between desired and actual capacity, increasing the capacity from {live} to {}{}",
+                now.wall,
+                live + 1,
+                group.because()
+            )
+        };
         let activity = Activity::launch(name, &id, cause, now.wall, &mut self.rng);
         let template = &group.launch_template;
         let mut instance = Instance::pending(
@@ -53,6 +69,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             now.wall,
             now.mono,
         );
+        instance.protected_from_scale_in = group.spec.new_instances_protected_from_scale_in;
         instance.activity_id = Some(self.ledger.begin(activity));
         self.ledger.record_instance(name, &instance);
         group.instances.insert(id.clone(), instance);
@@ -76,13 +93,8 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             current.clone()
         } else {
             // Recorded under an older version: that one is still in the store.
-            let stored = self
-                .ledger
-                .store
-                .launch_template(wanted.0, wanted.1)
-                .ok()
-                .flatten();
-            stored.unwrap_or_else(|| current.clone())
+            self.launch_template_version(wanted.0, wanted.1)
+                .unwrap_or_else(|| current.clone())
         };
         let request = LaunchRequest {
             networks: self.networks_of(&launch_template),
@@ -95,7 +107,14 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         self.operations.launch(Arc::clone(&self.provider), request);
     }
 
-    fn deregister(&mut self, name: &str, id: &InstanceId, cause: String, now: Now) {
+    pub(super) fn deregister(
+        &mut self,
+        name: &str,
+        id: &InstanceId,
+        cause: String,
+        recallable: bool,
+        now: Now,
+    ) {
         let Some(group) = self.groups.get_mut(name) else {
             return;
         };
@@ -114,6 +133,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         );
         instance.lifecycle_state = LifecycleState::Terminating;
         instance.terminating_since = Some(now.mono);
+        instance.recallable = recallable;
         let cause = format!("At {:.0} {cause}", now.wall);
         let activity = Activity::terminate(name, id, cause, drains, now.wall, &mut self.rng);
         instance.activity_id = Some(self.ledger.begin(activity));
@@ -121,16 +141,23 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         CrashPoint::DeregistrationRecorded.reached(self.crash_at);
     }
 
-    fn terminate(&mut self, name: &str, id: InstanceId) {
+    fn terminate(&mut self, name: &str, id: InstanceId, now: Now) {
         let instance = self
             .groups
-            .get(name)
-            .and_then(|group| group.instances.get(&id));
-        let activity = instance.and_then(|instance| instance.activity_id.clone());
-        self.ledger.update(name, activity.as_deref(), |activity| {
-            activity.status_code = ActivityStatus::InProgress;
-            activity.progress = 50;
+            .get_mut(name)
+            .and_then(|group| group.instances.get_mut(&id));
+        let activity = instance.and_then(|instance| {
+            // From here on it may have had its SIGTERM.
+            if std::mem::take(&mut instance.recallable) {
+                self.ledger.record_instance(name, instance);
+            }
+            instance.activity_id.clone()
         });
+        self.ledger
+            .update(name, activity.as_deref(), now.wall, |activity| {
+                activity.status_code = ActivityStatus::InProgress;
+                activity.progress = 50;
+            });
         CrashPoint::Drained.reached(self.crash_at);
         self.operations.terminate(Arc::clone(&self.provider), id);
     }
@@ -139,8 +166,9 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     /// launch that was refused is known from here alone.
     pub(super) fn conclude(&mut self, outcome: Outcome) {
         let now = self.clock.now();
-        self.observation.due = true;
-        let (Outcome::Launched(id, _) | Outcome::Terminated(id, _)) = &outcome;
+        self.observation.due |= !matches!(outcome, Outcome::Answered(..));
+        let (Outcome::Launched(id, _) | Outcome::Terminated(id, _) | Outcome::Answered(id, _)) =
+            &outcome;
         let of_instance = |group: &Group| group.instances.contains_key(id);
         let name = self.groups.iter().find(|(_, group)| of_instance(group));
         let Some(name) = name.map(|(name, _)| name.clone()) else {
@@ -148,9 +176,16 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         };
         self.attention.call(&name);
         match outcome {
-            Outcome::Launched(_, Ok(())) => CrashPoint::Launched.reached(self.crash_at),
+            Outcome::Answered(id, answer) => self.take_busy_answer(&id, answer, now),
+            Outcome::Launched(id, Ok(())) => {
+                CrashPoint::Launched.reached(self.crash_at);
+                self.note_launched(&id, now);
+            }
             Outcome::Launched(_, Err(LaunchError::Unreachable(error))) => {
                 self.provider_failed(&error, now)
+            }
+            Outcome::Launched(id, Err(LaunchError::InsufficientInstanceCapacity(error))) => {
+                self.zone_refused(&id, &error, now);
             }
             Outcome::Launched(id, Err(error)) => {
                 let group = self.groups.get_mut(&name);
@@ -162,9 +197,38 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             Outcome::Terminated(_, Ok(())) => CrashPoint::Terminated.reached(self.crash_at),
             Outcome::Terminated(id, Err(error)) => {
                 warn!(instance.id = %id, %error, "the instance could not be terminated; it is tried again");
+                let mut groups = self.groups.iter();
+                let found = groups.find_map(|(name, group)| {
+                    let instance = group.instances.get(&id)?;
+                    Some((name.clone(), instance.activity_id.clone()))
+                });
+                if let Some((name, activity)) = found {
+                    let why = error.to_string();
+                    self.ledger
+                        .fail_try(&name, activity.as_deref(), &why, now.wall);
+                }
                 self.provider_failed(&error.to_string(), now);
             }
         }
+    }
+
+    /// It exists: from here on it is the health checks that are waited for.
+    fn note_launched(&mut self, id: &InstanceId, now: Now) {
+        let pending = |group: &Group| {
+            let instance = group.instances.get(id)?;
+            let launching = instance.lifecycle_state == LifecycleState::Pending;
+            instance.activity_id.clone().filter(|_| launching)
+        };
+        let mut groups = self.groups.iter();
+        let found = groups.find_map(|(name, group)| Some((name.clone(), pending(group)?)));
+        let Some((name, activity)) = found else {
+            return;
+        };
+        self.ledger
+            .update(&name, Some(&activity), now.wall, |activity| {
+                activity.status_code = ActivityStatus::PreInService;
+                activity.progress = 30;
+            });
     }
 
     pub(super) fn record_change(&mut self, name: &str, change: Change, now: Now) {
@@ -175,6 +239,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         | Change::InService(id)
         | Change::LaunchFailed(id, _)
         | Change::Lost(id, _)
+        | Change::Removed(id)
         | Change::Terminated(id)) = &change;
         let Some(instance) = group.instances.get_mut(id) else {
             return;
@@ -192,6 +257,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                 let took = wall_since(now.wall, instance.launch_time);
                 info!(asg.name = name, instance.id = %id, duration_ms = took.as_millis() as u64, "in service");
                 self.metrics.observe_launch(name, took);
+                group.zone_refusals.remove(&instance.availability_zone);
                 self.ledger.record_instance(name, instance);
                 CrashPoint::InServiceRecorded.reached(self.crash_at);
                 self.ledger.end(
@@ -229,6 +295,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                 instance.activity_id = Some(self.ledger.begin(activity));
                 self.ledger.record_instance(name, instance);
             }
+            Change::Removed(id) => self.follow_removal(name, id, now),
             Change::Terminated(_) => {
                 info!(asg.name = name, instance.id = %id, "terminated");
                 self.ledger.end(

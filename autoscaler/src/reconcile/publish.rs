@@ -10,6 +10,7 @@ use tracing::{info, warn};
 
 use super::Reconciler;
 use crate::{
+    alarms,
     autoscaler::Shutdown,
     crash_point::CrashPoint,
     describe::{self, ConditionKind, HealthStatus, LaunchTemplateSpecification, View},
@@ -35,7 +36,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         self.report_balancer(now);
         let report = self.report.clone();
         let targets = TargetHealthIndex::as_was(report.as_ref());
-        for name in taken {
+        for name in taken.union(&self.conditions.take_changed()) {
             if let Some(group) = self.groups.get(name) {
                 let described = self.describe_group(name, group, &targets, now);
                 self.published.put_group(described);
@@ -114,10 +115,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         now: Now,
     ) -> describe::AutoScalingGroup {
         let spec = &group.spec;
-        let cpu_utilization = group
-            .decision
-            .as_ref()
-            .and_then(|decision| decision.inputs.metric_value);
+        let cpu_utilization = group.cpu_utilization;
         self.metrics.observe_group(name, group, cpu_utilization);
         describe::AutoScalingGroup {
             auto_scaling_group_name: name.to_owned(),
@@ -133,7 +131,15 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             health_check_type: spec.health_check_type,
             health_check_grace_period: spec.health_check_grace_period.as_secs(),
             default_instance_warmup: spec.default_instance_warmup.as_secs(),
+            default_cooldown: spec.default_cooldown.as_secs(),
             scaling_policies: spec.scaling_policies.clone(),
+            termination_policies: spec.termination_policies.clone(),
+            new_instances_protected_from_scale_in: spec.new_instances_protected_from_scale_in,
+            busy_check: spec.busy_check.clone(),
+            capacity_distribution: spec.capacity_distribution,
+            foreign_changes: spec.foreign_changes,
+            alarms: alarms::describe(name, group, self.config.pace),
+            alarm_history: Arc::clone(&group.alarm_history),
             instances: group
                 .instances
                 .values()
@@ -142,6 +148,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             conditions: self.conditions.of(name),
             cpu_utilization,
             decision: group.decision.clone(),
+            scheduled_actions: self.describe_schedule(name),
             activities: self.ledger.activities(name),
         }
     }
@@ -208,7 +215,7 @@ fn describe_instance(
             &instance.launch_template_name,
             instance.launch_template_version,
         ),
-        protected_from_scale_in: false,
+        protected_from_scale_in: instance.protected_from_scale_in,
         launch_time: instance.launch_time,
         address: instance.address.clone(),
         warming: instance.is_live()

@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use ipnet::IpNet;
-use tracing::warn;
 
 use super::Reconciler;
 use crate::{
@@ -17,7 +16,7 @@ use crate::{
 };
 
 impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
-    /// Gives each group of the configuration its id, and tells what is not enforced.
+    /// Gives each group of the configuration its id.
     pub(super) fn identify_security_groups(&mut self) -> Result<(), StoreError> {
         let (store, rng) = (&self.ledger.store, &mut self.rng);
         let groups = &mut self.config.security_groups;
@@ -26,9 +25,6 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             group.group_id = store.security_group_id(name, || random_id(rng))?;
         }
         self.security_groups = Arc::new(groups.values().cloned().collect());
-        for unenforced in self.config.unenforced(self.config_watch.provider()) {
-            warn!("{unenforced}");
-        }
         Ok(())
     }
 
@@ -40,7 +36,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     /// Lets the members that there are now reach the listeners that are open to them.
     pub(super) fn admit_members(&mut self) {
         if admit(&mut self.config, &self.groups) {
-            self.groups_changed();
+            self.published.reroute();
         }
     }
 }

@@ -1,5 +1,8 @@
 //! What [`InstanceProvider`] promises, whoever implements it.
 
+mod boot;
+mod limits;
+
 use std::{collections::BTreeSet, pin::pin, task::Poll, time::Duration};
 
 use futures_util::future::join_all;
@@ -11,6 +14,7 @@ use minicloud_autoscaler::{
 };
 use tokio::time::Instant;
 
+pub(super) use self::{boot::*, limits::*};
 use super::harness::{
     Behaviour, Command, Harness, Said, assert_err, eventually, find, listen, new_id, request,
     until_exited, until_running, within,

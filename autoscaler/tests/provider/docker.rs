@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use bollard::{
     models::{ContainerCreateBody, ContainerInspectResponse, HostConfig, RestartPolicyNameEnum},
-    query_parameters::CreateContainerOptions,
+    query_parameters::{CreateContainerOptions, RemoveVolumeOptions},
 };
 use minicloud_autoscaler::{
-    launch_template::LaunchTemplate,
+    instance_type::InstanceType,
+    launch_template::{LaunchTemplate, UserData},
     provider::{
         InstanceProvider, LaunchError, LaunchRequest, ObservedState, ProviderError,
         docker::DockerProvider,
@@ -478,6 +479,121 @@ async fn members_of_a_security_group_share_a_network_with_those_alone() {
         tokio::net::TcpStream::connect(&published).await.unwrap();
         // A launch that was cut short after the container was made, and is made again.
         provider.launch(&web).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn mounts_are_shared_and_kept_from_writing() {
+    run_on_engine(async |harness| {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("greeting"), "hello").unwrap();
+        let volume = harness.owner.clone();
+        let bind = format!("{}:/bound:ro", folder.path().display());
+        let mounts = [bind, format!("{volume}:/kept")];
+        let template = LaunchTemplate {
+            mounts: mounts.map(|mount| mount.parse().unwrap()).into(),
+            ..harness.template(Behaviour::Serves)
+        };
+        let said = async |script: &str| {
+            let (provider, request) = launched(harness, template.clone()).await;
+            let id = &request.instance_id;
+            until_running(&provider, id).await;
+            let command = ["sh", "-c", script].map(str::to_owned).to_vec();
+            let said = listen(provider.exec(id, command).await.unwrap()).await;
+            provider.terminate(id).await.unwrap();
+            said
+        };
+        let wrote = said("cat /bound/greeting; echo there > /kept/word; touch /bound/x").await;
+        assert_eq!(wrote.stdout, "hello");
+        assert!(wrote.stderr.contains("Read-only"), "{wrote:?}");
+        assert_eq!(said("cat /kept/word").await.stdout, "there\n");
+        harness
+            .docker
+            .remove_volume(&volume, None::<RemoveVolumeOptions>)
+            .await
+            .unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn user_and_command_are_the_templates() {
+    run_on_engine(async |harness| {
+        let words = |words: [&str; 3]| Some(words.map(str::to_owned).to_vec());
+        let template = LaunchTemplate {
+            user: Some("1234:5678".to_owned()),
+            entrypoint: Some(vec!["sh".to_owned()]),
+            command: words(["-c", "id -u; id -g; exec sleep \"$0\"", "1000"]),
+            user_data: Some(UserData::try_new("#!/bin/sh\nid -u\n").unwrap()),
+            ..harness.script("")
+        };
+        let (provider, request) = launched(harness, template).await;
+        until_running(&provider, &request.instance_id).await;
+        let command = ["sh", "-c", "id -u; cat /proc/1/cmdline | tr '\\0' ' '"];
+        let command = command.map(str::to_owned).to_vec();
+        let session = provider.exec(&request.instance_id, command).await.unwrap();
+        let said = listen(session).await.stdout;
+        assert!(said.starts_with("1234\n"), "{said}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn templates_that_cannot_run_say_why() {
+    run_on_engine(async |harness| {
+        let provider = harness.provider().await;
+        let serves = || harness.template(Behaviour::Serves);
+        for (template, says) in [
+            (
+                LaunchTemplate {
+                    mounts: vec!["/no/such/folder:/x".parse().unwrap()],
+                    ..serves()
+                },
+                "/no/such/folder",
+            ),
+            (
+                LaunchTemplate {
+                    mounts: vec!["/:/host".parse().unwrap()],
+                    ..serves()
+                },
+                "allow_privileged_mounts",
+            ),
+            (
+                LaunchTemplate {
+                    user: Some("nobody-at-all".to_owned()),
+                    ..serves()
+                },
+                "nobody-at-all",
+            ),
+            (
+                LaunchTemplate {
+                    instance_type: Some(InstanceType {
+                        name: "huge".to_owned(),
+                        vcpus: 1000.0,
+                        memory: 1 << 30,
+                    }),
+                    ..serves()
+                },
+                "1000 vCPUs",
+            ),
+            (
+                LaunchTemplate {
+                    image: Some("minicloud-no-such-image:1".to_owned()),
+                    user_data: Some(UserData::try_new("#!/bin/sh\n").unwrap()),
+                    ..serves()
+                },
+                "is not on this engine",
+            ),
+        ] {
+            let refused = provider.launch(&request(template)).await.unwrap_err();
+            let is_template = matches!(refused, LaunchError::Template(_));
+            assert!(
+                is_template && refused.to_string().contains(says),
+                "{refused:?}"
+            );
+        }
+        assert!(provider.list().await.unwrap().is_empty());
     })
     .await;
 }

@@ -1,15 +1,16 @@
 //! A real engine, and an image of our own on it.
 
-use std::{collections::HashMap, io::Write, sync::Once};
+use std::{collections::HashMap, io::Write, pin::pin, sync::Once, time::Duration};
 
 use bollard::{
     Docker,
     models::{ContainerConfig, ContainerCreateBody},
     query_parameters::{
         CommitContainerOptions, ListContainersOptions, ListNetworksOptions, RemoveContainerOptions,
-        RemoveImageOptions, TopOptions,
+        RemoveImageOptions, StatsOptions, TopOptions,
     },
 };
+use futures_util::StreamExt;
 use minicloud_autoscaler::{
     instance::InstanceId,
     launch_template::LaunchTemplate,
@@ -201,6 +202,25 @@ impl Harness for Containers {
                 ..template("sturdy")
             },
         }
+    }
+
+    fn script(&self, script: &str) -> Option<LaunchTemplate> {
+        Some(self.script(script))
+    }
+
+    fn serves_if(&self, condition: &str) -> Option<LaunchTemplate> {
+        Some(self.script(&format!("{condition} || exit 9\n{SERVES}")))
+    }
+
+    async fn cpu(&self, id: &InstanceId) -> Option<Duration> {
+        let options = StatsOptions {
+            stream: false,
+            one_shot: true,
+        };
+        let container = self.container(id).await;
+        let mut stats = pin!(self.docker.stats(&container, Some(options)));
+        let usage = stats.next().await?.ok()?.cpu_stats?.cpu_usage?.total_usage;
+        usage.map(Duration::from_nanos)
     }
 
     fn command(&self, command: Command) -> Option<Vec<String>> {

@@ -49,6 +49,18 @@ impl Harness for Fake {
         template("sturdy")
     }
 
+    fn script(&self, _: &str) -> Option<LaunchTemplate> {
+        None
+    }
+
+    fn serves_if(&self, _: &str) -> Option<LaunchTemplate> {
+        None
+    }
+
+    async fn cpu(&self, _: &InstanceId) -> Option<Duration> {
+        None
+    }
+
     fn command(&self, command: Command) -> Option<Vec<String>> {
         let words: &[&str] = match command {
             Command::SaysHello => &["echo", "hello"],

@@ -1,7 +1,6 @@
 //! What a contract test needs to know of a provider.
 
 use std::{
-    collections::BTreeMap,
     fmt::Debug,
     panic::AssertUnwindSafe,
     sync::atomic::{AtomicU32, Ordering},
@@ -32,6 +31,15 @@ pub(super) trait Harness: Sync {
 
     /// A template whose instances behave so.
     fn template(&self, behaviour: Behaviour) -> LaunchTemplate;
+
+    /// A template whose instances run this shell script; `None` where they know no shell.
+    fn script(&self, script: &str) -> Option<LaunchTemplate>;
+
+    /// As [`Behaviour::Serves`] where the condition holds; else its instances end with 9.
+    fn serves_if(&self, condition: &str) -> Option<LaunchTemplate>;
+
+    /// CPU time that the instance has used, of the counters that the agent reads.
+    async fn cpu(&self, id: &InstanceId) -> Option<Duration>;
 
     /// A command line, as this provider's instances know it; `None` where they know no such.
     fn command(&self, command: Command) -> Option<Vec<String>>;
@@ -107,13 +115,8 @@ pub(super) fn template(name: &str) -> LaunchTemplate {
     LaunchTemplate {
         name: name.to_owned(),
         version: 7,
-        image: None,
-        process: None,
-        cpus: None,
-        memory: None,
-        security_groups: Vec::new(),
         port: 8080,
-        env: BTreeMap::new(),
+        ..LaunchTemplate::default()
     }
 }
 

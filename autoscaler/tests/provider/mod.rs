@@ -3,6 +3,7 @@
 mod contract;
 mod docker;
 mod docker_compose;
+mod docker_foreign;
 mod docker_harness;
 mod fake;
 mod harness;
@@ -34,6 +35,12 @@ macro_rules! contract_tests {
             command_needs_a_running_instance,
             command_ends_with_its_session,
             command_ends_with_its_instance,
+            user_data_runs_before_the_command,
+            failing_user_data_is_told,
+            command_runs_in_its_folder,
+            variables_survive_what_runs_before_the_command,
+            cpu_quota_holds_a_burner,
+            memory_limit_ends_what_exceeds_it,
         );
     };
     (@each $attributes:tt $harness:expr; $($name:ident),* $(,)?) => {

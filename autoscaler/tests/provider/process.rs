@@ -4,14 +4,16 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command as StdCommand,
+    time::Duration,
 };
 
 use minicloud_autoscaler::{
     instance::InstanceId,
-    launch_template::{LaunchTemplate, ProcessTemplate},
+    instance_type::InstanceType,
+    launch_template::{LaunchTemplate, ProcessTemplate, UserData},
     now::SystemClock,
     provider::{
-        InstanceProvider, LaunchError, ObservedState,
+        ExecError, InstanceProvider, LaunchError, ObservedState,
         process::{ProcessConfig, ProcessProvider},
     },
 };
@@ -89,6 +91,21 @@ impl Processes {
     }
 }
 
+/// Cgroups of this name, or below one of this name.
+fn cgroups(name: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut pending = vec![PathBuf::from("/sys/fs/cgroup")];
+    while let Some(folder) = pending.pop() {
+        let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
+        let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        pending.extend(folders.map(|entry| entry.path()));
+        if folder.to_string_lossy().contains(name) {
+            found.push(folder);
+        }
+    }
+    found
+}
+
 fn is_alive(process: &Path) -> bool {
     fs::read_to_string(process.join("stat")).is_ok_and(|stat| !stat.contains(") Z "))
 }
@@ -125,6 +142,31 @@ impl Harness for Processes {
         }
     }
 
+    fn script(&self, script: &str) -> Option<LaunchTemplate> {
+        Some(self.script(script))
+    }
+
+    fn serves_if(&self, condition: &str) -> Option<LaunchTemplate> {
+        Some(self.script(&format!("{condition} || exit 9\n{SERVES}")))
+    }
+
+    /// What `/proc` counts for its processes.
+    async fn cpu(&self, id: &InstanceId) -> Option<Duration> {
+        let pids = fs::read_dir("/proc").unwrap().flatten();
+        let ours = pids
+            .map(|entry| entry.path())
+            .filter(|process| mentions(process, id.as_str()));
+        let ticks = ours.filter_map(|process| {
+            let stat = fs::read_to_string(process.join("stat")).ok()?;
+            let (_, fields) = stat.rsplit_once(')')?;
+            let mut fields = fields.split_ascii_whitespace().skip(11);
+            let (user, system): (u64, u64) =
+                (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+            Some(user + system)
+        });
+        Some(Duration::from_millis(10 * ticks.sum::<u64>()))
+    }
+
     fn command(&self, command: Command) -> Option<Vec<String>> {
         let script = match command {
             Command::SaysHello => "echo hello".to_owned(),
@@ -154,6 +196,7 @@ impl Harness for Processes {
     async fn clean_up(&self) {
         self.provider().await.sweep().await.unwrap();
         self.stranger().await.unwrap().sweep().await.unwrap();
+        assert_eq!(cgroups(&self.owner), [] as [PathBuf; 0], "a cgroup is left");
         // Everything a test starts carries its owner or its folder.
         for word in [&self.owner, self.folder.path().to_str().unwrap()] {
             eventually("no process is left", async || {
@@ -390,6 +433,23 @@ async fn hostile_templates_are_refused() {
         let mut request = serves();
         request.launch_template.process = None;
         hostile.push(request);
+        let change: [fn(&mut LaunchTemplate); 4] = [
+            |template| template.mounts = vec!["/srv:/srv".parse().unwrap()],
+            |template| template.user = Some("nobody".to_owned()),
+            |template| template.working_dir = Some("/no/such/folder".to_owned()),
+            |template| {
+                template.instance_type = Some(InstanceType {
+                    name: "huge".to_owned(),
+                    vcpus: 1000.0,
+                    memory: 1 << 30,
+                });
+            },
+        ];
+        for change in change {
+            let mut request = serves();
+            change(&mut request.launch_template);
+            hostile.push(request);
+        }
         for request in hostile {
             let answer = provider.launch(&request).await;
             assert!(
@@ -429,4 +489,113 @@ async fn running(
     let instance = find(&provider, &request.instance_id).await.unwrap();
     assert!(matches!(instance.state, ObservedState::Running { .. }));
     (provider, request)
+}
+
+/// An instance with a quota; `None`, where the machine lets no cgroup be made.
+async fn held(
+    harness: &Processes,
+    template: LaunchTemplate,
+) -> Option<(
+    ProcessProvider,
+    minicloud_autoscaler::provider::LaunchRequest,
+)> {
+    let provider = harness.provider().await;
+    let request = request(LaunchTemplate {
+        cpus: Some(0.5),
+        memory: Some(64 << 20),
+        ..template
+    });
+    provider.launch(&request).await.unwrap();
+    let listed = find(&provider, &request.instance_id).await.unwrap();
+    listed.faults.is_empty().then_some((provider, request))
+}
+
+#[tokio::test]
+async fn command_joins_the_cgroup_of_its_instance() {
+    run(processes(), async |harness| {
+        let serves = harness.template(Behaviour::Serves);
+        let Some((provider, request)) = held(harness, serves).await else {
+            return;
+        };
+        let id = &request.instance_id;
+        until_running(&provider, id).await;
+        let command = ["cat", "/proc/self/cgroup"].map(str::to_owned).to_vec();
+        let session = provider.exec(id, command).await.unwrap();
+        let said = listen(session).await.stdout;
+        assert!(said.contains(id.as_str()), "{said}");
+        let missing = vec!["no-such-command".to_owned()];
+        let refused = provider.exec(id, missing).await;
+        assert!(matches!(refused, Err(ExecError::CommandNotFound(_))));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn missing_program_is_told_behind_a_quota() {
+    run(processes(), async |harness| {
+        let provider = harness.provider().await;
+        let mut request = request(harness.template(Behaviour::Missing));
+        request.launch_template.cpus = Some(0.5);
+        let refused = provider.launch(&request).await;
+        assert!(
+            matches!(refused, Err(LaunchError::Template(_))),
+            "{refused:?}"
+        );
+        assert_eq!(find(&provider, &request.instance_id).await, None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn daemon_without_mark_or_parent_ends_by_its_cgroup() {
+    run(processes(), async |harness| {
+        let script =
+            "(setsid env -i sh -c 'sleep 1007 & ' &)\n: > \"$FLAGS/started\"; wait; sleep 1000";
+        let Some((provider, request)) = held(harness, harness.script(script)).await else {
+            return;
+        };
+        eventually("the daemon is started", async || {
+            (harness.living("sleep\u{0}1007") == 1).then_some(())
+        })
+        .await;
+        provider.terminate(&request.instance_id).await.unwrap();
+        assert_eq!(harness.living("sleep\u{0}1007"), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn cgroup_goes_though_its_record_is_lost() {
+    run(processes(), async |harness| {
+        let serves = harness.template(Behaviour::Serves);
+        let Some((provider, _)) = held(harness, serves).await else {
+            return;
+        };
+        assert!(!cgroups(&harness.owner).is_empty());
+        drop(provider);
+        fs::remove_dir_all(harness.state_dir()).unwrap();
+        // That nothing is left is for the cleaning up to see.
+        assert_eq!(harness.provider().await.sweep().await.unwrap().len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn user_data_runs_though_the_state_folder_is_relative() {
+    run(processes(), async |harness| {
+        let here = std::env::current_dir().unwrap();
+        let up: PathBuf = here.components().skip(1).map(|_| "..").collect();
+        let relative = up.join(harness.state_dir().strip_prefix("/").unwrap());
+        let mut template = harness.script("sleep 1000");
+        template.working_dir = Some("/usr".to_owned());
+        template.user_data_required = true;
+        template.user_data = Some(UserData::try_new("#!/bin/sh\ntrue\n").unwrap());
+        let request = request(template);
+        let provider = harness.of(relative, &harness.owner);
+        provider.launch(&request).await.unwrap();
+        until_running(&provider, &request.instance_id).await;
+        let seen = find(&provider, &request.instance_id).await.unwrap();
+        assert_eq!(seen.faults, []);
+    })
+    .await;
 }

@@ -4,19 +4,28 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
+    pin::Pin,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
+use jiff::SignedDuration;
 use minicloud_autoscaler::{
-    Autoscaler, ConfigSource, MetricSource, ScrapeError, Settings, Shutdown, StateDir,
+    Autoscaler, BusyProbe, ConfigSource, MetricSource, ScrapeError, Settings, Shutdown, StateDir,
+    busy::BusyAnswer,
     change_set::ChangeSet,
-    command::{CapacityUpdate, Command, CommandError, SubmittedConfiguration},
+    command::{
+        CapacityUpdate, Command, CommandError, InstanceProtection, LaunchTemplateCommand,
+        PolicyCommand, PolicyRequest, SubmittedConfiguration, TemplateReply,
+    },
     config::{Config, ProviderKind},
-    describe::{AutoScalingGroup, ConditionKind, View},
+    customized_metric::{FetchError, MetricFetcher},
+    describe::{Activity, AutoScalingGroup, ConditionKind, View},
     instance::{InstanceId, LifecycleState},
+    launch_template::LaunchTemplateError,
     load_balancer_link::LoadBalancerLink,
-    now::VirtualClock,
+    notification::{WebhookClient, WebhookError, WebhookFuture, WebhookRequest},
+    now::{Clock, Now, VirtualClock},
     provider::{InstanceProvider, ObservedState, fake::FakeProvider},
 };
 use minicloud_lb_api::{
@@ -40,7 +49,7 @@ load_balancers:
 "#;
 
 /// What the world outside the loop is like; shared with the fake balancer and agent.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Weather {
     /// CPU percent of an instance; the others idle at 1 %.
     pub(super) cpu: BTreeMap<InstanceId, f64>,
@@ -55,6 +64,18 @@ pub(super) struct Weather {
     pub(super) never_healthy: bool,
     /// Requests that a draining instance holds on to.
     pub(super) in_flight: u64,
+    /// What instances say when they are asked whether they may go; the others are idle.
+    pub(super) busy: BTreeMap<InstanceId, BusyAnswer>,
+    /// Idle cores of the host's two, and what it has of memory; it has plenty where nothing
+    /// is said.
+    pub(super) host: Option<(f64, u64)>,
+    /// Who was asked, each time.
+    pub(super) asked: Vec<InstanceId>,
+    /// Requests that each healthy target is given in a second, and holds.
+    pub(super) requests_per_second: f64,
+    pub(super) busy_in_flight: u64,
+    /// What the address of a customized metric answers; nothing where there is none.
+    pub(super) exposition: Option<String>,
 }
 
 pub(super) struct Cloud {
@@ -62,9 +83,91 @@ pub(super) struct Cloud {
     pub(super) weather: Arc<Mutex<Weather>>,
     state: TempDir,
     config: PathBuf,
-    clock: VirtualClock,
+    pub(super) clock: ShiftedClock,
+    /// What webhooks do, and what they got.
+    pub(super) webhooks: Arc<FakeWebhooks>,
     running: Option<Running>,
     seed: u64,
+}
+
+/// The paused clock, whose wall time can be set.
+#[derive(Clone)]
+pub(super) struct ShiftedClock {
+    clock: VirtualClock,
+    shift: Arc<Mutex<SignedDuration>>,
+}
+
+impl ShiftedClock {
+    /// Sets the wall clock forward, or back.
+    pub(super) fn shift(&self, by: SignedDuration) {
+        *self.shift.lock().unwrap() += by;
+    }
+}
+
+impl Clock for ShiftedClock {
+    fn now(&self) -> Now {
+        let now = self.clock.now();
+        Now {
+            wall: now.wall + *self.shift.lock().unwrap(),
+            ..now
+        }
+    }
+}
+
+/// How a webhook answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    Status(u16),
+    Hang,
+    Refuse,
+}
+
+/// Webhooks by path of their endpoint; those that are not set answer 200.
+#[derive(Debug, Default)]
+pub(super) struct FakeWebhooks {
+    pub(super) answers: Mutex<BTreeMap<String, Answer>>,
+    /// Every request, taken or not.
+    pub(super) requests: Mutex<Vec<WebhookRequest>>,
+}
+
+impl FakeWebhooks {
+    pub(super) fn answer(&self, path: &str, answer: Answer) {
+        self.answers.lock().unwrap().insert(path.to_owned(), answer);
+    }
+
+    /// The requests to `path` so far, which are forgotten with that.
+    pub(super) fn take_requests(&self, path: &str) -> Vec<WebhookRequest> {
+        let mut requests = self.requests.lock().unwrap();
+        let of_path = requests.extract_if(.., |request| request.endpoint.path() == path);
+        of_path.collect()
+    }
+
+    /// `Event` of each request to `path`.
+    pub(super) fn events(&self, path: &str) -> Vec<String> {
+        let requests = self.requests.lock().unwrap();
+        let of_path = requests.iter().filter(|r| r.endpoint.path() == path);
+        let event = |request: &WebhookRequest| {
+            let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
+            let event = body["Event"].as_str().unwrap();
+            event.trim_start_matches("autoscaling:").to_owned()
+        };
+        of_path.map(event).collect()
+    }
+}
+
+impl WebhookClient for FakeWebhooks {
+    fn post(&self, request: WebhookRequest) -> WebhookFuture {
+        let answers = self.answers.lock().unwrap();
+        let answer = answers.get(request.endpoint.path()).copied();
+        self.requests.lock().unwrap().push(request);
+        Box::pin(async move {
+            match answer.unwrap_or(Answer::Status(200)) {
+                Answer::Status(status) => Ok(status),
+                Answer::Hang => std::future::pending().await,
+                Answer::Refuse => Err(WebhookError("connection refused".to_owned())),
+            }
+        })
+    }
 }
 
 struct Running {
@@ -81,8 +184,12 @@ impl Cloud {
         let state = tempfile::tempdir().unwrap();
         let path = state.path().join("minicloud.yaml");
         std::fs::write(&path, config).unwrap();
-        let clock = VirtualClock::starting_at("2026-01-01T00:00:00Z".parse().unwrap());
-        let provider = FakeProvider::new(clock);
+        let virtual_clock = VirtualClock::starting_at("2026-01-01T00:00:00Z".parse().unwrap());
+        let clock = ShiftedClock {
+            clock: virtual_clock,
+            shift: Arc::default(),
+        };
+        let provider = FakeProvider::new(virtual_clock);
         provider.set_boot_time(Duration::from_secs(2));
         let weather = Arc::default();
         let mut cloud = Self {
@@ -91,6 +198,7 @@ impl Cloud {
             state,
             config: path,
             clock,
+            webhooks: Arc::default(),
             running: None,
             seed: 1,
         };
@@ -104,6 +212,7 @@ impl Cloud {
             provider: self.provider.clone(),
             weather: Arc::clone(&self.weather),
             counters: Mutex::default(),
+            host: Mutex::default(),
         };
         self.seed += 1;
         let mut rng = SmallRng::seed_from_u64(self.seed);
@@ -113,7 +222,15 @@ impl Cloud {
             provider: Arc::new(self.provider.clone()),
             provider_kind: ProviderKind::Process,
             metric_sources: vec![agent],
-            clock: self.clock,
+            busy_probe: Arc::new(FakeBusyProbe {
+                provider: self.provider.clone(),
+                weather: Arc::clone(&self.weather),
+            }),
+            webhook_client: Arc::clone(&self.webhooks) as Arc<dyn WebhookClient>,
+            clock: self.clock.clone(),
+            metric_fetcher: Arc::new(FakeFetcher {
+                weather: Arc::clone(&self.weather),
+            }),
             seed: self.seed,
             crash_at: None,
         };
@@ -256,7 +373,36 @@ impl Cloud {
         .await
     }
 
-    async fn ask<T>(
+    pub(super) async fn protect(
+        &self,
+        ids: &[InstanceId],
+        protected_from_scale_in: bool,
+    ) -> Result<(), CommandError> {
+        self.ask(|reply| Command::SetInstanceProtection {
+            name: "web".to_owned(),
+            protection: InstanceProtection {
+                instance_ids: ids.to_vec(),
+                protected_from_scale_in,
+            },
+            reply,
+        })
+        .await
+    }
+
+    pub(super) async fn terminate(
+        &self,
+        id: &InstanceId,
+        should_decrement_desired_capacity: bool,
+    ) -> Result<Activity, CommandError> {
+        self.ask(|reply| Command::TerminateInstanceInAutoScalingGroup {
+            instance_id: id.clone(),
+            should_decrement_desired_capacity,
+            reply,
+        })
+        .await
+    }
+
+    pub(super) async fn ask<T>(
         &self,
         command: impl FnOnce(oneshot::Sender<Result<T, CommandError>>) -> Command,
     ) -> Result<T, CommandError> {
@@ -264,6 +410,39 @@ impl Cloud {
         let commands = self.running.as_ref().unwrap().autoscaler.commands();
         commands.send(command(reply)).await.unwrap();
         answer.await.unwrap()
+    }
+
+    /// Asks the loop something about launch templates.
+    pub(super) async fn ask_of_templates<T>(
+        &self,
+        command: impl FnOnce(TemplateReply<T>) -> LaunchTemplateCommand,
+    ) -> Result<T, LaunchTemplateError> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::LaunchTemplate(command(reply));
+        let commands = self.running.as_ref().unwrap().autoscaler.commands();
+        commands.send(command).await.unwrap();
+        answer.await.unwrap()
+    }
+
+    pub(super) async fn policy(
+        &self,
+        policy_name: &str,
+        request: PolicyRequest,
+    ) -> Result<(), CommandError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Policy(PolicyCommand {
+            auto_scaling_group: "web".to_owned(),
+            policy_name: policy_name.to_owned(),
+            request,
+            reply,
+        }))
+        .await;
+        answer.await.unwrap()
+    }
+
+    async fn send(&self, command: Command) {
+        let commands = self.running.as_ref().unwrap().autoscaler.commands();
+        commands.send(command).await.unwrap();
     }
 
     /// Lets time pass until the condition holds; fails with the view where it never does.
@@ -314,6 +493,8 @@ fn submitted(text: &str) -> Box<SubmittedConfiguration> {
 /// Passes every running target after a moment, drains at once or when told to.
 async fn balance(link: LoadBalancerLink, weather: Arc<Mutex<Weather>>) {
     let mut healthy = BTreeSet::new();
+    let mut requests = BTreeMap::<String, f64>::new();
+    let mut before = Instant::now();
     loop {
         tokio::time::sleep(Duration::from_millis(200)).await;
         let Some(snapshot) = link.snapshots.borrow().clone() else {
@@ -322,6 +503,12 @@ async fn balance(link: LoadBalancerLink, weather: Arc<Mutex<Weather>>) {
         let weather = weather.lock().unwrap();
         if weather.balancer_silent {
             continue;
+        }
+        let passed = before.elapsed().as_secs_f64();
+        before = Instant::now();
+        for id in &healthy {
+            let counted = requests.entry(String::clone(id)).or_default();
+            *counted += passed * weather.requests_per_second;
         }
         let report = |group: &TargetGroup, target: &Target| {
             let id: Option<InstanceId> = target.id.parse().ok();
@@ -341,7 +528,12 @@ async fn balance(link: LoadBalancerLink, weather: Arc<Mutex<Weather>>) {
                     },
                     mitigation_in_effect: false,
                 }),
-                ..describe(group, target, state, weather.in_flight)
+                request_count: requests.get(&target.id).copied().unwrap_or_default() as u64,
+                in_flight: match state {
+                    TargetState::Draining => weather.in_flight,
+                    _ => weather.busy_in_flight,
+                },
+                ..describe(group, target, state)
             }
         };
         let targets = snapshot
@@ -376,12 +568,7 @@ async fn balance(link: LoadBalancerLink, weather: Arc<Mutex<Weather>>) {
     }
 }
 
-fn describe(
-    group: &TargetGroup,
-    target: &Target,
-    state: TargetState,
-    in_flight: u64,
-) -> TargetHealthDescription {
+fn describe(group: &TargetGroup, target: &Target, state: TargetState) -> TargetHealthDescription {
     TargetHealthDescription {
         target_group: group.name.clone(),
         target: TargetDescription {
@@ -396,13 +583,52 @@ fn describe(
             description: (state == TargetState::Unhealthy)
                 .then(|| "Health checks failed".to_owned()),
         },
-        in_flight: if state == TargetState::Draining {
-            in_flight
-        } else {
-            0
-        },
+        in_flight: 0,
         request_count: 0,
         anomaly_detection: None,
+    }
+}
+
+struct FakeBusyProbe {
+    provider: FakeProvider,
+    weather: Arc<Mutex<Weather>>,
+}
+
+impl BusyProbe for FakeBusyProbe {
+    fn ask(
+        &self,
+        address: String,
+        path: String,
+        _: Duration,
+    ) -> futures_util::future::BoxFuture<'static, BusyAnswer> {
+        let (provider, weather) = (self.provider.clone(), Arc::clone(&self.weather));
+        Box::pin(async move {
+            assert_eq!(path, "/busy");
+            let listed = provider.list().await.unwrap_or_default();
+            let running = ObservedState::Running { address };
+            let found = listed.into_iter().find(|one| one.state == running);
+            let Some(id) = found.map(|one| one.instance_id) else {
+                return BusyAnswer::Idle;
+            };
+            let mut weather = weather.lock().unwrap();
+            weather.asked.push(id.clone());
+            weather.busy.get(&id).copied().unwrap_or(BusyAnswer::Idle)
+        })
+    }
+}
+
+#[derive(Debug)]
+struct FakeFetcher {
+    weather: Arc<Mutex<Weather>>,
+}
+
+impl MetricFetcher for FakeFetcher {
+    fn fetch<'a>(
+        &'a self,
+        _url: &'a str,
+    ) -> Pin<Box<dyn Future<Output = Result<String, FetchError>> + Send + 'a>> {
+        let answer = self.weather.lock().unwrap().exposition.clone();
+        Box::pin(async move { answer.ok_or_else(|| FetchError("connection refused".to_owned())) })
     }
 }
 
@@ -410,6 +636,24 @@ struct FakeAgent {
     provider: FakeProvider,
     weather: Arc<Mutex<Weather>>,
     counters: Mutex<BTreeMap<InstanceId, (Instant, f64)>>,
+    /// When the host was last read, its CPUs' time and how much of it was idle.
+    host: Mutex<Option<(Instant, f64, f64)>>,
+}
+
+impl FakeAgent {
+    fn host(&self, told: Option<(f64, u64)>, now: Instant) -> String {
+        let (idle_cores, memory) = told.unwrap_or((2.0, 8 << 30));
+        let mut host = self.host.lock().unwrap();
+        let (at, total, idle) = host.get_or_insert((now, 0.0, 0.0));
+        let passed = (now - *at).as_secs_f64();
+        (*at, *total, *idle) = (now, *total + 2.0 * passed, *idle + idle_cores * passed);
+        let cpu = |cpu: u32, mode: &str, seconds: f64| {
+            format!("node_cpu_seconds_total{{cpu=\"{cpu}\",mode=\"{mode}\"}} {seconds}\n")
+        };
+        cpu(0, "idle", *idle)
+            + &cpu(1, "user", *total - *idle)
+            + &format!("node_memory_MemAvailable_bytes {memory}\n")
+    }
 }
 
 impl MetricSource for FakeAgent {
@@ -428,7 +672,7 @@ impl MetricSource for FakeAgent {
             .map_err(|error| ScrapeError(error.to_string()))?;
         let (now, weather) = (Instant::now(), self.weather.lock().unwrap());
         let mut counters = self.counters.lock().unwrap();
-        let mut text = String::new();
+        let mut text = self.host(weather.host, now);
         for instance in listed {
             let percent = weather
                 .cpu

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 /// Of the clock that values are stamped with. 32 bits of them are five days.
 const TICK: Duration = Duration::from_micros(100);
+const TICKS_PER_SECOND: u64 = 10_000;
 /// A stamp may be this far ahead of a reader's clock, as threads read theirs at different
 /// times; further ahead it is a stamp of the last round.
 const AHEAD: u32 = 10_000;
@@ -58,7 +59,8 @@ impl Stamped {
 
     fn ticks(&self, now: Instant) -> u32 {
         let since = now.saturating_duration_since(self.epoch);
-        (since.as_micros() / TICK.as_micros()) as u32
+        let of_second = since.subsec_nanos() / TICK.subsec_nanos();
+        (since.as_secs() * TICKS_PER_SECOND + u64::from(of_second)) as u32
     }
 }
 

@@ -89,9 +89,10 @@ impl Silence {
 }
 
 /// Whether new requests should rather go elsewhere. `usual` is the target's time to a first
-/// byte. One slow request among others that are answered is no silence.
-pub(crate) fn is_suspect(silence: Duration, usual: Option<Duration>) -> bool {
-    silence > GRACE + usual.unwrap_or_default() * PATIENCE
+/// byte, which is not asked for while all is well. One slow request among others that are
+/// answered is no silence.
+pub(crate) fn is_suspect(silence: Duration, usual: impl FnOnce() -> Option<Duration>) -> bool {
+    silence > GRACE && silence > GRACE + usual().unwrap_or_default() * PATIENCE
 }
 
 #[cfg(test)]
@@ -102,7 +103,7 @@ mod tests {
 
     /// Whether a target with requests of usually `usual` is suspect at `at` milliseconds.
     fn at(silence: &Silence, start: Instant, usual: u32, at: u32) -> bool {
-        is_suspect(silence.length(start + MS * at), Some(MS * usual))
+        is_suspect(silence.length(start + MS * at), || Some(MS * usual))
     }
 
     #[test]

@@ -15,10 +15,12 @@ pub(super) fn round_robin<C>(
     let (count, heaviest) = able().fold((0_usize, 0_f64), |(count, heaviest), (_, c)| {
         (count + 1, heaviest.max(weight(c)))
     });
-    // Who may can change between the two looks: then the first who still may.
-    let (index, next) = able()
-        .nth(turn.checked_rem(count)?)
-        .or_else(|| able().next())?;
+    let nth = turn.checked_rem(count)?;
+    let (index, next) = match count == candidates.len() {
+        true => (nth, &candidates[nth]),
+        // Who may can change between the two looks: then the first who still may.
+        false => able().nth(nth).or_else(|| able().next())?,
+    };
     let own = weight(next);
     if own >= heaviest || rng.random::<f64>() * heaviest < own {
         return Some(index);

@@ -31,9 +31,9 @@ impl Session<'_> {
         forwarding: &mut Forwarding,
         answer: Answer,
         interim: Vec<u8>,
-        mut record: Record,
+        record: &mut Record,
     ) -> Next {
-        let Answer { attempt, head } = answer;
+        let Answer { mut attempt, head } = answer;
         let status = attempt.head.status();
         if status == 101 {
             return self
@@ -61,24 +61,10 @@ impl Session<'_> {
             coding,
             connection: connection_option(ends, asked.version),
         };
-        let (mut relay, progress) = {
-            let mut out = interim;
-            heads::put_response(&mut out, attempt.bytes.filled(), &attempt.head, &framing);
-            put_cookies(&mut out, &forwarding.cookies, forwarding, &attempt);
-            out.extend_from_slice(b"\r\n");
-            let mut bytes = attempt.bytes;
-            bytes.consume(head);
-            let mut lease = attempt.lease;
-            let granted = attempt.head.keep_alive_timeout();
-            lease.upstream.keep_alive = granted.or(lease.upstream.keep_alive);
-            let is_reusable = is_reusable(&attempt.head) && !forwarding.ends_target;
-            self.client.worker.response_heads.put(attempt.head);
-            let relay = Relay::new(out, bytes, body, length, lease, is_reusable);
-            let relay = relay.with_sent(attempt.is_sent).with_gzip(gzip);
-            let relay = relay.with_trailers(forwarding.takes_trailers);
-            (relay, (!attempt.is_sent).then_some(attempt.progress))
-        };
+        let progress = (!attempt.is_sent).then(|| std::mem::take(&mut attempt.progress));
         let mut upload = progress.filter(|_| !is_refusal);
+        let answer = Answer { attempt, head };
+        let mut relay = self.relay(forwarding, answer, &interim, &framing, gzip);
         self.client.watch.enter(Phase::Responding);
         let outbound = &mut forwarding.outbound;
         let relayed = poll_fn(|cx| {
@@ -127,6 +113,39 @@ impl Session<'_> {
         }
     }
 
+    /// Writes the head; what is left of the answer is its body.
+    fn relay(
+        &self,
+        forwarding: &Forwarding,
+        answer: Answer,
+        interim: &[u8],
+        framing: &Framing,
+        gzip: Option<Gzip>,
+    ) -> Relay {
+        let Answer { attempt, head } = answer;
+        let worker = &self.client.worker;
+        let mut out = worker.wires.take();
+        out.extend_from_slice(interim);
+        heads::put_response(&mut out, attempt.bytes.filled(), &attempt.head, framing);
+        put_cookies(&mut out, &forwarding.cookies, forwarding, &attempt);
+        out.extend_from_slice(b"\r\n");
+        let mut bytes = attempt.bytes;
+        bytes.consume(head);
+        let mut lease = attempt.lease;
+        let granted = attempt.head.keep_alive_timeout();
+        lease.upstream.keep_alive = granted.or(lease.upstream.keep_alive);
+        let is_reusable = is_reusable(&attempt.head) && !forwarding.ends_target;
+        let body = attempt.head.body();
+        worker.response_heads.put(attempt.head);
+        let mut relay = Relay::new(out, bytes, body, framing.body, lease, is_reusable);
+        relay.compress(gzip);
+        relay.pass_trailers(forwarding.takes_trailers);
+        if attempt.is_sent {
+            relay.note_sent();
+        }
+        relay
+    }
+
     /// What is done with the body, and what it is compressed with, if there is one.
     fn coding(
         &self,
@@ -153,10 +172,10 @@ impl Session<'_> {
         &mut self,
         asked: &Asked,
         forwarding: &Forwarding,
-        mut attempt: Attempt,
+        mut attempt: Box<Attempt>,
         head: usize,
         interim: Vec<u8>,
-        mut record: Record,
+        record: &mut Record,
     ) -> Next {
         let protocol = attempt.head.upgrade().filter(|_| forwarding.wants_upgrade);
         let Some(protocol) = protocol else {
@@ -174,7 +193,7 @@ impl Session<'_> {
             to_client: [out.as_slice(), attempt.bytes.filled()].concat(),
             to_target: self.input.filled().to_vec(),
             lease: attempt.lease,
-            record,
+            record: None,
         }))
     }
 }
@@ -201,7 +220,7 @@ fn put_cookies(out: &mut Vec<u8>, cookies: &Cookies, forwarding: &Forwarding, at
         return;
     }
     let now = access_log::now();
-    if let Some((session, stickiness)) = &cookies.target {
+    if let Some((session, stickiness)) = cookies.target.as_deref() {
         let (duration, sets_app_cookie) = match stickiness {
             Stickiness::LbCookie { duration } => (*duration, false),
             Stickiness::AppCookie {
@@ -216,7 +235,7 @@ fn put_cookies(out: &mut Vec<u8>, cookies: &Cookies, forwarding: &Forwarding, at
             session.answer(scope, choice, duration, sets_app_cookie, false, now),
         );
     }
-    if let Some((session, scope, duration)) = &cookies.group {
+    if let Some((session, scope, duration)) = cookies.group.as_deref() {
         let choice = forwarding.group.state.hash;
         put_set_cookies(
             out,

@@ -34,7 +34,7 @@ pub(crate) struct Asked {
 
 /// What is to be done.
 pub(crate) enum Decision {
-    Forward(Box<Forwarding>),
+    Forward(Forwarding),
     Reply(OwnReply),
 }
 
@@ -59,8 +59,8 @@ pub(crate) struct Forwarding {
 /// What a response will tell the client to remember.
 #[derive(Default)]
 pub(crate) struct Cookies {
-    pub(crate) target: Option<(Session, Stickiness)>,
-    pub(crate) group: Option<(Session, Scope, Duration)>,
+    pub(crate) target: Option<Box<(Session, Stickiness)>>,
+    pub(crate) group: Option<Box<(Session, Scope, Duration)>>,
 }
 
 /// A response that the rule itself gives.
@@ -162,7 +162,7 @@ impl Request<'_> {
             CompiledAction::Forward(forward) => {
                 let (group, cookies) = self.group(route, rule, forward)?;
                 self.forward(listener, rule, group, cookies, source_ip, ends_both)
-                    .map(|forwarding| Decision::Forward(Box::new(forwarding)))
+                    .map(Decision::Forward)
             }
             CompiledAction::Redirect(redirect) => {
                 let location = redirect
@@ -207,7 +207,7 @@ impl Request<'_> {
                         is_there && tuple.weight > 0
                     });
             }
-            cookies.group = Some((session, scope, forward.stickiness));
+            cookies.group = Some(Box::new((session, scope, forward.stickiness)));
         }
         let index = match (index, groups) {
             (Some(index), _) => Some(index),
@@ -263,7 +263,7 @@ impl Request<'_> {
         if let Some(stickiness) = &group.attributes.stickiness {
             let session = Session::read(stickiness, self.cookie_fields());
             sticky_to = session.sticky_to(group.state.scope);
-            cookies.target = Some((session, stickiness.clone()));
+            cookies.target = Some(Box::new((session, stickiness.clone())));
         }
         Ok(Forwarding {
             key: group.hash_key().map(|key| self.key(key, source_ip)),

@@ -54,7 +54,8 @@ pub(super) struct Session<'a> {
 
 /// What ends a wait for the next request.
 enum Rest {
-    Readable,
+    /// Something has come.
+    Read,
     /// It takes long.
     Dormant,
     Over,
@@ -74,14 +75,16 @@ enum HeadRead {
 impl Session<'_> {
     async fn serve(&mut self) -> Next {
         loop {
-            let next = match self.read_head().await {
-                HeadRead::Whole(length) => self.serve_one(length).await,
-                HeadRead::Nothing if !self.is_busy => return Next::Idle,
-                HeadRead::Nothing => match self.rest().await {
-                    Rest::Readable => continue,
+            if self.is_busy && self.input.is_empty() {
+                match self.rest().await {
+                    Rest::Read => {}
                     Rest::Dormant => return Next::Idle,
                     Rest::Over => return Next::Close,
-                },
+                }
+            }
+            let next = match self.read_head().await {
+                HeadRead::Whole(length) => self.serve_one(length).await,
+                HeadRead::Nothing => return Next::Idle,
                 HeadRead::Gone | HeadRead::Some => return Next::Close,
                 HeadRead::Refused(fault) => return self.refuse(&fault).await,
             };
@@ -95,23 +98,32 @@ impl Session<'_> {
         }
     }
 
-    /// Waits for the next request without holding a buffer for it.
+    /// Waits for the next request, and holds no buffer before it comes.
     async fn rest(&mut self) -> Rest {
         let client = self.client;
         let buffers = &client.worker.client_buffers;
         buffers.put(std::mem::take(&mut self.input));
-        let rest = poll_fn(|cx| {
+        poll_fn(|cx| {
             if client.watch.is_retiring() || client.watch.poll_expired(cx).is_ready() {
                 return Poll::Ready(Rest::Over);
             }
             if client.watch.is_dormant() {
                 return Poll::Ready(Rest::Dormant);
             }
-            self.stream.poll_readable(cx).map(|()| Rest::Readable)
-        });
-        let rest = rest.await;
-        self.input = buffers.take();
-        rest
+            let mut input = buffers.take();
+            match input.poll_fill(cx, self.stream) {
+                Poll::Ready(Ok(count)) if count > 0 => {
+                    self.input = input;
+                    Poll::Ready(Rest::Read)
+                }
+                Poll::Ready(_) => Poll::Ready(Rest::Over),
+                Poll::Pending => {
+                    buffers.put(input);
+                    Poll::Pending
+                }
+            }
+        })
+        .await
     }
 
     /// Reads until there is a whole head or none.
@@ -159,7 +171,7 @@ impl Session<'_> {
         metrics.count_rejected_head(respond::status(fault));
         let mut record = Record::refused(self.client, fault, self.input.len());
         record.replied(respond::status(fault));
-        self.reply_fault(fault, ConnectionOption::Close, false, record)
+        self.reply_fault(fault, ConnectionOption::Close, false, &mut record)
             .await
     }
 
@@ -182,14 +194,23 @@ impl Session<'_> {
             record.explain(fault, request.bytes);
         }
         self.input.consume(length);
-        match decision {
-            Ok(Decision::Forward(forwarding)) => self.forward(asked, *forwarding, record).await,
-            Ok(Decision::Reply(reply)) => self.reply_own(&asked, &reply, record).await,
+        let mut next = match decision {
+            Ok(Decision::Forward(mut forwarding)) => {
+                let next = self.forward(&asked, &mut forwarding, &mut record).await;
+                let worker = &self.client.worker;
+                worker.wires.put(forwarding.outbound.into_memory());
+                next
+            }
+            Ok(Decision::Reply(reply)) => self.reply_own(&asked, &reply, &mut record).await,
             Err(fault) => {
                 let ends = asked.ends_client || asked.has_body;
-                self.fail(&fault, &asked, ends, record).await
+                self.fail(&fault, &asked, ends, &mut record).await
             }
+        };
+        if let Next::Tunnel(tunnel) = &mut next {
+            tunnel.record = Some(record);
         }
+        next
     }
 
     /// The Host of an HTTP/1.0 client that names none: where it came in.
@@ -203,8 +224,12 @@ impl Session<'_> {
         }
     }
 
-    async fn forward(&mut self, asked: Asked, mut forwarding: Forwarding, record: Record) -> Next {
-        let mut record = record;
+    async fn forward(
+        &mut self,
+        asked: &Asked,
+        forwarding: &mut Forwarding,
+        record: &mut Record,
+    ) -> Next {
         let mut interim = Vec::new();
         let now = record.started();
         let exchange = Exchange {
@@ -217,7 +242,7 @@ impl Session<'_> {
                 to_head: asked.method == Method::Head,
                 version: asked.version,
             },
-            record: &mut record,
+            record: &mut *record,
             group: &forwarding.group,
             source_ip: forwarding.source_ip,
             sticky_to: forwarding.sticky_to,
@@ -227,21 +252,18 @@ impl Session<'_> {
             tried: Vec::new(),
         };
         let answer = exchange.run().await;
-        let next = match answer {
+        match answer {
             Ok(answer) => {
-                self.answer(&asked, &mut forwarding, answer, interim, record)
+                self.answer(asked, forwarding, answer, interim, record)
                     .await
             }
             Err(fault) => {
                 record.explain(&fault, forwarding.outbound.head());
                 record.received(forwarding.outbound.received());
                 let ends = asked.ends_client || !forwarding.outbound.is_complete();
-                self.fail(&fault, &asked, ends, record).await
+                self.fail(&fault, asked, ends, record).await
             }
-        };
-        let worker = &self.client.worker;
-        worker.wires.put(forwarding.outbound.into_memory());
-        next
+        }
     }
 
     /// Whether the client has left; what it sends meanwhile is kept for the next request.
@@ -255,7 +277,7 @@ impl Session<'_> {
         fault: &Fault,
         asked: &Asked,
         ends: bool,
-        mut record: Record,
+        record: &mut Record,
     ) -> Next {
         record.replied(respond::status(fault));
         record.failed(fault);
@@ -268,7 +290,7 @@ impl Session<'_> {
             .await
     }
 
-    async fn reply_own(&mut self, asked: &Asked, reply: &OwnReply, mut record: Record) -> Next {
+    async fn reply_own(&mut self, asked: &Asked, reply: &OwnReply, record: &mut Record) -> Next {
         record.replied(reply.status);
         let reply = Reply {
             status: reply.status,
@@ -287,7 +309,7 @@ impl Session<'_> {
         fault: &Fault,
         connection: ConnectionOption,
         to_head: bool,
-        record: Record,
+        record: &mut Record,
     ) -> Next {
         let text = respond::text(fault);
         let mut fields = respond::fields(fault);
@@ -309,7 +331,7 @@ impl Session<'_> {
         reply: &Reply<'_>,
         connection: ConnectionOption,
         to_head: bool,
-        mut record: Record,
+        record: &mut Record,
     ) -> Next {
         let mut out = self.client.worker.wires.take();
         respond::put(&mut out, reply, connection, to_head);

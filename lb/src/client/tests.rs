@@ -3,7 +3,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use arc_swap::ArcSwap;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
     task::{JoinHandle, LocalSet, spawn_local},
@@ -12,11 +11,8 @@ use tokio::{
 
 use super::*;
 use crate::{
-    config::Config,
-    metrics::Metrics,
     routing::{Listener, Route, Routing},
     rule::RuleSet,
-    shared::Shared,
     watch::SWEEP_INTERVAL,
 };
 
@@ -30,21 +26,16 @@ struct Served {
 }
 
 fn serve_one() -> Served {
-    let shared = Shared {
-        config: Config::default(),
-        routing: ArcSwap::from_pointee(Routing::default()),
-        metrics: Metrics::new().unwrap(),
-        crowd: Arc::default(),
-        failures: Default::default(),
-    };
-    let worker = Rc::new(Worker::new(Arc::new(shared), None));
+    let worker = Rc::new(Worker::for_nothing());
     let sweeping = Rc::clone(&worker);
     spawn_local(async move { sweeping.keep_sweeping().await });
     let (stream, io) = duplex(64 * 1024);
     let peer: SocketAddr = "10.0.0.1:5000".parse().unwrap();
     let permit = worker.permit(peer.ip(), 80).unwrap();
-    let client = Client::new(&worker, peer, 80, permit);
-    let task = spawn_local(serve(Stream::Memory(io, None), client));
+    let arrival = Arrival::new(peer, 80, Instant::now(), permit);
+    let watch = Watch::new(arrival.port, arrival.born);
+    let client = Rc::new(Client::new(&worker, &arrival, watch));
+    let task = spawn_local(serve(Stream::Memory(io, None), client, arrival));
     Served {
         stream,
         worker,

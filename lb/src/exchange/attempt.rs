@@ -21,7 +21,7 @@ use crate::{
     upstream::{ConnectError, Pool, Reuse},
 };
 
-/// One try to get a response from one target.
+/// One try to get a response from one target. It goes from hand to hand, so it is boxed.
 pub(crate) struct Attempt {
     pub(crate) lease: Lease,
     pub(crate) progress: Progress,
@@ -29,7 +29,7 @@ pub(crate) struct Attempt {
     pub(crate) is_sent: bool,
     /// What the target has said; begins with the head until that is written on.
     pub(crate) bytes: Buffer,
-    pub(crate) head: ResponseHead,
+    pub(crate) head: Box<ResponseHead>,
     /// Whether a byte of an answer has come.
     has_answered: bool,
     /// Bytes of interim responses so far.
@@ -70,7 +70,7 @@ impl Attempt {
         claim: Claim,
         reuse: Reuse,
         now: Instant,
-    ) -> Result<Self, ConnectError> {
+    ) -> Result<Box<Self>, ConnectError> {
         let pools = &client.worker.pools;
         let pool: Rc<Pool> = pools.of(claim.target());
         let upstream = match pools.take_idle(&pool, reuse, now) {
@@ -78,7 +78,7 @@ impl Attempt {
             None => pools.connect(&pool).await?,
         };
         claim.target().count_request();
-        Ok(Self {
+        Ok(Box::new(Self {
             lease: Lease::new(upstream, claim, pool, client),
             sent: None,
             progress: Progress::default(),
@@ -87,7 +87,7 @@ impl Attempt {
             head: client.worker.response_heads.take(),
             has_answered: false,
             interim: 0,
-        })
+        }))
     }
 
     /// Ready with the length of the answer's head, which `bytes` begins with.

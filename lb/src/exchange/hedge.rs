@@ -23,7 +23,7 @@ pub(super) enum Hedge {
     Off,
     /// When the watch's alarm rings.
     Waiting,
-    Connecting(LocalBoxed<Result<Attempt, ConnectError>>),
+    Connecting(LocalBoxed<Result<Box<Attempt>, ConnectError>>),
     Running(Box<Attempt>),
 }
 
@@ -80,7 +80,7 @@ impl Hedge {
             match self {
                 Self::Off | Self::Waiting => return Poll::Pending,
                 Self::Connecting(connecting) => match ready!(connecting.as_mut().poll(cx)) {
-                    Ok(attempt) => *self = Self::Running(Box::new(attempt)),
+                    Ok(attempt) => *self = Self::Running(attempt),
                     Err(_) => *self = Self::Off,
                 },
                 Self::Running(attempt) => match ready!(attempt.poll(cx, shared)) {
@@ -96,9 +96,9 @@ impl Hedge {
     }
 
     /// The second try, which has answered.
-    pub(super) fn into_attempt(self) -> Attempt {
+    pub(super) fn into_attempt(self) -> Box<Attempt> {
         match self {
-            Self::Running(attempt) => *attempt,
+            Self::Running(attempt) => attempt,
             _ => unreachable!("only a running hedge answers"),
         }
     }

@@ -59,7 +59,7 @@ pub(crate) struct Exchange<'a> {
 
 /// A response's head and where its body comes from.
 pub(crate) struct Answer {
-    pub(crate) attempt: Attempt,
+    pub(crate) attempt: Box<Attempt>,
     /// The length of the head, which `attempt.bytes` begins with.
     pub(crate) head: usize,
 }
@@ -130,13 +130,13 @@ impl Exchange<'_> {
     }
 
     async fn first_claim(&mut self) -> Result<Claim, Fault> {
-        let group = Arc::clone(self.group);
+        let group = self.group;
         if group.rule == Rule::FailOpen {
             group.metrics.fail_open.inc();
         }
         // Who comes later does not overtake who waits.
         let is_orderly = !group.state.has_waiters();
-        if is_orderly && let Some(claim) = self.pick(&group, &[]) {
+        if is_orderly && let Some(claim) = self.pick(group, &[]) {
             return Ok(claim);
         }
         // The second look is for targets that began to drain after the first: routing without

@@ -87,22 +87,14 @@ impl Relay {
         }
     }
 
-    /// Whether all of the request is at the target already.
-    pub(crate) fn with_sent(mut self, is_sent: bool) -> Self {
-        self.is_sent = is_sent;
-        self
-    }
-
     /// What the body is compressed with on its way.
-    pub(crate) fn with_gzip(mut self, gzip: Option<Gzip>) -> Self {
+    pub(crate) fn compress(&mut self, gzip: Option<Gzip>) {
         self.gzip = gzip;
-        self
     }
 
     /// Whether the client takes trailers.
-    pub(crate) fn with_trailers(mut self, takes_trailers: bool) -> Self {
+    pub(crate) fn pass_trailers(&mut self, takes_trailers: bool) {
         self.sends_trailers = takes_trailers;
-        self
     }
 
     /// All of the request is at the target now.
@@ -120,13 +112,13 @@ impl Relay {
     }
 
     /// Gives back what was borrowed from the worker.
-    pub(crate) fn finish(self, worker: &Worker) {
-        worker.wires.put(self.out);
-        worker.target_buffers.put(self.bytes);
-        if let Some(gzip) = self.gzip {
+    pub(crate) fn finish(&mut self, worker: &Worker) {
+        worker.wires.put(std::mem::take(&mut self.out));
+        worker.target_buffers.put(std::mem::take(&mut self.bytes));
+        if let Some(gzip) = self.gzip.take() {
             worker.gzips.put(gzip);
         }
-        if let Some(pipe) = self.pipe {
+        if let Some(pipe) = self.pipe.take() {
             worker.pipes.put(pipe);
         }
     }

@@ -1,36 +1,25 @@
-use bytes::BufMut;
-
 /// Ends a chunked body that has no trailers.
 pub(crate) const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 /// Writes what stands before `size` bytes of chunk data; `\r\n` follows them. Not for 0,
 /// which ends the body.
-pub(crate) fn put_chunk_head(out: &mut impl BufMut, size: u64) {
+pub(crate) fn put_chunk_head(out: &mut Vec<u8>, size: u64) {
     debug_assert_ne!(size, 0);
     let mut text = [0; 18];
     text[16..].copy_from_slice(b"\r\n");
-    let start = put_digits::<16>(&mut text[..16], size);
-    out.put_slice(&text[start..]);
+    let mut start = 16;
+    let mut rest = size;
+    while rest > 0 {
+        start -= 1;
+        text[start] = b"0123456789abcdef"[(rest % 16) as usize];
+        rest /= 16;
+    }
+    out.extend_from_slice(&text[start..]);
 }
 
 /// Writes `number` as a Content-Length has it.
-pub(crate) fn put_decimal(out: &mut impl BufMut, number: u64) {
-    let mut text = [0; 20];
-    let start = put_digits::<10>(&mut text, number);
-    out.put_slice(&text[start..]);
-}
-
-/// Fills `text` from its end; returns where the digits start.
-fn put_digits<const BASE: u64>(text: &mut [u8], mut number: u64) -> usize {
-    let mut start = text.len();
-    loop {
-        start -= 1;
-        text[start] = b"0123456789abcdef"[(number % BASE) as usize];
-        number /= BASE;
-        if number == 0 {
-            return start;
-        }
-    }
+pub(crate) fn put_decimal(out: &mut Vec<u8>, number: u64) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
 #[cfg(test)]

@@ -1,3 +1,6 @@
+/// No name that is known is longer.
+const LONGEST: usize = 32;
+
 macro_rules! field_names {
     ($($name:ident = $text:literal,)*) => {
         /// The fields that a proxy acts on, whatever their case; all others are `Other`.
@@ -12,11 +15,25 @@ macro_rules! field_names {
             #[cfg(test)]
             pub(super) const ALL: &[Self] = &[$(Self::$name,)*];
 
+            pub(super) fn of(name: &[u8]) -> Self {
+                let mut lower = [0; LONGEST];
+                let Some(text) = lower.get_mut(..name.len()) else {
+                    return Self::Other;
+                };
+                text.copy_from_slice(name);
+                // All of it, as that is done at once.
+                lower.make_ascii_lowercase();
+                match &lower[..name.len()] {
+                    $($text => Self::$name,)*
+                    _ => Self::Other,
+                }
+            }
+
             /// In lower case; empty for `Other`.
-            pub(crate) fn as_str(self) -> &'static str {
+            fn as_bytes(self) -> &'static [u8] {
                 match self {
                     $(Self::$name => $text,)*
-                    Self::Other => "",
+                    Self::Other => b"",
                 }
             }
         }
@@ -24,112 +41,52 @@ macro_rules! field_names {
 }
 
 field_names! {
-    Host = "host",
-    ContentLength = "content-length",
-    TransferEncoding = "transfer-encoding",
-    Connection = "connection",
-    KeepAlive = "keep-alive",
-    ProxyConnection = "proxy-connection",
-    Te = "te",
-    Trailer = "trailer",
-    Upgrade = "upgrade",
-    Expect = "expect",
-    Http2Settings = "http2-settings",
-    ProxyAuthorization = "proxy-authorization",
-    ProxyAuthenticate = "proxy-authenticate",
-    Proxy = "proxy",
-    XForwardedFor = "x-forwarded-for",
-    XForwardedProto = "x-forwarded-proto",
-    XForwardedPort = "x-forwarded-port",
-    XForwardedHost = "x-forwarded-host",
-    Forwarded = "forwarded",
-    XAmznTraceId = "x-amzn-trace-id",
-    Traceparent = "traceparent",
-    Tracestate = "tracestate",
-    Cookie = "cookie",
-    SetCookie = "set-cookie",
-    IdempotencyKey = "idempotency-key",
-    XIdempotencyKey = "x-idempotency-key",
-    AcceptEncoding = "accept-encoding",
-    ContentEncoding = "content-encoding",
-    ContentType = "content-type",
-    ContentRange = "content-range",
-    ContentMd5 = "content-md5",
-    ContentDigest = "content-digest",
-    ReprDigest = "repr-digest",
-    AcceptRanges = "accept-ranges",
-    CacheControl = "cache-control",
-    Etag = "etag",
-    Vary = "vary",
-    UserAgent = "user-agent",
-    Server = "server",
-    Date = "date",
-    Location = "location",
-    SecWebSocketKey = "sec-websocket-key",
-    RetryAfter = "retry-after",
+    Host = b"host",
+    ContentLength = b"content-length",
+    TransferEncoding = b"transfer-encoding",
+    Connection = b"connection",
+    KeepAlive = b"keep-alive",
+    ProxyConnection = b"proxy-connection",
+    Te = b"te",
+    Trailer = b"trailer",
+    Upgrade = b"upgrade",
+    Expect = b"expect",
+    Http2Settings = b"http2-settings",
+    ProxyAuthorization = b"proxy-authorization",
+    ProxyAuthenticate = b"proxy-authenticate",
+    Proxy = b"proxy",
+    XForwardedFor = b"x-forwarded-for",
+    XForwardedProto = b"x-forwarded-proto",
+    XForwardedPort = b"x-forwarded-port",
+    XForwardedHost = b"x-forwarded-host",
+    Forwarded = b"forwarded",
+    XAmznTraceId = b"x-amzn-trace-id",
+    Traceparent = b"traceparent",
+    Tracestate = b"tracestate",
+    Cookie = b"cookie",
+    SetCookie = b"set-cookie",
+    IdempotencyKey = b"idempotency-key",
+    XIdempotencyKey = b"x-idempotency-key",
+    AcceptEncoding = b"accept-encoding",
+    ContentEncoding = b"content-encoding",
+    ContentType = b"content-type",
+    ContentRange = b"content-range",
+    ContentMd5 = b"content-md5",
+    ContentDigest = b"content-digest",
+    ReprDigest = b"repr-digest",
+    AcceptRanges = b"accept-ranges",
+    CacheControl = b"cache-control",
+    Etag = b"etag",
+    Vary = b"vary",
+    UserAgent = b"user-agent",
+    Server = b"server",
+    Date = b"date",
+    Location = b"location",
+    SecWebSocketKey = b"sec-websocket-key",
+    RetryAfter = b"retry-after",
 }
 
 impl FieldName {
-    /// By length first: a name that is not here is compared to four others at most.
-    pub(super) fn of(name: &[u8]) -> Self {
-        let candidates: &[Self] = match name.len() {
-            2 => &[Self::Te],
-            4 => &[Self::Host, Self::Date, Self::Etag, Self::Vary],
-            5 => &[Self::Proxy],
-            6 => &[Self::Cookie, Self::Expect, Self::Server],
-            7 => &[Self::Upgrade, Self::Trailer],
-            8 => &[Self::Location],
-            9 => &[Self::Forwarded],
-            10 => &[
-                Self::UserAgent,
-                Self::Connection,
-                Self::KeepAlive,
-                Self::SetCookie,
-                Self::Tracestate,
-            ],
-            11 => &[
-                Self::Traceparent,
-                Self::RetryAfter,
-                Self::ContentMd5,
-                Self::ReprDigest,
-            ],
-            12 => &[Self::ContentType],
-            13 => &[Self::CacheControl, Self::ContentRange, Self::AcceptRanges],
-            14 => &[
-                Self::ContentLength,
-                Self::Http2Settings,
-                Self::ContentDigest,
-            ],
-            15 => &[
-                Self::AcceptEncoding,
-                Self::XForwardedFor,
-                Self::XAmznTraceId,
-                Self::IdempotencyKey,
-            ],
-            16 => &[
-                Self::ContentEncoding,
-                Self::ProxyConnection,
-                Self::XForwardedPort,
-                Self::XForwardedHost,
-            ],
-            17 => &[
-                Self::TransferEncoding,
-                Self::XForwardedProto,
-                Self::SecWebSocketKey,
-                Self::XIdempotencyKey,
-            ],
-            18 => &[Self::ProxyAuthenticate],
-            19 => &[Self::ProxyAuthorization],
-            _ => &[],
-        };
-        let is_it = |candidate: &&Self| name.eq_ignore_ascii_case(candidate.as_str().as_bytes());
-        candidates
-            .iter()
-            .find(is_it)
-            .copied()
-            .unwrap_or(Self::Other)
-    }
-
     /// What `name`, which is none of the above, may become where names are normalised: CGI
     /// and its heirs take `_` for `-`, others drop what is no letter. As ALB's guardian does,
     /// this takes any one byte for the first `-`.
@@ -147,17 +104,20 @@ impl FieldName {
             ],
             _ => return None,
         };
-        let (start, _) = candidates[0].as_str().split_once('-')?;
+        let start = candidates[0]
+            .as_bytes()
+            .split(|&byte| byte == b'-')
+            .next()?;
         let begins = letters.by_ref().take(start.len());
         if !begins
             .map(|byte| byte.to_ascii_lowercase())
-            .eq(start.bytes())
+            .eq(start.iter().copied())
         {
             return None;
         }
         let rest = || letters.clone().map(|byte| byte.to_ascii_lowercase());
         let is_it = |candidate: &&Self| {
-            let text = candidate.as_str().bytes().skip(start.len());
+            let text = candidate.as_bytes().iter().copied().skip(start.len());
             let text = || text.clone().filter(is_letter);
             rest().eq(text()) || rest().skip(1).eq(text())
         };
@@ -172,7 +132,7 @@ mod tests {
     #[test]
     fn each_name_is_recognised_in_any_case() {
         for &name in FieldName::ALL {
-            let text = name.as_str();
+            let text = str::from_utf8(name.as_bytes()).unwrap();
             assert_eq!(FieldName::of(text.as_bytes()), name, "{text}");
             assert_eq!(
                 FieldName::of(text.to_ascii_uppercase().as_bytes()),

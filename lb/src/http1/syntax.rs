@@ -1,20 +1,9 @@
 //! Which bytes may stand where (RFC 9110 5.5 and 5.6, RFC 3986), and small readers of them.
 
-const TOKEN: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 128 {
-        table[byte] = (byte as u8).is_ascii_alphanumeric();
-        byte += 1;
-    }
-    let signs = b"!#$%&'*+-.^_`|~";
-    let mut at = 0;
-    while at < signs.len() {
-        table[signs[at] as usize] = true;
-        at += 1;
-    }
-    table
-};
+const TOKEN: [bool; 256] = letters_digits_and(b"!#$%&'*+-.^_`|~");
+
+/// `reg-name`, without the comma that others take for the end of a list's member.
+const NAME: [bool; 256] = letters_digits_and(b"-._~!$&'()*+;=%");
 
 /// All that is printable, more than RFC 3986 allows: browsers send `|`, `"` and `{}` raw. No
 /// `#`: what comes after it is not for servers, and servers disagree about where it ends.
@@ -28,12 +17,31 @@ const TARGET: [bool; 256] = {
     table
 };
 
+const fn letters_digits_and(signs: &[u8]) -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut at = 0;
+    while at < signs.len() {
+        table[signs[at] as usize] = true;
+        at += 1;
+    }
+    table
+}
+
 pub(super) fn is_token_byte(byte: u8) -> bool {
     TOKEN[byte as usize]
 }
 
 pub(super) fn is_target_byte(byte: u8) -> bool {
     TARGET[byte as usize]
+}
+
+pub(super) fn is_name_byte(byte: u8) -> bool {
+    NAME[byte as usize]
 }
 
 pub(super) fn is_blank(byte: u8) -> bool {

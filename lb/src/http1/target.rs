@@ -1,6 +1,6 @@
 use memchr::{memchr, memmem};
 
-use super::{Method, Refusal, Span};
+use super::{Method, Refusal, Span, syntax::is_name_byte};
 
 /// The form of a request target (RFC 9112 3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,8 +91,7 @@ pub(super) fn is_valid_host(host: &[u8]) -> bool {
 }
 
 fn is_name(name: &[u8]) -> bool {
-    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+;=%".contains(byte);
-    !name.is_empty() && name.iter().all(is_part)
+    !name.is_empty() && name.iter().all(|&byte| is_name_byte(byte))
 }
 
 fn is_address(address: &[u8]) -> bool {

@@ -57,6 +57,7 @@ pub(crate) struct Metrics {
     targets: TargetSeries,
     group_samples: GroupSeries,
     pub(crate) connections: IntGauge,
+    pub(crate) connections_parked: IntGauge,
     connections_rejected: [IntCounter; TooMany::ALL.len()],
     connections_refused: IntCounter,
     rejected_heads: IntCounterVec,
@@ -211,6 +212,13 @@ impl Metrics {
             connections: register(
                 &registry,
                 IntGauge::new("minicloud_lb_connections", "Client connections open.")?,
+            )?,
+            connections_parked: register(
+                &registry,
+                IntGauge::new(
+                    "minicloud_lb_connections_parked",
+                    "Client connections that are idle, and of which but the socket is kept.",
+                )?,
             )?,
             connections_rejected: {
                 let rejected = counter(

@@ -201,7 +201,7 @@ impl Draft {
         }
         if !self.is_traced {
             let inbound = Some(&*line.trace_id).filter(|inbound| !inbound.is_empty());
-            line.trace_id = record.trace_id(inbound).as_bytes().to_vec();
+            line.trace_id = record.trace_id(inbound).to_bytes();
         }
         line
     }

@@ -23,7 +23,7 @@ impl Record {
         let facts = Facts::of(head);
         let trace_id = match (&self.group, facts.trace_id) {
             (Some(_), Some(written)) => printable(written),
-            (_, inbound) => printable(self.trace_id(inbound).as_bytes()),
+            (_, inbound) => printable(&self.trace_id(inbound).to_bytes()),
         };
         if let Some(draft) = &mut self.draft {
             draft.traced(&trace_id);

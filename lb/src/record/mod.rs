@@ -248,7 +248,7 @@ impl Record {
         self.failure.as_ref().map(|failure| &*failure.trace_id)
     }
 
-    fn trace_id(&self, inbound: Option<&[u8]>) -> TraceId {
+    fn trace_id<'a>(&self, inbound: Option<&'a [u8]>) -> TraceId<'a> {
         let mut rng = self.worker.rng.borrow_mut();
         TraceId::new(inbound, self.worker.epoch_seconds(), &mut *rng)
     }

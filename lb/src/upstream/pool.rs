@@ -1,6 +1,6 @@
 use std::{
     cell::{Cell, RefCell},
-    collections::HashMap,
+    collections::BTreeMap,
     rc::Rc,
     sync::Arc,
     task::{Context, Waker},
@@ -26,7 +26,8 @@ const SHORTEST_PROOF: Duration = Duration::from_millis(100);
 /// One worker's connections to all targets.
 #[derive(Debug)]
 pub(crate) struct Pools {
-    targets: RefCell<HashMap<u64, Rc<Pool>>>,
+    /// Few, mostly: a number is found sooner than hashed.
+    targets: RefCell<BTreeMap<u64, Rc<Pool>>>,
     connect: Duration,
     pool_idle: Duration,
     unsafe_reuse: Duration,

@@ -103,7 +103,7 @@ async fn scene(api: &ControlApi, name: &str, story: &Story) -> Result<Scene, Fai
             .flat_map(|group| Arc::unwrap_or_clone(group).target_health_descriptions)
             .collect(),
         group,
-        last_activity: latest.activities.pop().map(Arc::unwrap_or_clone),
+        last_activity: latest.activities.pop(),
     })
 }
 
@@ -144,11 +144,9 @@ fn busy_to_be(group: &AutoScalingGroup) -> Result<InstanceId, Failure> {
 
 /// From the end of the stress: the scale-in window, a drain at its default, and some.
 fn patience(pace: Pace, group: &AutoScalingGroup) -> Duration {
-    let shrinks = |policy: &minicloud_autoscaler::config::ScalingPolicy| {
-        !policy.target_tracking.disable_scale_in
-    };
+    let mut policies = group.scaling_policies.iter();
     match pace {
-        _ if !group.scaling_policies.iter().any(shrinks) => Duration::ZERO,
+        _ if !policies.any(|policy| policy.can_scale_in()) => Duration::ZERO,
         Pace::Fast => Duration::from_secs(300),
         Pace::Aws => Duration::from_secs(25 * 60),
     }

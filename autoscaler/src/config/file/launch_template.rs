@@ -1,17 +1,24 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
-use super::{Names, security_group};
+use super::{
+    Names,
+    instance_type::{CPUS, MEMORY},
+    security_group,
+};
 use crate::{
     config::{
         fault::{Mistake, quoted},
-        limits::Limits,
         node::Value,
-        reader::Entry,
+        reader::{Entry, Fields},
         scalar,
         schema::{Absent, Form, Key, Section},
+        suggest::nearest,
         units::Bytes,
     },
-    launch_template::{LaunchTemplate, ProcessTemplate},
+    instance_type::{self, InstanceType},
+    launch_template::{
+        LaunchTemplate, LaunchTemplateData, Mount, ProcessTemplate, UserData, mount,
+    },
 };
 
 pub(in crate::config) const SECTION: Section = Section {
@@ -30,15 +37,21 @@ pub(in crate::config) const SECTION: Section = Section {
             "What the `process` provider runs.",
         ),
         Key::new(
+            "instance_type",
+            Form::Text("name of an instance type"),
+            Absent::Default("none"),
+            "Size of an instance: one of EC2's, such as `t2.micro`, or of `instance_types`.",
+        ),
+        Key::new(
             "cpus",
             Form::Number("cores", &CPUS),
-            Absent::Default("no quota"),
+            Absent::Default("the instance type's, or no quota"),
             "CPU quota of an instance. Its utilization is measured against it.",
         ),
         Key::new(
             "memory",
             Form::Bytes(&MEMORY),
-            Absent::Default("no limit"),
+            Absent::Default("the instance type's, or no limit"),
             "Memory limit of an instance.",
         ),
         Key::new(
@@ -59,11 +72,58 @@ pub(in crate::config) const SECTION: Section = Section {
             Absent::Default("none"),
             "Who may reach its instances, as far as the provider can tell: docs/security-groups.md.",
         ),
+        Key::new(
+            "entrypoint",
+            Form::Text("list of text"),
+            Absent::Default("the image's"),
+            "What a container runs; `command` is appended to it.",
+        ),
+        Key::new(
+            "command",
+            Form::Text("list of text"),
+            Absent::Default("the image's, or none beside an `entrypoint`"),
+            "What a container runs, or what its entrypoint is given. A child process has `process`.",
+        ),
+        Key::new(
+            "working_dir",
+            Form::Text("absolute path"),
+            Absent::Default("the image's, or minicloud's own"),
+            "Where the command runs.",
+        ),
+        Key::new(
+            "user",
+            Form::Text("user or uid, with :group or :gid"),
+            Absent::Default("the image's"),
+            "Who runs in a container. Child processes run as who runs minicloud.",
+        ),
+        Key::new(
+            "user_data",
+            Form::Text("script that begins with `#!`, as it is or in base64, up to 16 KiB"),
+            Absent::Default("none"),
+            "Runs once, before the command; its output goes to the instance's log.",
+        ),
+        Key::new(
+            "user_data_required",
+            Form::Flag,
+            Absent::Default("`false`"),
+            "Whether an instance whose user data fails ends. As on EC2, it goes on by default.",
+        ),
+        Key::new(
+            "mounts",
+            Form::Text("list of `SOURCE:TARGET` or `SOURCE:TARGET:ro`"),
+            Absent::Default("none"),
+            "Folders of the host (an absolute path) or named volumes in a container, writable unless `ro`.",
+        ),
+        Key::new(
+            "allow_privileged_mounts",
+            Form::Flag,
+            Absent::Default("`false`"),
+            "Allows mounts that give power over the host, such as `/`, `/proc` and the engine's socket.",
+        ),
     ],
     renamed: &[
         ("image_id", "image"),
-        ("command", "write process: { command: [...] }"),
-        ("cmd", "write process: { command: [...] }"),
+        ("cmd", "command"),
         ("cpu", "cpus"),
         ("mem", "memory"),
         ("mem_limit", "memory"),
@@ -73,7 +133,13 @@ pub(in crate::config) const SECTION: Section = Section {
         ("container_port", "port"),
         ("security_group", "security_groups"),
         ("security_group_ids", "security_groups"),
-        ("instance_type", "write cpus and memory"),
+        ("type", "instance_type"),
+        ("size", "instance_type"),
+        ("userdata", "user_data"),
+        ("volumes", "mounts"),
+        ("binds", "mounts"),
+        ("workdir", "working_dir"),
+        ("working_directory", "working_dir"),
     ],
 };
 
@@ -91,52 +157,166 @@ const PROCESS: Section = Section {
     ],
 };
 
-/// One hundredth of a core is the least that Docker's quota expresses.
-const CPUS: Limits<f64> = Limits::new(0.01, 1024.0);
-
-/// Docker refuses less than 6 MiB. The most is more than machines have.
-const MEMORY: Limits<Bytes> = Limits::new(Bytes(6 << 20), Bytes(1024 << 30));
-
 /// Docker's own bound on the name, and 128 for the tag.
 const MAX_IMAGE: usize = 255 + 1 + 128;
 
 /// The store counts versions up from here.
 const FIRST_VERSION: u64 = 1;
 
-pub(super) fn read(
-    name: &str,
-    entry: &Entry<'_>,
-    security_groups: &Names,
-) -> Option<LaunchTemplate> {
+/// Sizes that templates may name besides EC2's.
+pub(super) type InstanceTypes = BTreeMap<String, InstanceType>;
+
+/// What a template may refer to.
+pub(super) struct Context<'a> {
+    pub(super) instance_types: &'a InstanceTypes,
+    pub(super) security_groups: &'a Names,
+}
+
+/// A whole template, as the file has it.
+pub(super) fn read(name: &str, entry: &Entry<'_>, context: &Context<'_>) -> Option<LaunchTemplate> {
     let fields = entry.fields(&SECTION)?;
+    let data = members(&fields, context);
+    if fields.get("image").is_none() && fields.get("process").is_none() {
+        let mistake = Mistake::new("nothing to launch");
+        entry.refuse_label(mistake.hint("add image: NAME or process: { command: [...] }, or both"));
+    }
+    if fields.get("port").is_none() {
+        entry.refuse_label(Mistake::new("port is missing").hint("add port: 8080"));
+    }
+    let template = data?.over(LaunchTemplate {
+        name: name.to_owned(),
+        version: FIRST_VERSION,
+        ..LaunchTemplate::default()
+    });
+    refuse_dangerous(&fields, &template)?;
+    Some(template)
+}
+
+/// The members that are given, for a version that may take the others from an earlier one.
+pub(super) fn read_members(entry: &Entry<'_>, context: &Context<'_>) -> Option<LaunchTemplateData> {
+    members(&entry.fields(&SECTION)?, context)
+}
+
+fn members(fields: &Fields<'_>, context: &Context<'_>) -> Option<LaunchTemplateData> {
+    let flag = |entry: &Entry<'_>| entry.read(scalar::flag);
     let image = fields.optional("image", |entry| entry.read(image));
     let process = fields.optional("process", process);
+    let instance_type = fields.optional("instance_type", |entry| {
+        entry.read(|name| instance_type(name, context.instance_types))
+    });
     let cpus = fields.optional("cpus", |entry| {
         entry.read(|cpus| scalar::number(cpus, &CPUS))
     });
     let memory = fields.optional("memory", |entry| {
         entry.read(|size| scalar::bytes(size, &MEMORY))
     });
-    let port = fields.required("port", |entry| entry.read(scalar::port));
-    let env = fields.or("env", BTreeMap::new(), env);
-    let security_groups = fields.or("security_groups", Vec::new(), |entry| {
-        security_group::references(entry, security_groups)
+    let port = fields.optional("port", |entry| entry.read(scalar::port));
+    let env = fields.optional("env", env);
+    let security_groups = fields.optional("security_groups", |entry| {
+        security_group::references(entry, context.security_groups)
     });
-    if image == Some(None) && process == Some(None) {
-        let mistake = Mistake::new("nothing to launch");
-        entry.refuse_label(mistake.hint("add image: NAME or process: { command: [...] }, or both"));
-    }
-    Some(LaunchTemplate {
-        name: name.to_owned(),
-        version: FIRST_VERSION,
+    let entrypoint = fields.optional("entrypoint", command);
+    let command = fields.optional("command", command);
+    let working_dir = fields.optional("working_dir", |entry| entry.read(working_dir));
+    let user = fields.optional("user", |entry| entry.read(user));
+    let user_data = fields.optional("user_data", |entry| entry.read(user_data));
+    let user_data_required = fields.optional("user_data_required", flag);
+    let mounts = fields.optional("mounts", mounts);
+    let allow_privileged_mounts = fields.optional("allow_privileged_mounts", flag);
+    Some(LaunchTemplateData {
         image: image?,
         process: process?,
+        instance_type: instance_type?,
         cpus: cpus?,
         memory: memory?.map(|Bytes(bytes)| bytes),
         port: port?,
         env: env?,
         security_groups: security_groups?,
+        entrypoint: entrypoint?,
+        command: command?,
+        working_dir: working_dir?,
+        user: user?,
+        user_data: user_data?,
+        user_data_required: user_data_required?,
+        mounts: mounts?,
+        allow_privileged_mounts: allow_privileged_mounts?,
     })
+}
+
+fn refuse_dangerous(fields: &Fields<'_>, template: &LaunchTemplate) -> Option<()> {
+    let Some(entry) = fields.get("mounts") else {
+        return Some(());
+    };
+    let dangers = template.mounts.iter().filter_map(Mount::danger);
+    let dangers: Vec<_> = dangers
+        .filter(|_| !template.allow_privileged_mounts)
+        .collect();
+    for danger in &dangers {
+        entry.refuse(Mistake::new(danger.clone()));
+    }
+    dangers.is_empty().then_some(())
+}
+
+fn instance_type(value: &Value, own: &InstanceTypes) -> Result<InstanceType, Mistake> {
+    let name = scalar::text(value)?;
+    if let Some(found) = instance_type::find(own, name) {
+        return Ok(found);
+    }
+    let known: Vec<String> = instance_type::all(own).map(|known| known.name).collect();
+    let mistake = Mistake::new(format!("there is no instance type {}", quoted(name)));
+    Err(match nearest(name, known.iter().map(String::as_str)) {
+        Some(near) => mistake.hint(format!("did you mean {near}?")),
+        None => mistake.hint("add it to instance_types, or write one such as t2.micro"),
+    })
+}
+
+fn working_dir(value: &Value) -> Result<String, Mistake> {
+    let text = scalar::text(value)?;
+    if mount::is_path(text) {
+        return Ok(text.to_owned());
+    }
+    Err(
+        Mistake::new(format!("{} is not an absolute path", quoted(text)))
+            .hint("write one such as /srv/app"),
+    )
+}
+
+/// Names, or numbers, as `docker run --user` takes them.
+fn user(value: &Value) -> Result<String, Mistake> {
+    let text = scalar::text(value)?;
+    let is_part = |part: &str| {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+        (1..=32).contains(&part.len()) && part.bytes().all(allowed)
+    };
+    if text.split(':').all(is_part) && text.split(':').count() <= 2 {
+        return Ok(text.to_owned());
+    }
+    Err(Mistake::new(format!("{} is not a user", quoted(text)))
+        .hint("write one such as app, \"1000\" or \"1000:1000\""))
+}
+
+fn user_data(value: &Value) -> Result<UserData, Mistake> {
+    UserData::try_new(scalar::text(value)?).map_err(|error| Mistake::new(error.to_string()))
+}
+
+fn mounts(entry: &Entry<'_>) -> Option<Vec<Mount>> {
+    let mut targets = HashSet::new();
+    let mount = |item: &Entry<'_>| {
+        let mount: Mount = item.read(|value| {
+            let text = scalar::text(value)?;
+            text.parse()
+                .map_err(|error| Mistake::new(format!("{} {error}", quoted(text))))
+        })?;
+        if !targets.insert(mount.target.clone()) {
+            let mistake = Mistake::new(format!("{} is mounted twice", quoted(&mount.target)));
+            item.refuse(mistake.hint("keep one of the two"));
+            return None;
+        }
+        Some(mount)
+    };
+    let items = entry.list()?;
+    let mounts: Vec<_> = items.iter().map(mount).collect();
+    mounts.into_iter().collect()
 }
 
 /// Catches typing errors; what an image may be called is for the engine to say.
@@ -165,7 +345,7 @@ fn process(entry: &Entry<'_>) -> Option<ProcessTemplate> {
     Some(ProcessTemplate { command })
 }
 
-fn command(entry: &Entry<'_>) -> Option<Vec<String>> {
+pub(super) fn command(entry: &Entry<'_>) -> Option<Vec<String>> {
     let items = entry.list()?;
     let words: Vec<_> = items.iter().map(|item| item.read(word)).collect();
     let words: Vec<String> = words.into_iter().collect::<Option<_>>()?;

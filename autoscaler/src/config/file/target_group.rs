@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use minicloud_lb_api::TargetGroupAttributes;
 
+pub(super) use self::health_check::path;
+
 use crate::config::{
     TargetGroup,
     defaults::Defaults,

@@ -14,7 +14,7 @@ use super::{
     *,
 };
 
-/// A file with every key of target groups and load balancers.
+/// A file with every key of launch templates, target groups and load balancers.
 pub(super) const EVERY_KEY: &str = include_str!("every_key.yaml");
 
 const HOUR: Duration = Duration::from_secs(3600);

@@ -259,3 +259,140 @@ auto_scaling_groups:
         assert_eq!(faults.to_string(), expected);
     }
 }
+
+#[test]
+fn group_names_a_version_or_a_template_of_the_api() {
+    let group = |reference: &str| {
+        let file = format!(
+            "version: 1
+launch_templates: {{ web: {{ image: nginx, port: 80 }} }}
+auto_scaling_groups:
+  g: {{ launch_template: {reference}, min_size: 0, max_size: 1 }}
+"
+        );
+        let config = parse(&file).map_err(|faults| faults.to_string())?;
+        let reference = config.auto_scaling_groups["g"].launch_template.clone();
+        Ok::<_, String>(format!("{} {}", reference.name, reference.version))
+    };
+    for (reference, expected) in [
+        ("web", "web $Latest"),
+        ("{ name: web, version: $Default }", "web $Default"),
+        ("{ name: web, version: 3 }", "web 3"),
+        ("{ name: web, version: \"3\" }", "web 3"),
+        ("elsewhere/made", "elsewhere/made $Latest"),
+        // Near a name of the file, so a typing error unless it is written out.
+        ("{ name: web2 }", "web2 $Latest"),
+    ] {
+        assert_eq!(group(reference).as_deref(), Ok(expected), "{reference}");
+    }
+    for (reference, says) in [
+        ("web2", "did you mean web?"),
+        ("ab", "3 to 128 letters"),
+        ("\"\"", "3 to 128 letters"),
+        ("{ name: web, version: 0 }", "$Latest, $Default or a number"),
+        (
+            "{ name: web, version: latest }",
+            "$Latest, $Default or a number",
+        ),
+        ("{ version: 1 }", "name is missing"),
+    ] {
+        let refused = group(reference).unwrap_err();
+        assert!(refused.contains(says), "{reference}: {refused}");
+    }
+}
+
+#[test]
+fn members_of_launch_templates_are_checked() {
+    let template = |members: &str| {
+        let file = format!(
+            "version: 1
+instance_types: {{ small: {{ vcpus: 0.25, memory: 64MiB }} }}
+launch_templates: {{ t: {{ image: nginx, port: 80, {members} }} }}
+"
+        );
+        let config = parse(&file).map_err(|faults| faults.to_string())?;
+        Ok::<_, String>(config.launch_templates["t"].clone())
+    };
+    let small = template("instance_type: small, cpus: 2").unwrap();
+    assert_eq!(small.quota_cores(), Some(2.0));
+    assert_eq!(small.memory_limit(), Some(64 << 20));
+    let micro = template("instance_type: t2.micro").unwrap();
+    assert_eq!(micro.quota_cores(), Some(1.0));
+    for members in [
+        "mounts: [\"/srv/a:/a\", \"cache:/b:ro\"]",
+        "mounts: [\"/:/host\"], allow_privileged_mounts: true",
+        "entrypoint: [a], command: [b, c], working_dir: /srv, user: \"1:2\"",
+        "user_data: \"#!/bin/sh\\necho\", user_data_required: true",
+        "user_data: IyEvYmluL3NoCmVjaG8K",
+    ] {
+        assert!(template(members).is_ok(), "{members}");
+    }
+    for (members, says) in [
+        ("instance_type: t2.mirco", "did you mean t2.micro?"),
+        ("instance_type: x", "add it to instance_types"),
+        (
+            "mounts: [\"/var/run/docker.sock:/s\"]",
+            "command over the container engine",
+        ),
+        ("mounts: [\"/a:/b\", \"/c:/b\"]", "`/b` is mounted twice"),
+        ("mounts: [data]", "`data` is not a mount"),
+        ("working_dir: srv", "write one such as /srv/app"),
+        ("user: \"a b\"", "is not a user"),
+        ("user_data: echo", "begin it with #!"),
+        ("command: []", "no program is named"),
+    ] {
+        let refused = template(members).unwrap_err();
+        assert!(refused.contains(says), "{members}: {refused}");
+    }
+}
+
+#[test]
+fn members_survive_the_way_to_json_and_back() {
+    let config = parse(
+        "version: 1
+launch_templates:
+  t: { image: nginx, process: { command: [a] }, instance_type: t2.nano, cpus: 0.5, memory: 1024.5MiB, port: 80, env: { A: b }, security_groups: [s], entrypoint: [e], command: [c], working_dir: /w, user: u, user_data: \"#!/bin/sh\\n\", user_data_required: true, mounts: [\"v1:/v:ro\", \"/:/h\"], allow_privileged_mounts: true }
+security_groups: { s: {} }
+",
+    )
+    .unwrap();
+    let template = &config.launch_templates["t"];
+    let serde_json::Value::Object(members) = template.members() else {
+        panic!("no object")
+    };
+    let data = super::super::launch_template_data(members, &config).unwrap();
+    let empty = LaunchTemplate {
+        name: "t".to_owned(),
+        version: 1,
+        ..LaunchTemplate::default()
+    };
+    assert_eq!(data.over(empty), *template);
+}
+
+#[test]
+fn what_may_not_work_is_a_warning() {
+    let config = parse(
+        "version: 1
+launch_templates: { t: { image: nginx, port: 80, instance_type: m5.8xlarge } }
+auto_scaling_groups: { g: { launch_template: other, min_size: 0, max_size: 1 } }
+",
+    )
+    .unwrap();
+    let small = HostSize {
+        vcpus: 2.0,
+        memory: 1 << 30,
+    };
+    let warnings = |config: &Config| {
+        let warnings = config
+            .warnings(None, Some(small), jiff::Timestamp::UNIX_EPOCH)
+            .into_iter();
+        warnings
+            .map(|warning| warning.to_string())
+            .collect::<Vec<_>>()
+    };
+    assert!(warnings(&Config::example()).is_empty());
+    let warnings = warnings(&config);
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(warnings[0].starts_with("launch_templates.t: instance type m5.8xlarge has 32 vCPUs"));
+    assert!(warnings[1].contains("launch-template create other"));
+}

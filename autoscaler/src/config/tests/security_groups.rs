@@ -55,7 +55,11 @@ fn without_groups_everybody_is_let_in() {
 #[test]
 fn what_is_not_enforced_is_told() {
     let config = parse(RIGHT).unwrap();
-    let told = |provider| config.unenforced(provider);
+    let warnings = |config: &Config, provider| -> Vec<String> {
+        let warnings = config.warnings(provider, None, jiff::Timestamp::UNIX_EPOCH);
+        warnings.iter().map(ToString::to_string).collect()
+    };
+    let told = |provider| warnings(&config, provider);
     let [process, docker, members] = &told(None)[..] else {
         panic!("{:#?}", told(None));
     };
@@ -66,7 +70,7 @@ fn what_is_not_enforced_is_told() {
     );
     assert!(members.starts_with("load_balancers.l.security_groups"));
     assert_eq!(told(Some(ProviderKind::Process)).len(), 2);
-    assert_eq!(Config::example().unenforced(None), Vec::<String>::new());
+    assert_eq!(warnings(&Config::example(), None), Vec::<String>::new());
 }
 
 #[test]

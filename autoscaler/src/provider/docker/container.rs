@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use bollard::models::{
-    ContainerCreateBody, EndpointSettings, HostConfig, NetworkingConfig, PortBinding,
-    RestartPolicy, RestartPolicyNameEnum,
+    ContainerCreateBody, EndpointSettings, HostConfig, Mount, MountType, NetworkingConfig,
+    PortBinding, RestartPolicy, RestartPolicyNameEnum,
 };
 
-use super::{DockerConfig, compose, network};
+use super::{DockerConfig, compose, image::Run, network, user_data};
 use crate::{
-    launch_template::LaunchTemplate,
+    launch_template::{self, LaunchTemplate, mount::MountSource},
     provider::{
         LaunchRequest, STOP_GRACE,
         identity::{ENVIRONMENT, Identity, LABELS},
@@ -39,6 +39,7 @@ pub(super) fn body(
     config: &DockerConfig,
     request: &LaunchRequest,
     image: &str,
+    run: &Run,
 ) -> ContainerCreateBody {
     let template = &request.launch_template;
     let network = network::names(config, request).remove(0);
@@ -52,6 +53,10 @@ pub(super) fn body(
     };
     ContainerCreateBody {
         image: Some(image.to_owned()),
+        entrypoint: run.entrypoint.clone(),
+        cmd: run.command.clone(),
+        working_dir: template.working_dir.clone(),
+        user: template.user.clone(),
         env: Some(environment(config, request)),
         labels: Some(labels(config, request)),
         exposed_ports: Some(vec![container_port(template)]),
@@ -85,6 +90,13 @@ fn labels(config: &DockerConfig, request: &LaunchRequest) -> HashMap<String, Str
         .into();
     let port = request.launch_template.port.to_string();
     labels.insert(PORT_LABEL.to_owned(), port);
+    if request.launch_template.user_data.is_some() {
+        let value = match request.launch_template.user_data_required {
+            true => user_data::REQUIRED,
+            false => user_data::OPTIONAL,
+        };
+        labels.insert(user_data::LABEL.to_owned(), value.to_owned());
+    }
     if let Some(context) = &config.compose {
         labels.extend(compose::labels(context, request));
     }
@@ -92,7 +104,7 @@ fn labels(config: &DockerConfig, request: &LaunchRequest) -> HashMap<String, Str
 }
 
 fn host_config(config: &DockerConfig, template: &LaunchTemplate, network: String) -> HostConfig {
-    let memory = template.memory.map(to_i64);
+    let memory = template.memory_limit().map(to_i64);
     // An empty host port is a random one.
     let published = PortBinding {
         host_ip: Some("127.0.0.1".to_owned()),
@@ -100,7 +112,7 @@ fn host_config(config: &DockerConfig, template: &LaunchTemplate, network: String
     };
     let bindings = || HashMap::from([(container_port(template), Some(vec![published]))]);
     HostConfig {
-        nano_cpus: template.cpus.map(nano_cpus),
+        nano_cpus: template.quota_cores().map(nano_cpus),
         memory,
         // Memory and swap together: no swap on top, so that the limit is the limit.
         memory_swap: memory,
@@ -115,7 +127,22 @@ fn host_config(config: &DockerConfig, template: &LaunchTemplate, network: String
         }),
         network_mode: Some(network),
         port_bindings: config.publish.then(bindings),
+        mounts: Some(template.mounts.iter().map(mount).collect()),
         ..HostConfig::default()
+    }
+}
+
+fn mount(mount: &launch_template::Mount) -> Mount {
+    let (kind, source) = match &mount.source {
+        MountSource::Bind(path) => (MountType::BIND, path),
+        MountSource::Volume(name) => (MountType::VOLUME, name),
+    };
+    Mount {
+        typ: Some(kind),
+        source: Some(source.clone()),
+        target: Some(mount.target.clone()),
+        read_only: Some(mount.read_only),
+        ..Mount::default()
     }
 }
 

@@ -10,8 +10,16 @@ use bollard::{
     },
 };
 
-use super::{DockerProvider, container, engine::Fault, network};
-use crate::provider::{LaunchError, LaunchRequest, identity::LABELS, template};
+use super::{
+    DockerProvider, container,
+    engine::Fault,
+    image::{self, Run},
+    network,
+};
+use crate::{
+    instance_type::HostSize,
+    provider::{LaunchError, LaunchRequest, identity::LABELS, template},
+};
 
 /// A name can be taken by a container that is not there yet, or not any more: an earlier
 /// request for it may still be under way on the engine.
@@ -24,11 +32,13 @@ pub(super) async fn launch(
 ) -> Result<(), LaunchError> {
     template::check_env(&request.launch_template)?;
     let image = image(request)?;
+    check_template(provider, request).await?;
+    let run = image::run_of(provider, &request.launch_template, image).await?;
     let networks = network::names(&provider.config, request);
     let ensured = network::ensure(provider, &networks).await;
     ensured.map_err(network_error)?;
     for _ in 0..NAME_ATTEMPTS {
-        if let Some(id) = create_or_find(provider, request, image).await? {
+        if let Some(id) = create_or_find(provider, request, image, &run).await? {
             return start(provider, request, &id, &networks).await;
         }
         tokio::time::sleep(NAME_RETRY).await;
@@ -37,6 +47,41 @@ pub(super) async fn launch(
         "the engine neither has nor makes container `{}`",
         container::name(&provider.config, request)
     )))
+}
+
+/// What the engine itself would take: a memory limit beyond the machine's, and any mount.
+async fn check_template(
+    provider: &DockerProvider,
+    request: &LaunchRequest,
+) -> Result<(), LaunchError> {
+    let template = &request.launch_template;
+    if let Some(fault) = template.fault() {
+        let name = &template.name;
+        return Err(LaunchError::Template(format!(
+            "launch template `{name}`: {fault}"
+        )));
+    }
+    // Else it would be on the network of those that are in no group, which everybody shares.
+    if !template.security_groups.is_empty() && request.networks.is_empty() {
+        let (name, groups) = (&template.name, template.security_groups.join(", "));
+        return Err(LaunchError::Template(format!(
+            "launch template `{name}`: none of its security groups exists any more: {groups}"
+        )));
+    }
+    if template.instance_type.is_none() {
+        return Ok(());
+    }
+    let info = provider
+        .engine
+        .call(async |docker| docker.info().await)
+        .await?;
+    let vcpus = info.ncpu.and_then(|count| i32::try_from(count).ok());
+    let memory = info.mem_total.and_then(|bytes| u64::try_from(bytes).ok());
+    let host = vcpus.zip(memory).map(|(vcpus, memory)| HostSize {
+        vcpus: f64::from(vcpus),
+        memory,
+    });
+    template::check_size(template, host)
 }
 
 fn image(request: &LaunchRequest) -> Result<&str, LaunchError> {
@@ -54,13 +99,14 @@ async fn create_or_find(
     provider: &DockerProvider,
     request: &LaunchRequest,
     image: &str,
+    run: &Run,
 ) -> Result<Option<String>, LaunchError> {
     let name = container::name(&provider.config, request);
     let options = CreateContainerOptions {
         name: Some(name.clone()),
         ..CreateContainerOptions::default()
     };
-    let body = container::body(&provider.config, request, image);
+    let body = container::body(&provider.config, request, image, run);
     let created = provider
         .engine
         .call(async |docker| docker.create_container(Some(options), body).await)
@@ -75,7 +121,7 @@ async fn create_or_find(
 
 /// An engine pulls nothing by itself, and neither do we: a launch should not take minutes, nor
 /// depend on a registry.
-fn image_missing(image: &str) -> LaunchError {
+pub(super) fn image_missing(image: &str) -> LaunchError {
     LaunchError::Template(format!(
         "image `{image}` is not on this engine; build it (`docker compose build`) or pull it: \
          docker pull {image}"
@@ -191,9 +237,17 @@ fn start_error(request: &LaunchRequest, fault: Fault) -> LaunchError {
     // The runtime's words for a command that is missing or not executable; the status that
     // carries them differs between engines (400, 404, 500).
     const COMMAND_FAULT: &str = "exec: \"";
+    const SHELL_FAULT: &str = "exec: \"sh\"";
+    const USER_FAULT: &str = "unable to find user";
     let message = fault.to_string();
-    if message.contains(COMMAND_FAULT) {
-        let name = &request.launch_template.name;
+    let template = &request.launch_template;
+    let name = &template.name;
+    if template.user_data.is_some() && message.contains(SHELL_FAULT) {
+        LaunchError::Template(format!(
+            "the image of launch template `{name}` has no shell, which user data needs; choose \
+             another image, or leave out user_data"
+        ))
+    } else if message.contains(COMMAND_FAULT) || message.contains(USER_FAULT) {
         LaunchError::Template(format!(
             "the image of launch template `{name}` does not start: {message}"
         ))
@@ -208,5 +262,36 @@ fn network_error(fault: Fault) -> LaunchError {
     match fault {
         Fault::Unreachable(message) => LaunchError::Unreachable(message),
         fault => LaunchError::Failed(format!("cannot make the instances' network: {fault}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::launch_template::{LaunchTemplate, UserData};
+
+    #[test]
+    fn image_without_a_shell_says_what_needs_one() {
+        let request = LaunchRequest {
+            instance_id: "i-0123abcd".parse().unwrap(),
+            auto_scaling_group: "web".to_owned(),
+            availability_zone: "a".to_owned(),
+            index: 1,
+            launch_template: LaunchTemplate {
+                name: "web".to_owned(),
+                user_data: Some(UserData::try_new("#!/bin/sh\n").unwrap()),
+                ..LaunchTemplate::default()
+            },
+            networks: Vec::new(),
+        };
+        let words = "runc create failed: exec: \"sh\": executable file not found in $PATH";
+        let error = start_error(&request, Fault::Failed(words.to_owned()));
+        let LaunchError::Template(message) = error else {
+            panic!("{error:?}")
+        };
+        assert!(
+            message.contains("has no shell, which user data needs"),
+            "{message}"
+        );
     }
 }

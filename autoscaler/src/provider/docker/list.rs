@@ -14,11 +14,12 @@ use super::{
     DockerConfig, DockerProvider,
     container::PORT_LABEL,
     engine::{Engine, Fault},
+    user_data::{self, Seen},
 };
 use crate::{
     instance::InstanceId,
     provider::{
-        ObservedInstance, ObservedState, ProviderError,
+        InstanceFault, ObservedInstance, ObservedState, ProviderError,
         identity::{Identity, LABELS},
     },
 };
@@ -38,6 +39,8 @@ pub(super) async fn list(
         containers(&provider.engine, false, &[COUNTS_TO]),
     )?;
     let counting = by_instance(&counting);
+    let ids = containers.iter().filter_map(|one| one.id.as_deref());
+    provider.user_data.retain(&ids.collect());
     let observed = containers
         .iter()
         .map(|container| observe(provider, container, &counting));
@@ -109,6 +112,15 @@ async fn observe(
             None => ObservedState::Starting,
         },
     };
+    let (state, faults) = match label(container, user_data::LABEL) {
+        Some(value) if state != ObservedState::Starting => {
+            let seen = provider.user_data.of(&provider.engine, id).await;
+            let required = value == user_data::REQUIRED;
+            let state = user_data::state_after(state, &seen, required);
+            (state, faults(seen))
+        }
+        _ => (state, Vec::new()),
+    };
     let mut metric_ids = vec![id.to_owned()];
     metric_ids.extend(
         counting
@@ -116,7 +128,15 @@ async fn observe(
             .cloned()
             .unwrap_or_default(),
     );
-    Ok(Some(identity.observed(launch_time, state, metric_ids)))
+    let observed = identity.observed(launch_time, state, metric_ids);
+    Ok(Some(ObservedInstance { faults, ..observed }))
+}
+
+fn faults(seen: Seen) -> Vec<InstanceFault> {
+    match seen {
+        Seen::Ended(Some(failure)) => vec![InstanceFault::UserData(failure)],
+        Seen::Ended(None) | Seen::Runs => Vec::new(),
+    }
 }
 
 fn read(container: &ContainerSummary) -> Option<(Identity, Timestamp, &str)> {

@@ -8,8 +8,8 @@
 //! profile-gated service that has the group's name: `docker compose ps`, `logs` and
 //! `exec --index` see them, and `up` leaves them alone.
 //!
-//! Absent on purpose: pulling images (a template names one that is there), privileges, binds,
-//! the host's namespaces, and a restart policy: replacing what ended is the group's work.
+//! Absent on purpose: pulling images (a template names one that is there), privileges, the
+//! host's namespaces, and a restart policy: replacing what ended is the group's work.
 
 mod compose;
 mod config;
@@ -18,10 +18,12 @@ mod engine;
 mod events;
 mod exec;
 mod exec_wrapper;
+mod image;
 mod launch;
 mod list;
 mod network;
 mod terminate;
+mod user_data;
 
 pub use self::{
     compose::{ComposeContext, Shutdown},
@@ -42,6 +44,7 @@ pub struct DockerProvider {
     making_network: tokio::sync::Mutex<()>,
     events: Events,
     commands: exec::Commands,
+    user_data: user_data::Outcomes,
 }
 
 impl DockerProvider {
@@ -76,6 +79,7 @@ impl DockerProvider {
             config,
             making_network: tokio::sync::Mutex::default(),
             commands: exec::Commands::default(),
+            user_data: user_data::Outcomes::default(),
         }
     }
 

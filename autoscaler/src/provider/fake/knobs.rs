@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::FakeProvider;
 use crate::{
     instance::InstanceId,
-    provider::{LaunchError, LaunchRequest},
+    provider::{InstanceFault, LaunchError, LaunchRequest},
 };
 
 /// How a launch goes wrong.
@@ -69,6 +69,11 @@ impl FakeProvider {
         self.world().launch_faults.clear();
     }
 
+    /// Until told otherwise launches in these zones are refused, and no others.
+    pub fn refuse_zones(&self, zones: &[&str]) {
+        self.world().refusing_zones = zones.iter().map(|zone| (*zone).to_owned()).collect();
+    }
+
     /// The next `count` terminations that reach the engine fail and leave the instance running.
     pub fn fail_terminations(&self, count: usize) {
         self.world().termination_faults = count;
@@ -105,6 +110,12 @@ impl FakeProvider {
         if self.world().exit(id, detail) {
             self.notify_end();
         }
+    }
+
+    /// The instance runs, and this is wrong with it from now on.
+    pub fn set_faults(&self, id: &InstanceId, faults: Vec<InstanceFault>) {
+        self.world().set_faults(id, faults);
+        self.shared.changed.notify_one();
     }
 
     /// An instance that exited runs again, as after `docker restart`.

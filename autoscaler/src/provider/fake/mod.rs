@@ -86,6 +86,12 @@ impl FakeProvider {
         if let Some(error) = fault.and_then(LaunchFault::before_the_launch) {
             return Err(error);
         }
+        let zone = &request.availability_zone;
+        if self.world().refusing_zones.contains(zone) {
+            return Err(LaunchError::InsufficientInstanceCapacity(format!(
+                "zone {zone} has no room"
+            )));
+        }
         let wall = self.shared.clock.now().wall;
         self.world().launch(request, wall);
         self.shared.changed.notify_one();

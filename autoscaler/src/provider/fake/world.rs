@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::{Calls, LaunchFault, stop_time};
 use crate::{
     instance::InstanceId,
-    provider::{LaunchRequest, ObservedInstance, ObservedState},
+    provider::{InstanceFault, LaunchRequest, ObservedInstance, ObservedState},
 };
 
 #[derive(Default)]
@@ -22,6 +22,7 @@ pub(super) struct World {
     pub(super) unreachable_until: Option<Instant>,
     pub(super) unreachable: bool,
     pub(super) launch_faults: VecDeque<LaunchFault>,
+    pub(super) refusing_zones: BTreeSet<String>,
     pub(super) termination_faults: usize,
     pub(super) deaf: BTreeSet<InstanceId>,
     pub(super) next_is_deaf: bool,
@@ -38,6 +39,7 @@ struct Instance {
     address: String,
     signalled: bool,
     exited: Option<String>,
+    faults: Vec<InstanceFault>,
 }
 
 impl World {
@@ -70,6 +72,7 @@ impl World {
             address: address(self.launched.len(), request.launch_template.port),
             signalled: false,
             exited: None,
+            faults: Vec::new(),
         };
         self.instances.insert(request.instance_id.clone(), instance);
     }
@@ -105,6 +108,12 @@ impl World {
                 true
             }
             _ => false,
+        }
+    }
+
+    pub(super) fn set_faults(&mut self, id: &InstanceId, faults: Vec<InstanceFault>) {
+        if let Some(instance) = self.instances.get_mut(id) {
+            instance.faults = faults;
         }
     }
 
@@ -148,6 +157,7 @@ impl Instance {
             launch_time: self.launch_time,
             state: self.state(now),
             metric_ids: vec![self.request.instance_id.to_string()],
+            faults: self.faults.clone(),
         }
     }
 

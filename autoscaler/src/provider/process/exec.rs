@@ -20,7 +20,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Shared, blocking, launch, mark, members, table};
+use super::{Shared, blocking, cgroup::Cgroup, launch, mark, members, program, table};
 use crate::{
     instance::InstanceId,
     provider::{ExecError, ExecOutput, ExecSession, identity::ENVIRONMENT},
@@ -41,8 +41,8 @@ pub(super) async fn exec(
     id: &InstanceId,
     command: Vec<String>,
 ) -> Result<ExecSession, ExecError> {
-    let environment = environment(shared, id).await?;
-    let group = Group(spawn(shared, environment, &command)?);
+    let inside = inside(shared, id).await?;
+    let group = Group(spawn(shared, inside, &command)?);
     // The instance may have ended between the look and the spawn.
     if !is_running(shared, id).await? {
         return Err(ExecError::NotRunning(id.clone()));
@@ -58,11 +58,14 @@ pub(super) async fn exec(
     Ok(ExecSession { output: receiver })
 }
 
-/// That of the process that leads the instance.
-async fn environment(
-    shared: &Arc<Shared>,
-    id: &InstanceId,
-) -> Result<Vec<(OsString, OsString)>, ExecError> {
+/// What a command is given to be inside an instance.
+struct Inside {
+    /// That of the process that leads the instance.
+    environment: Vec<(OsString, OsString)>,
+    cgroup: Cgroup,
+}
+
+async fn inside(shared: &Arc<Shared>, id: &InstanceId) -> Result<Inside, ExecError> {
     let (shared, name) = (Arc::clone(shared), id.clone());
     blocking(move || {
         let leader = find_leader(&shared, &name)?;
@@ -71,6 +74,7 @@ async fn environment(
             .map(|(name, value)| (name.into(), value))
             .collect();
         environment.extend(mark::environment(&table::environ(leader.pid)?));
+        let cgroup = record.as_ref().map(|record| record.cgroup.clone());
         // Once more, for a program that wrote its title over its environment.
         let entries =
             record.map(|record| record.identity.entries(&ENVIRONMENT, &shared.config.owner));
@@ -80,7 +84,10 @@ async fn environment(
                 .flatten()
                 .map(|(name, value)| (name.into(), value.into())),
         );
-        Some(environment)
+        Some(Inside {
+            environment,
+            cgroup: cgroup.unwrap_or_default(),
+        })
     })
     .await
     .map_err(|_| ExecError::Failed("minicloud is shutting down".to_owned()))?
@@ -101,19 +108,20 @@ fn find_leader(shared: &Shared, id: &InstanceId) -> Option<table::Process> {
     (!leader.zombie).then(|| leader.clone())
 }
 
-fn spawn(
-    shared: &Shared,
-    environment: Vec<(OsString, OsString)>,
-    command: &[String],
-) -> Result<Child, ExecError> {
+fn spawn(shared: &Shared, inside: Inside, command: &[String]) -> Result<Child, ExecError> {
     let argv = launch::resolve(&shared.config.program, command);
-    let (program, arguments) = argv
-        .split_first()
+    let program = argv
+        .first()
         .ok_or_else(|| ExecError::CommandNotFound("no command given".to_owned()))?;
-    Command::new(program)
-        .args(arguments)
+    let path = inside.environment.iter().rfind(|(name, _)| name == "PATH");
+    let path = path.map(|(_, path)| path.as_os_str());
+    program::find(program, path, None).map_err(|error| spawn_error(program, &error))?;
+    let prefix = inside.cgroup.prefix().into_iter().map(OsString::from);
+    let mut words = prefix.chain(argv.iter().cloned());
+    Command::new(words.next().unwrap_or_default())
+        .args(words)
         .env_clear()
-        .envs(environment)
+        .envs(inside.environment)
         .env(mark::COMMAND, "1")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

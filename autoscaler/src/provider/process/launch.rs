@@ -7,21 +7,33 @@
 
 use std::{
     ffi::OsString,
-    fs::TryLockError,
-    io,
-    os::unix::process::CommandExt,
-    path::{Path, PathBuf},
+    fs::{File, TryLockError},
+    io::{self, Write},
+    os::unix::{fs::OpenOptionsExt, process::CommandExt},
+    path::{self, Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::Arc,
 };
 
 use super::{
-    super::identity::{ENVIRONMENT, Identity},
-    Shared, blocking, log_file, members, port,
-    record::{Leader, Record},
+    super::{
+        boot,
+        identity::{ENVIRONMENT, Identity},
+    },
+    Shared, blocking,
+    cgroup::Cgroup,
+    log_file, members, port, program,
+    record::{Leader, Record, UserDataRun},
     table, watch,
 };
-use crate::provider::{LaunchError, LaunchRequest, template::check_env};
+use crate::{
+    host,
+    launch_template::UserData,
+    provider::{
+        LaunchError, LaunchRequest,
+        template::{check_env, check_size},
+    },
+};
 
 /// What an instance inherits of our environment. Everything else (tokens, say) stays here.
 const INHERITED: [&str; 8] = [
@@ -61,9 +73,44 @@ fn launch_once(shared: &Arc<Shared>, request: &LaunchRequest) -> Result<(), Laun
     }
     let record = record_intent(shared, request)
         .map_err(|error| unwritable(&shared.config.state_dir, &error))?;
-    let child = spawn(shared, request, &record, &argv, log)?;
+    if let Some(user_data) = &request.launch_template.user_data {
+        write_script(&folder.join(boot::FILE), user_data)
+            .map_err(|error| unwritable(&shared.config.state_dir, &error))?;
+    }
+    let words = words(request, &record, &folder, argv);
+    let child = spawn(shared, request, &record, &words, log)?;
     follow(shared, request, child);
     Ok(())
+}
+
+/// The command with what comes before it: joining a cgroup, running user data.
+fn words(
+    request: &LaunchRequest,
+    record: &Record,
+    folder: &Path,
+    argv: Vec<OsString>,
+) -> Vec<OsString> {
+    let template = &request.launch_template;
+    // The command may run elsewhere, from where a relative state folder is not found.
+    let folder = path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    let folder = folder.to_string_lossy();
+    let script = template.user_data.as_ref().map(boot::Script::InFolder);
+    let script = script.map(|script| boot::prefix(template, &folder, &script));
+    let prefix = record.cgroup.prefix();
+    let prefix = prefix.into_iter().chain(script.into_iter().flatten());
+    prefix.map(OsString::from).chain(argv).collect()
+}
+
+/// For nobody else to read: it may hold secrets.
+fn write_script(file: &Path, user_data: &UserData) -> io::Result<()> {
+    let mut options = File::options();
+    let mut file = options
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(file)?;
+    file.write_all(user_data.as_str().as_bytes())
 }
 
 /// Running or exited; an intent whose process never came is launched again.
@@ -88,12 +135,30 @@ fn record_intent(shared: &Shared, request: &LaunchRequest) -> io::Result<Record>
         .filter_map(|record| record.address.rsplit_once(':')?.1.parse().ok())
         .collect();
     let port = port::free(shared.config.address, &taken)?;
+    let template = &request.launch_template;
+    let (cgroup, quota_fault) = match shared.cgroups.make(&request.instance_id, template) {
+        Ok(cgroup) => (cgroup, None),
+        Err(why) => (Cgroup::default(), Some(why)),
+    };
+    let user_data = template.user_data.as_ref().map(|_| UserDataRun {
+        required: template.user_data_required,
+        ..UserDataRun::default()
+    });
+    if !cgroup.is_empty() {
+        let records = shared.records.all()?.into_iter();
+        let ids = records.map(|record| record.identity.instance_id);
+        let known = ids.chain([request.instance_id.clone()]).collect();
+        shared.cgroups.prune(&known);
+    }
     let record = Record {
         identity: Identity::of(request),
         launch_time: shared.clock.now().wall,
         address: std::net::SocketAddr::new(shared.config.address, port).to_string(),
         leader: None,
         exited: None,
+        cgroup,
+        quota_fault,
+        user_data,
     };
     shared.records.write(&record)?;
     Ok(record)
@@ -109,7 +174,11 @@ fn spawn(
     let (program, arguments) = argv.split_first().ok_or_else(no_command)?;
     let stderr = log.try_clone().map_err(|error| failed(request, &error))?;
     let port = record.address.rsplit_once(':').map_or("", |(_, port)| port);
-    Command::new(program)
+    let mut command = Command::new(program);
+    if let Some(folder) = &request.launch_template.working_dir {
+        command.current_dir(folder);
+    }
+    command
         .args(arguments)
         .env_clear()
         .envs(inherited())
@@ -127,6 +196,7 @@ fn spawn(
         .map_err(|error| {
             // Nothing was started: nothing should be listed.
             let _ = shared.records.remove(&request.instance_id);
+            record.cgroup.discard();
             spawn_error(request, program, &error)
         })
 }
@@ -159,7 +229,37 @@ fn argv(shared: &Shared, request: &LaunchRequest) -> Result<Vec<OsString>, Launc
     if process.command.is_empty() {
         return Err(no_command());
     }
-    Ok(resolve(&shared.config.program, &process.command))
+    if let Some(key) = template.container_only() {
+        return Err(LaunchError::Template(format!(
+            "launch template `{}` has `{key}`, which child processes cannot be given; use the \
+             docker provider",
+            template.name
+        )));
+    }
+    check_size(template, host::size())?;
+    let argv = resolve(&shared.config.program, &process.command);
+    check_program(request, &argv)?;
+    Ok(argv)
+}
+
+/// Behind a shell, nobody hears why a command cannot be run.
+fn check_program(request: &LaunchRequest, argv: &[OsString]) -> Result<(), LaunchError> {
+    let template = &request.launch_template;
+    let folder = template.working_dir.as_deref();
+    if let Some(folder) = folder.filter(|folder| !Path::new(folder).is_dir()) {
+        return Err(LaunchError::Template(format!(
+            "working_dir `{folder}` of launch template `{}` is no folder of this machine",
+            template.name
+        )));
+    }
+    // User data may be what installs it.
+    let (Some(program), None) = (argv.first(), &template.user_data) else {
+        return Ok(());
+    };
+    let path = template.env.get("PATH").map(OsString::from);
+    let path = path.or_else(|| std::env::var_os("PATH"));
+    program::find(program, path.as_deref(), folder)
+        .map_err(|error| spawn_error(request, program, &error))
 }
 
 /// The command with `minicloud` replaced by this very executable.

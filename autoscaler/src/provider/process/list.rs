@@ -9,14 +9,16 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    Shared, blocking, log_file, members,
-    record::{Leader, Record},
+    Shared, blocking,
+    cgroup::Cgroup,
+    log_file, members,
+    record::{Leader, Record, UserDataRun},
     table::{self, Process},
-    watch,
+    user_data, watch,
 };
 use crate::{
     instance::InstanceId,
-    provider::{ObservedInstance, ObservedState, ProviderError},
+    provider::{InstanceFault, ObservedInstance, ObservedState, ProviderError},
 };
 
 pub(super) async fn list(shared: &Arc<Shared>) -> Result<Vec<ObservedInstance>, ProviderError> {
@@ -76,15 +78,36 @@ fn observe(
         }
         None => not_running(shared, id, launching)?,
     };
+    let user_data = user_data::progress(shared, &record);
+    let state = after_user_data(state, user_data.as_ref());
     if let Err(error) = log_file::rotate(&shared.records.folder(id), log_file::LIMIT) {
         tracing::warn!(instance.id = %id, %error, "cannot bound the instance's log");
     }
     let metric_ids = vec![id.to_string()];
-    Some(
-        record
-            .identity
-            .observed(record.launch_time, state, metric_ids),
-    )
+    let failure = user_data.and_then(|run| run.failure);
+    let faults = failure.map(InstanceFault::UserData);
+    let quota = record.quota_fault.map(InstanceFault::QuotaNotEnforced);
+    let observed = record
+        .identity
+        .observed(record.launch_time, state, metric_ids);
+    Some(ObservedInstance {
+        faults: faults.into_iter().chain(quota).collect(),
+        ..observed
+    })
+}
+
+/// Where its user data is required, an instance does not run before that has ended well.
+fn after_user_data(state: ObservedState, user_data: Option<&UserDataRun>) -> ObservedState {
+    let Some(run) = user_data.filter(|run| run.required) else {
+        return state;
+    };
+    match (state, &run.failure) {
+        (ObservedState::Running { .. }, None) if !run.ended => ObservedState::Starting,
+        (ObservedState::Exited { .. }, Some(failure)) => ObservedState::Exited {
+            detail: failure.clone(),
+        },
+        (state, _) => state,
+    }
 }
 
 /// Looks at the record once more, which may have moved on since the listing began: the launch
@@ -125,6 +148,9 @@ fn restore(
         address: mark.address.clone()?,
         leader: leader.map(Leader::of),
         exited: None,
+        cgroup: Cgroup::default(),
+        quota_fault: None,
+        user_data: None,
     };
     let written = shared
         .records
@@ -152,6 +178,9 @@ fn adopt(shared: &Arc<Shared>, id: &InstanceId, record: &Record, leader: &Proces
 
 fn how_it_ended(record: &Record) -> String {
     match (&record.exited, &record.leader) {
+        (Some(detail), _) if detail != "exit code 0" && record.cgroup.has_killed() => {
+            format!("{detail}, out of memory")
+        }
         (Some(detail), _) => detail.clone(),
         (None, Some(leader)) if leader.boot_id != table::boot_id() => {
             "ended with the machine, which was restarted".to_owned()

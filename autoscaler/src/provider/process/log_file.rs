@@ -21,6 +21,11 @@ pub(super) fn open(folder: &Path) -> io::Result<File> {
         .open(folder.join(LOG))
 }
 
+/// All of it, which [`rotate`] bounds.
+pub(super) fn read(folder: &Path) -> io::Result<Vec<u8>> {
+    fs::read(folder.join(LOG))
+}
+
 /// Bounds the log from outside: copy, then truncate. Lines written in between are lost; a
 /// pipe through us would lose all of them, and the instance, when the autoscaler restarts.
 pub(super) fn rotate(folder: &Path, limit: u64) -> io::Result<()> {

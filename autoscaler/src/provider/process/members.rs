@@ -47,8 +47,12 @@ pub(super) fn hold(shared: &Shared, id: &InstanceId) -> io::Result<Vec<Member>> 
     let processes = table::scan()?;
     let record = shared.records.read(id);
     let leader = leader(&processes, &shared.config.owner, id, record.as_ref());
-    let members = of_instance(&processes, &shared.config.owner, id, leader);
-    let held = members.into_iter().filter_map(|process| {
+    // One that it holds is ours, whatever it did to its environment.
+    let held = record
+        .map(|record| record.cgroup.pids())
+        .unwrap_or_default();
+    let members = of_instance(&processes, &shared.config.owner, id, leader, &held);
+    let members = members.into_iter().filter_map(|process| {
         let handle = Arc::new(table::open(process)?);
         Some(Member {
             pid: process.pid,
@@ -56,7 +60,7 @@ pub(super) fn hold(shared: &Shared, id: &InstanceId) -> io::Result<Vec<Member>> 
             handle,
         })
     });
-    Ok(held.collect())
+    Ok(members.collect())
 }
 
 /// The process that leads the instance, zombie or not: the recorded one, or where none is on
@@ -87,15 +91,17 @@ fn recorded<'a>(processes: &'a [Process], leader: &Leader) -> Option<&'a Process
         .find(|process| leader.is(process, &boot_id))
 }
 
-/// By mark, by the leader's process group, and by descent from either.
+/// By mark, by cgroup, by the leader's process group, and by descent from any.
 fn of_instance<'a>(
     processes: &'a [Process],
     owner: &str,
     id: &InstanceId,
     leader: Option<&Process>,
+    held: &BTreeSet<i32>,
 ) -> Vec<&'a Process> {
     let is_ours = |process: &Process| match &process.mark {
         Some(mark) => mark.is_of(owner, id),
+        None if held.contains(&process.pid) => true,
         // No group but a verified leader's: the number may be a stranger's by now.
         None => leader.is_some_and(|leader| process.group == leader.pid),
     };
@@ -161,7 +167,7 @@ mod tests {
 
     fn members(processes: &[Process]) -> Vec<i32> {
         let leader = leader(processes, "me", &id(), None);
-        of_instance(processes, "me", &id(), leader)
+        of_instance(processes, "me", &id(), leader, &BTreeSet::new())
             .into_iter()
             .map(|process| process.pid)
             .collect()

@@ -7,12 +7,14 @@
 //! leads the instance, and how it ended.
 //!
 //! Limits, on purpose:
-//! - `cpus` and `memory` of a template are not enforced here: that needs a cgroup of one's own.
+//! - `cpus` and `memory` of a template are enforced where the machine lets us make cgroups, and
+//!   only measured where it does not.
 //! - An instance shares the session of the autoscaler: `setsid` between fork and exec is unsafe
 //!   code. Its process group is its own, so a Ctrl-C in the terminal does not reach it.
 //! - A process that wiped its environment, left the group *and* lost its parent is not found.
 //! - Linux 5.3 or later (pidfd).
 
+mod cgroup;
 mod exec;
 mod launch;
 mod list;
@@ -20,12 +22,15 @@ mod log_file;
 mod mark;
 mod members;
 mod port;
+mod program;
 mod record;
 mod table;
 mod terminate;
+mod user_data;
 mod watch;
 
 use std::{
+    collections::BTreeSet,
     net::{IpAddr, Ipv4Addr},
     path::PathBuf,
     sync::Arc,
@@ -33,7 +38,7 @@ use std::{
 
 use tokio::{sync::Notify, task::JoinError};
 
-use self::{record::Records, watch::Watches};
+use self::{cgroup::Cgroups, record::Records, watch::Watches};
 use super::{
     ExecError, ExecSession, InstanceProvider, LaunchError, LaunchRequest, ObservedInstance,
     ProviderError,
@@ -74,6 +79,7 @@ struct Shared {
     config: ProcessConfig,
     clock: Box<dyn Clock>,
     records: Records,
+    cgroups: Cgroups,
     /// Serialises launches: of two with one id the second finds the first, and no two are
     /// given one port.
     launching: tokio::sync::Mutex<()>,
@@ -88,6 +94,7 @@ impl ProcessProvider {
         Self {
             shared: Arc::new(Shared {
                 records: Records::new(config.state_dir.join("instances")),
+                cgroups: Cgroups::new(&config.owner),
                 config,
                 clock: Box::new(clock),
                 launching: tokio::sync::Mutex::default(),
@@ -100,7 +107,12 @@ impl ProcessProvider {
 
     /// Ends every instance of this owner, and returns which.
     pub async fn sweep(&self) -> Result<Vec<InstanceId>, ProviderError> {
-        super::terminate_all(self).await
+        let swept = super::terminate_all(self).await?;
+        let shared = Arc::clone(&self.shared);
+        blocking(move || shared.cgroups.prune(&BTreeSet::new()))
+            .await
+            .map_err(|_| ProviderError::Unreachable("minicloud is shutting down".to_owned()))?;
+        Ok(swept)
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{super::identity::Identity, table};
+use super::{super::identity::Identity, cgroup::Cgroup, table};
 use crate::instance::InstanceId;
 
 const RECORD: &str = "record.json";
@@ -25,6 +25,23 @@ pub(super) struct Record {
     pub(super) leader: Option<Leader>,
     /// How the leader ended, where somebody saw it.
     pub(super) exited: Option<String>,
+    #[serde(default)]
+    pub(super) cgroup: Cgroup,
+    /// Why the template's quota and limit do not hold, where they do not.
+    #[serde(default)]
+    pub(super) quota_fault: Option<String>,
+    #[serde(default)]
+    pub(super) user_data: Option<UserDataRun>,
+}
+
+/// How far the instance's user data is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct UserDataRun {
+    /// Whether the instance ends where it fails.
+    pub(super) required: bool,
+    pub(super) ended: bool,
+    /// How it failed, with its last words.
+    pub(super) failure: Option<String>,
 }
 
 /// The process that is the instance: when it ends, the instance has ended.

@@ -24,6 +24,11 @@ pub(super) async fn terminate(shared: &Arc<Shared>, id: &InstanceId) -> Result<(
     end_members(shared, id).await?;
     watch::reap(shared, id);
     shared.watches.forget(id);
+    if let Some(record) = shared.records.read(id)
+        && let Err(error) = record.cgroup.remove().await
+    {
+        tracing::warn!(instance.id = %id, %error, "cannot remove the instance's cgroup; a later launch or minicloud sweep does");
+    }
     shared
         .records
         .remove(id)

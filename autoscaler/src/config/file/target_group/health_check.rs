@@ -168,7 +168,7 @@ fn check_timeout(fields: &Fields<'_>, interval: Duration, timeout: Duration) {
 }
 
 /// Origin form of RFC 9112, section 3.2.1.
-fn path(value: &Value) -> Result<String, Mistake> {
+pub(in crate::config::file) fn path(value: &Value) -> Result<String, Mistake> {
     let text = scalar::text(value)?;
     let mistake = Mistake::new(format!("{} is not a path", quoted(text)));
     if !text.starts_with('/') {

@@ -1,0 +1,22 @@
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// How an instance is asked whether it may be taken out of service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BusyCheck {
+    pub question: BusyQuestion,
+    /// An answer that takes longer is none.
+    pub timeout: Duration,
+    /// For how long an answer counts that does not say so itself.
+    pub interval: Duration,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BusyQuestion {
+    /// GET of this path, at the address where the balancer reaches the instance.
+    Path(String),
+    /// Run inside the instance; exit code 0 means busy.
+    Command(Vec<String>),
+}

@@ -1,0 +1,3 @@
+mod cron;
+mod journal;
+mod recurrence;

@@ -1,0 +1,16 @@
+use minicloud_autoscaler::foreign_change::Resolution;
+
+use super::{connect, groups};
+use crate::{cli::ResolveArgs, failure::Failure, output::show};
+
+pub(crate) async fn run(args: ResolveArgs) -> Result<(), Failure> {
+    let api = connect(&args.reading.connection)?;
+    let resolution = match args.word.adopt {
+        true => Resolution::Adopt,
+        false => Resolution::Revert,
+    };
+    let group = api.resolve(&args.group, resolution).await?;
+    show(args.reading.output, &group, |group| {
+        groups::rows(std::slice::from_ref(group))
+    })
+}
