@@ -120,13 +120,19 @@ fn plan_reads_as_reviewed() {
     instances: 1 outdated and left running
 + auto_scaling_group api
     + availability_zones: [local]
+    + capacity_distribution: balanced-best-effort
+    + default_cooldown: 30s
     + default_instance_warmup: 15s
     + desired_capacity: 1
+    + foreign_changes: revert
     + health_check_grace_period: 30s
     + health_check_type: EC2
-    + launch_template: idle
+    + launch_template.name: idle
+    + launch_template.version: $Latest
     + max_size: 3
     + min_size: 1
+    + new_instances_protected_from_scale_in: false
+    + termination_policies: [LeastBusy]
     instances: 1 launched at once
 - auto_scaling_group batch
     instances: 2 terminated at once
@@ -215,6 +221,46 @@ fn another_template_outdates_all_that_stay() {
         told.contains("~ launch_template.name: web -> idle\n    instances: 2 outdated"),
         "{told}"
     );
+}
+
+#[test]
+fn group_with_a_version_of_its_own_is_outdated_by_no_newer_one() {
+    let pinned = BEFORE.replace(
+        "web: { launch_template: web,",
+        "web: { launch_template: { name: web, version: 2 },",
+    );
+    let told = between(BEFORE, &pinned, LIVE).to_string();
+    let expected = "launch_template.version: $Latest -> 2\n    instances: 1 outdated";
+    assert!(told.contains(expected), "{told}");
+    let newer = pinned.replace("web:1", "web:9");
+    let told = between(&pinned, &newer, LIVE).to_string();
+    assert!(told.contains("~ version: 3 -> 4"), "{told}");
+    assert!(!told.contains("outdated"), "{told}");
+}
+
+#[test]
+fn members_read_as_the_file_writes_them() {
+    let more = BEFORE
+        .replace(
+            "version: 1\n",
+            "version: 1\nhost_headroom: { enabled: true, memory: 1GiB }\ninstance_types: { small: { vcpus: 0.25, memory: 64MiB } }\n",
+        )
+        .replace(
+            "max_size: 2, target_groups",
+            "max_size: 2, default_cooldown: 2m, busy_check: { path: /busy, timeout: 3s }, scheduled_actions: [ { name: up, recurrence: \"0 8 * * *\", min_size: 2 } ], notifications: [ { endpoint: \"http://127.0.0.1:9/hook\", secret_file: /s, notification_types: [\"autoscaling:EC2_INSTANCE_LAUNCH\"] } ], target_groups",
+        );
+    let told = between(BEFORE, &more, LIVE).to_string();
+    for line in [
+        "~ host_headroom.memory: 512MiB -> 1GiB",
+        "+ instance_type small",
+        "~ default_cooldown: 30s -> 2m",
+        "+ busy_check.timeout: 3s",
+        "+ scheduled_actions.up.recurrence: \"0 8 * * *\"",
+        "+ scheduled_actions.up.min_size: 2",
+        "+ notifications[0].endpoint: http://127.0.0.1:9/hook",
+    ] {
+        assert!(told.contains(line), "{line} in {told}");
+    }
 }
 
 #[test]
