@@ -2,7 +2,15 @@
 
 use std::time::Duration;
 
+use minicloud_autoscaler::{
+    command::LaunchTemplateCommand,
+    describe::ConditionKind,
+    launch_template::{
+        LaunchTemplateError, VersionSelector, describe::CreateLaunchTemplateVersion,
+    },
+};
 use minicloud_lb_api::IpPermission;
+use serde_json::json;
 
 use super::cloud::{CONFIG, Cloud};
 
@@ -99,4 +107,51 @@ async fn groups_keep_their_ids_and_instances_join_their_networks() {
             cloud.view().security_groups == groups
         })
         .await;
+}
+
+async fn add_version(cloud: &Cloud, security_group: &str) -> Result<(), LaunchTemplateError> {
+    let data = json!({ "security_groups": [security_group] });
+    let create = CreateLaunchTemplateVersion {
+        source_version: Some(VersionSelector::Latest),
+        version_description: None,
+        launch_template_data: data.as_object().unwrap().clone(),
+    };
+    let made = cloud.ask_of_templates(|reply| LaunchTemplateCommand::CreateVersion {
+        name: "web".to_owned(),
+        create,
+        reply,
+    });
+    made.await.map(drop)
+}
+
+#[tokio::test(start_paused = true)]
+async fn version_in_a_group_that_is_gone_launches_nothing() {
+    let cloud = Cloud::with_config(&guarded()).await;
+    cloud.until_in_service(1, SOON).await;
+    let unknown = add_version(&cloud, "dbs").await.unwrap_err();
+    assert!(
+        unknown.to_string().contains("did you mean db?"),
+        "{unknown}"
+    );
+    add_version(&cloud, "db").await.unwrap();
+    let without: Vec<_> = guarded().lines().map(str::to_owned).collect();
+    let without = without.iter().filter(|line| !line.starts_with("  db:"));
+    let without = without.cloned().collect::<Vec<_>>().join("\n");
+    std::fs::write(cloud.config(), without).unwrap();
+    cloud
+        .until("it is told", SOON, |cloud| {
+            let told = cloud.condition(ConditionKind::LaunchTemplateNotFound);
+            told.is_some_and(|told| told.contains("security group `db`"))
+        })
+        .await;
+    cloud.scale(1, 2, 2).await.unwrap();
+    tokio::time::sleep(SOON).await;
+    assert_eq!(cloud.provider.launched().len(), 1, "and keeps what it has");
+    std::fs::write(cloud.config(), guarded()).unwrap();
+    cloud.until_in_service(2, SOON).await;
+    let db = cloud.view().security_groups.iter().find_map(|group| {
+        let is_db = group.group_name == "db";
+        is_db.then(|| group.group_id.clone())
+    });
+    assert_eq!(cloud.provider.launched()[1].networks[..1], [db.unwrap()]);
 }
