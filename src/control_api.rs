@@ -6,7 +6,9 @@ use bytes::Bytes;
 use hyper::{Method, StatusCode};
 use minicloud_autoscaler::{
     api::{ExecRequest, FaultBody, Instances, ResolveForeignChanges, TerminateInstance},
+    change_set::ChangeSet,
     command::{CapacityUpdate, InstanceProtection},
+    config::Faults,
     describe::{Activity, AutoScalingGroup, View},
     foreign_change::Resolution,
     instance::InstanceId,
@@ -16,7 +18,8 @@ use serde::de::DeserializeOwned;
 use crate::{
     endpoint::Endpoint,
     failure::{Exit, Failure},
-    http_client::{Exchange, HttpClient, HttpError, segment},
+    http_client::{Answer, Body, Exchange, HttpClient, HttpError, segment},
+    role::ConfigFile,
 };
 
 /// Longer than the API itself takes to give up.
@@ -65,7 +68,7 @@ impl ControlApi {
         protection: &InstanceProtection,
     ) -> Result<Instances, Failure> {
         let path = format!("/v1/groups/{}/instances/protection", segment(group));
-        let body = to_json(protection);
+        let body = Body::json(protection);
         parse(&self.call(Method::PUT, &path, Some(body)).await?)
     }
 
@@ -75,7 +78,7 @@ impl ControlApi {
         should_decrement_desired_capacity: bool,
     ) -> Result<Activity, Failure> {
         let path = format!("/v1/instances/{id}/terminate");
-        let body = to_json(&TerminateInstance {
+        let body = Body::json(&TerminateInstance {
             should_decrement_desired_capacity,
         });
         parse(&self.call(Method::POST, &path, Some(body)).await?)
@@ -87,7 +90,7 @@ impl ControlApi {
         resolution: Resolution,
     ) -> Result<AutoScalingGroup, Failure> {
         let path = format!("/v1/groups/{}/foreign-changes", segment(group));
-        let body = to_json(&ResolveForeignChanges { resolution });
+        let body = Body::json(&ResolveForeignChanges { resolution });
         parse(&self.call(Method::POST, &path, Some(body)).await?)
     }
 
@@ -97,7 +100,7 @@ impl ControlApi {
         path: &str,
         body: &impl serde::Serialize,
     ) -> Result<T, Failure> {
-        parse(&self.call(Method::PUT, path, Some(to_json(body))).await?)
+        parse(&self.call(Method::PUT, path, Some(Body::json(body))).await?)
     }
 
     pub(crate) async fn remove(&self, path: &str) -> Result<(), Failure> {
@@ -126,12 +129,50 @@ impl ControlApi {
         parse(&self.call(Method::GET, path, None).await?)
     }
 
+    /// What `text`, which is the file's, would change.
+    pub(crate) async fn plan(&self, file: &ConfigFile, text: Bytes) -> Result<ChangeSet, Failure> {
+        self.submit("/v1/plan", file, text).await
+    }
+
+    /// Puts `text`, which is the file's, in force if that changes what was reviewed.
+    pub(crate) async fn apply(
+        &self,
+        file: &ConfigFile,
+        text: Bytes,
+        reviewed: &ChangeSet,
+    ) -> Result<ChangeSet, Failure> {
+        let path = format!("/v1/apply?fingerprint={}", segment(&reviewed.fingerprint));
+        self.submit(&path, file, text).await
+    }
+
+    async fn submit(
+        &self,
+        path: &str,
+        file: &ConfigFile,
+        text: Bytes,
+    ) -> Result<ChangeSet, Failure> {
+        let body = Body::yaml(text.clone());
+        let answer = self.answer(Method::POST, path, Some(body)).await?;
+        if answer.status.is_success() {
+            return parse(&answer.body);
+        }
+        let told: Option<FaultBody> = serde_json::from_slice(&answer.body).ok();
+        match told.and_then(|told| Faults::found(told.error.faults)) {
+            Some(faults) => Err(file.invalid(&faults, &text)),
+            None => Err(fault(answer.status, &answer.body)),
+        }
+    }
+
     pub(crate) async fn post<T: DeserializeOwned>(
         &self,
         path: &str,
         body: &impl serde::Serialize,
     ) -> Result<T, Failure> {
-        parse(&self.call(Method::POST, path, Some(to_json(body))).await?)
+        parse(
+            &self
+                .call(Method::POST, path, Some(Body::json(body)))
+                .await?,
+        )
     }
 
     pub(crate) async fn patch<T: DeserializeOwned>(
@@ -139,7 +180,11 @@ impl ControlApi {
         path: &str,
         body: &impl serde::Serialize,
     ) -> Result<T, Failure> {
-        parse(&self.call(Method::PATCH, path, Some(to_json(body))).await?)
+        parse(
+            &self
+                .call(Method::PATCH, path, Some(Body::json(body)))
+                .await?,
+        )
     }
 
     pub(crate) async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
@@ -153,7 +198,7 @@ impl ControlApi {
         command: Vec<String>,
     ) -> Result<Exchange, Failure> {
         let path = format!("/v1/instances/{id}/exec");
-        let body = to_json(&ExecRequest { command });
+        let body = Body::json(&ExecRequest { command });
         let exchange = self
             .client
             .open(Method::POST, &path, Some(body), EXEC_START)
@@ -174,21 +219,22 @@ impl ControlApi {
         }
     }
 
-    async fn call(
-        &self,
-        method: Method,
-        path: &str,
-        json: Option<Vec<u8>>,
-    ) -> Result<Bytes, Failure> {
-        let answer = self
-            .client
-            .call(method, path, json, self.timeout)
-            .await
-            .map_err(explain)?;
+    async fn call(&self, method: Method, path: &str, body: Option<Body>) -> Result<Bytes, Failure> {
+        let answer = self.answer(method, path, body).await?;
         match answer.status.is_success() {
             true => Ok(answer.body),
             false => Err(fault(answer.status, &answer.body)),
         }
+    }
+
+    async fn answer(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Body>,
+    ) -> Result<Answer, Failure> {
+        let answer = self.client.call(method, path, body, self.timeout).await;
+        answer.map_err(explain)
     }
 }
 
@@ -201,10 +247,6 @@ fn with_token(client: HttpClient, path: &Path) -> Result<HttpClient, Failure> {
         let message = format!("{} does not hold a token", path.display());
         Failure::new(Exit::Failure, message)
     })
-}
-
-fn to_json(body: &impl serde::Serialize) -> Vec<u8> {
-    serde_json::to_vec(body).expect("requests are plain data with text for keys")
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {

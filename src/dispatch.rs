@@ -24,13 +24,16 @@ pub(crate) fn run(verb: Verb) -> Result<ExitCode, Failure> {
 async fn dispatch(verb: Verb) -> Result<ExitCode, Failure> {
     match verb {
         Verb::Exec(args) => return verb::exec::run(args).await.map(ExitCode::from),
+        Verb::Plan(args) => return verb::plan::run(args).await.map(ExitCode::from),
         Verb::Status(args) => verb::status::run(args).await,
         Verb::Groups(args) => verb::groups::run(args).await,
         Verb::Instances(args) => verb::instances::run(args).await,
         Verb::Targets(args) => verb::targets::run(args).await,
         Verb::Why(args) => verb::why::run(args).await,
         Verb::WhichRule(args) => verb::which_rule::run(args).await,
+        Verb::SecurityGroups(args) => verb::security_groups::run(args).await,
         Verb::Activities(args) => verb::activities::run(args).await,
+        Verb::Apply(args) => verb::apply::run(args).await,
         Verb::Protect(args) => verb::protect::run(args).await,
         Verb::Terminate(args) => verb::terminate::run(args).await,
         Verb::Resolve(args) => verb::resolve::run(args).await,

@@ -28,6 +28,35 @@ pub(crate) struct HttpClient {
     headers: HeaderMap,
 }
 
+/// What a request carries.
+#[derive(Debug)]
+pub(crate) struct Body {
+    content_type: &'static str,
+    bytes: Bytes,
+}
+
+impl Body {
+    /// JSON that is written already, to the byte as it is signed.
+    pub(crate) fn written_json(bytes: impl Into<Bytes>) -> Self {
+        Self {
+            content_type: "application/json",
+            bytes: bytes.into(),
+        }
+    }
+
+    pub(crate) fn json(value: &impl serde::Serialize) -> Self {
+        let json = serde_json::to_vec(value);
+        Self::written_json(json.expect("requests are plain data with text for keys"))
+    }
+
+    pub(crate) fn yaml(bytes: Bytes) -> Self {
+        Self {
+            content_type: "application/yaml",
+            bytes,
+        }
+    }
+}
+
 /// An answer read whole.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -103,17 +132,17 @@ impl HttpClient {
         &self.endpoint
     }
 
-    /// Sends a request, with a JSON body where there is one, and reads the answer whole.
+    /// Sends a request, with a body where there is one, and reads the answer whole.
     pub(crate) async fn call(
         &self,
         method: Method,
         path: &str,
-        json: Option<Vec<u8>>,
+        body: Option<Body>,
         within: Duration,
     ) -> Result<Answer, HttpError> {
         let answer =
             async {
-                let exchange = self.exchange(method, path, json).await?;
+                let exchange = self.exchange(method, path, body).await?;
                 let status = exchange.response.status();
                 let body = exchange.read().await.map_err(|error| {
                     match error.is::<LengthLimitError>() {
@@ -131,10 +160,10 @@ impl HttpClient {
         &self,
         method: Method,
         path: &str,
-        json: Option<Vec<u8>>,
+        body: Option<Body>,
         within: Duration,
     ) -> Result<Exchange, HttpError> {
-        self.within(within, self.exchange(method, path, json)).await
+        self.within(within, self.exchange(method, path, body)).await
     }
 
     /// The same, for a caller that has a limit of its own.
@@ -142,9 +171,9 @@ impl HttpClient {
         &self,
         method: Method,
         path: &str,
-        json: Option<Vec<u8>>,
+        body: Option<Body>,
     ) -> Result<Exchange, HttpError> {
-        self.exchange(method, path, json).await
+        self.exchange(method, path, body).await
     }
 
     async fn within<T>(
@@ -164,7 +193,7 @@ impl HttpClient {
         &self,
         method: Method,
         path: &str,
-        json: Option<Vec<u8>>,
+        body: Option<Body>,
     ) -> Result<Exchange, HttpError> {
         let connect = |reason| HttpError::Connect {
             endpoint: self.endpoint.clone(),
@@ -183,7 +212,7 @@ impl HttpClient {
             // What went wrong reaches the request, which waits for it.
             drop(connection.await);
         }));
-        let request = self.request(method, path, json)?;
+        let request = self.request(method, path, body)?;
         let response = sender
             .send_request(request)
             .await
@@ -198,7 +227,7 @@ impl HttpClient {
         &self,
         method: Method,
         path: &str,
-        json: Option<Vec<u8>>,
+        body: Option<Body>,
     ) -> Result<Request<Full<Bytes>>, HttpError> {
         let mut request = Request::builder()
             .method(method)
@@ -207,10 +236,10 @@ impl HttpClient {
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
-        if json.is_some() {
-            request = request.header(header::CONTENT_TYPE, "application/json");
+        if let Some(body) = &body {
+            request = request.header(header::CONTENT_TYPE, body.content_type);
         }
-        let body = Full::new(json.unwrap_or_default().into());
+        let body = Full::new(body.map(|body| body.bytes).unwrap_or_default());
         request.body(body).map_err(|error| self.protocol(&error))
     }
 

@@ -15,6 +15,7 @@ mod departure;
 mod docker;
 mod explained;
 mod memory;
+mod plan_and_apply;
 mod process;
 mod standalone;
 mod story;

@@ -10,7 +10,7 @@ use tokio::{
 use crate::{
     busy_probe::BusyProbe,
     command::Command,
-    config::ProviderKind,
+    config::{Config, ProviderKind},
     crash_point::Crash,
     customized_metric::{self, CustomizedMetricsDesk, MetricFetcher},
     describe::View,
@@ -101,6 +101,18 @@ pub struct Autoscaler {
 }
 
 impl Autoscaler {
+    /// The configuration that [`start`](Self::start) begins with: the file, or what was applied
+    /// since it changed. For what has to know it before the loop runs.
+    pub fn configuration(
+        source: ConfigSource,
+        state_dir: &StateDir,
+        provider_kind: ProviderKind,
+    ) -> Result<Config, StartError> {
+        let store = Store::open(state_dir.path())?;
+        let opened = ConfigWatch::open(source, provider_kind, store.applied_configuration()?);
+        opened.map(|(_, config)| config).map_err(StartError::Config)
+    }
+
     /// Reads the configuration, opens the store and starts the loop on the current runtime.
     /// Nothing is started where either fails.
     pub async fn start<P: InstanceProvider, M: MetricSource, C: Clock>(
@@ -119,9 +131,10 @@ impl Autoscaler {
             seed,
             crash_at,
         } = settings;
-        let (config_watch, config) =
-            ConfigWatch::open(config, provider_kind).map_err(StartError::Config)?;
         let store = Store::open(state_dir.path())?;
+        let applied = store.applied_configuration()?;
+        let (config_watch, config) =
+            ConfigWatch::open(config, provider_kind, applied).map_err(StartError::Config)?;
         let history = ActivityHistory::open(state_dir.path())?;
         let clock = Arc::new(clock);
         let started = clock.now().wall;

@@ -15,6 +15,17 @@ pub struct Capacity {
     pub desired_capacity: u32,
 }
 
+impl Capacity {
+    /// What the file says.
+    pub(crate) fn of(group: &config::AutoScalingGroup) -> Self {
+        Self {
+            min_size: group.min_size,
+            max_size: group.max_size,
+            desired_capacity: group.desired_capacity,
+        }
+    }
+}
+
 /// Capacity as it is and as the file last had it: a three-way apply needs both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CapacityRecord {

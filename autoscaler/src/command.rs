@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use crate::{
+    change_set::ChangeSet,
+    config::Config,
     describe::Activity,
     foreign_change::Resolution,
     instance::InstanceId,
@@ -27,6 +29,18 @@ pub enum Command {
         name: String,
         update: CapacityUpdate,
         reply: oneshot::Sender<Result<(), CommandError>>,
+    },
+    /// What putting a configuration in force would change; changes nothing.
+    PlanConfiguration {
+        submitted: Box<SubmittedConfiguration>,
+        reply: oneshot::Sender<Result<ChangeSet, CommandError>>,
+    },
+    /// Puts a configuration in force, if that still changes what was reviewed.
+    ApplyConfiguration {
+        submitted: Box<SubmittedConfiguration>,
+        /// Of the change set that was reviewed.
+        fingerprint: String,
+        reply: oneshot::Sender<Result<ChangeSet, CommandError>>,
     },
     SetInstanceProtection {
         name: String,
@@ -58,6 +72,13 @@ pub enum Command {
     },
     LaunchTemplate(LaunchTemplateCommand),
     Policy(PolicyCommand),
+}
+
+/// A configuration that was sent, and the text it was read from.
+#[derive(Clone, Debug)]
+pub struct SubmittedConfiguration {
+    pub config: Config,
+    pub text: Vec<u8>,
 }
 
 /// What may be asked of a group's scaling policies.
@@ -102,7 +123,10 @@ impl Command {
                 auto_scaling_group, ..
             } => Some(auto_scaling_group),
             Self::Policy(command) => Some(&command.auto_scaling_group),
-            Self::TerminateInstanceInAutoScalingGroup { .. } | Self::LaunchTemplate(_) => None,
+            Self::TerminateInstanceInAutoScalingGroup { .. }
+            | Self::LaunchTemplate(_)
+            | Self::PlanConfiguration { .. }
+            | Self::ApplyConfiguration { .. } => None,
         }
     }
 }
@@ -182,6 +206,10 @@ pub enum CommandError {
     ScalingActivityInProgress(String),
     #[error("{0}")]
     Validation(String),
+    #[error(
+        "what is in force has changed since the plan was made, or the file has: plan again, and review what it says now"
+    )]
+    PlanOutdated,
     #[error("{0}")]
     AlreadyExists(String),
     #[error("{0}")]

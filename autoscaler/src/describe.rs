@@ -15,6 +15,7 @@ use crate::{
     },
     instance::{InstanceId, LifecycleState},
     scaling_policy::ScalingPolicy,
+    security_group::SecurityGroup,
 };
 
 /// Everything the API shows, as of one pass of the reconcile loop.
@@ -29,6 +30,11 @@ pub struct View {
     pub load_balancers: Vec<LoadBalancer>,
     /// What is wrong with the whole rather than with a group.
     pub conditions: Vec<Condition>,
+    #[serde(default)]
+    pub security_groups: Arc<Vec<SecurityGroup>>,
+    /// Where what is in force comes from.
+    #[serde(default)]
+    pub configuration: Configuration,
 }
 
 impl View {
@@ -42,6 +48,8 @@ impl View {
             target_groups: Vec::new(),
             load_balancers: Vec::new(),
             conditions: Vec::new(),
+            security_groups: Arc::default(),
+            configuration: Configuration::default(),
         }
     }
 }
@@ -312,4 +320,28 @@ pub struct LoadBalancer {
     pub load_balancer_name: String,
     pub dns_name: String,
     pub ports: Vec<u16>,
+}
+
+/// The configuration in force.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Configuration {
+    pub source: ConfigurationSource,
+    /// The file that is watched: once its content changes, it is in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// When it was applied, where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied_at: Option<Timestamp>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConfigurationSource {
+    /// The example that is built in.
+    #[default]
+    BuiltIn,
+    /// The file that is watched.
+    File,
+    /// What was applied through the API after that file changed last.
+    Applied,
 }

@@ -49,6 +49,9 @@ pub struct LaunchTemplate {
     /// one of its own in `PORT`.
     pub port: u16,
     pub env: BTreeMap<String, String>,
+    /// Names of the security groups that its instances are in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub security_groups: Vec<String>,
     /// In place of the image's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entrypoint: Option<Vec<String>>,

@@ -6,8 +6,8 @@
 //!  agents ──scrape──> metric ──┘  (policy)  └─> snapshot ─> balancer
 //! ```
 //!
-//! [`policy`], [`wake`], [`plan`], [`observe`], [`conduct`], [`termination`], [`zones`], [`busy`], [`headroom`], [`foreign_change`], [`metric`] and
-//! [`launch_backoff`] decide with functions of values: no I/O, no clock, no randomness of their
+//! [`policy`], [`wake`], [`plan`], [`observe`], [`conduct`], [`termination`], [`zones`], [`busy`], [`headroom`], [`foreign_change`], [`metric`],
+//! [`launch_backoff`], [`change_set`] and [`security_group`] decide with functions of values: no I/O, no clock, no randomness of their
 //! own. So does [`schedule`], of what runs when, and [`explain`] tells of it. `reconcile` is the loop around them, `operations` its calls to the provider, `ledger`
 //! its record; the API only reads the published [`describe::View`] and sends
 //! [`command::Command`]s.
@@ -30,6 +30,7 @@ mod autoscaler;
 pub mod busy;
 mod busy_probe;
 pub mod capacity;
+pub mod change_set;
 pub mod command;
 mod conditions;
 pub mod conduct;
@@ -63,6 +64,7 @@ mod reconcile;
 mod reload;
 pub mod scaling_policy;
 pub mod schedule;
+pub mod security_group;
 mod snapshot;
 mod state_dir;
 mod store;

@@ -3,6 +3,7 @@
 //! first pass after a crash is a pass like any other. One pass at a time; no retry hides in
 //! one: what failed is left to the next, after a delay.
 
+mod applied;
 mod apply;
 mod ask_busy;
 mod attention;
@@ -20,6 +21,7 @@ mod publish;
 mod published;
 mod recall;
 mod schedule;
+mod security_groups;
 mod zone_refusal;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -57,6 +59,7 @@ use crate::{
     provider::{InstanceProvider, ObservedInstance, ProviderError},
     reload::ConfigWatch,
     schedule::ScheduleJournal,
+    security_group::SecurityGroup,
     state_dir::StateDir,
     target_health::TargetHealthIndex,
 };
@@ -85,6 +88,8 @@ pub(crate) struct Reconciler<P, C> {
     pub(crate) groups: BTreeMap<String, Group>,
     pub(crate) conditions: Conditions,
     pub(crate) rng: SmallRng,
+    /// As the API shows them.
+    security_groups: Arc<Vec<SecurityGroup>>,
     attention: Attention,
     published: Published,
     pub(crate) hosts: Hosts,
@@ -198,6 +203,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             groups: BTreeMap::new(),
             conditions: Conditions::new(events.clone()),
             rng: SmallRng::seed_from_u64(seed),
+            security_groups: Arc::default(),
             attention: Attention::default(),
             published: Published::default(),
             hosts: Hosts::default(),

@@ -1,4 +1,5 @@
-//! The configuration file: read at start, and again whenever it changes.
+//! The configuration in force: the file, read at start and again whenever its content changes,
+//! or what was applied through the API since. What changed last is in force.
 
 use std::{
     fs::{self, File},
@@ -7,9 +8,15 @@ use std::{
     time::SystemTime,
 };
 
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
 use crate::{
     autoscaler::ConfigSource,
+    change_set::hex,
     config::{self, Config, ProviderKind},
+    describe::{Configuration, ConfigurationSource},
+    store::AppliedConfiguration,
 };
 
 /// One byte beyond what the parser takes, so that it can tell that there is more.
@@ -22,6 +29,9 @@ pub struct ConfigWatch {
     /// None where whichever would do.
     provider: Option<ProviderKind>,
     stamp: Option<Stamp>,
+    /// Of the content that was read last.
+    digest: Option<String>,
+    in_force: Configuration,
 }
 
 /// Enough to notice a change without reading; an editor that replaces the file changes both.
@@ -40,25 +50,58 @@ impl ConfigWatch {
         };
         Self {
             stamp: file.as_deref().and_then(|path| stamp(path).ok()),
+            digest: None,
+            in_force: itself(file.as_deref()),
             file,
             provider,
         }
     }
 
-    /// Reads the configuration for the first time.
+    /// Reads the configuration for the first time: what was `applied`, unless the file has
+    /// changed since.
     pub(crate) fn open(
         source: ConfigSource,
         provider: ProviderKind,
+        applied: Option<AppliedConfiguration>,
     ) -> Result<(Self, Config), String> {
-        let watch = Self::new(source, Some(provider));
-        let config = match &watch.file {
-            Some(path) => read(path, watch.provider)?,
-            None => Config::example(),
+        let mut watch = Self::new(source, Some(provider));
+        let content = match &watch.file {
+            Some(path) => Some(content(path)?),
+            None => None,
+        };
+        watch.digest = content.as_deref().map(digest);
+        if let Some(applied) = applied.filter(|applied| applied.file_digest == watch.digest) {
+            let config = watch.restore(&applied)?;
+            return Ok((watch, config));
+        }
+        let config = match (&watch.file, content) {
+            (Some(path), Some(content)) => parse(path, &content, watch.provider)?,
+            _ => Config::example(),
         };
         Ok((watch, config))
     }
 
-    /// The configuration, or what is wrong with it, where the file changed since the last call.
+    fn restore(&mut self, applied: &AppliedConfiguration) -> Result<Config, String> {
+        self.supersede(Some(applied));
+        parse(
+            Path::new("the applied configuration"),
+            &applied.body,
+            self.provider,
+        )
+        .map_err(|faults| {
+            let way_out = match &self.file {
+                Some(path) => format!("change {}, which then is in force", path.display()),
+                None => "start with --config FILE, which then is in force".to_owned(),
+            };
+            format!(
+                "what was applied at {:.0} does not pass any more: {faults}; {way_out}",
+                applied.applied_at
+            )
+        })
+    }
+
+    /// The configuration, or what is wrong with it, where the file's content changed since the
+    /// last call.
     pub fn poll(&mut self) -> Option<Result<Config, String>> {
         let path = self.file.as_deref()?;
         // A file that is gone for a moment is being replaced; one that stays away changes nothing.
@@ -66,7 +109,70 @@ impl ConfigWatch {
         if self.stamp.replace(stamp) == Some(stamp) {
             return None;
         }
-        Some(read(path, self.provider))
+        let content = match content(path) {
+            Ok(content) => content,
+            Err(error) => return Some(Err(error)),
+        };
+        let digest = digest(&content);
+        // Touched, or written anew as it was: nobody has said anything new.
+        if self.digest.as_ref() == Some(&digest) {
+            return None;
+        }
+        self.digest = Some(digest);
+        let parsed = parse(path, &content, self.provider);
+        if parsed.is_ok() {
+            self.in_force = itself(Some(path));
+        }
+        Some(parsed)
+    }
+
+    /// What a restart has to know of `text` once it is in force; nothing where the file says
+    /// the same.
+    pub(crate) fn to_remember(
+        &self,
+        text: Vec<u8>,
+        now: Timestamp,
+    ) -> Option<AppliedConfiguration> {
+        let is_own = match &self.digest {
+            Some(own) => *own == digest(&text),
+            None => self.file.is_none() && text == config::EXAMPLE.as_bytes(),
+        };
+        (!is_own).then(|| AppliedConfiguration {
+            body: text,
+            file_digest: self.digest.clone(),
+            applied_at: now,
+        })
+    }
+
+    /// Until the file changes, this is in force; the file itself where it is nothing.
+    pub(crate) fn supersede(&mut self, applied: Option<&AppliedConfiguration>) {
+        self.in_force = itself(self.file.as_deref());
+        if let Some(applied) = applied {
+            self.in_force.source = ConfigurationSource::Applied;
+            self.in_force.applied_at = Some(applied.applied_at);
+        }
+    }
+
+    /// What every configuration has to fit; `None` where whichever would do.
+    pub(crate) fn provider(&self) -> Option<ProviderKind> {
+        self.provider
+    }
+
+    /// Where what is in force comes from.
+    pub(crate) fn in_force(&self) -> &Configuration {
+        &self.in_force
+    }
+}
+
+/// The file, or the example where there is none.
+fn itself(file: Option<&Path>) -> Configuration {
+    Configuration {
+        source: match file {
+            Some(_) => ConfigurationSource::File,
+            None => ConfigurationSource::BuiltIn,
+        },
+        file: file.map(|path| path.display().to_string()),
+        applied_at: None,
     }
 }
 
@@ -78,18 +184,26 @@ fn stamp(path: &Path) -> io::Result<Stamp> {
     })
 }
 
-fn read(path: &Path, provider: Option<ProviderKind>) -> Result<Config, String> {
+fn content(path: &Path) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(MOST_READ).read_to_end(&mut bytes));
-    read.map_err(|error| {
-        format!(
+    match read {
+        Ok(_) => Ok(bytes),
+        Err(error) => Err(format!(
             "{}: {error}; give a readable file with --config",
             path.display()
-        )
-    })?;
+        )),
+    }
+}
+
+fn digest(content: &[u8]) -> String {
+    hex(&Sha256::digest(content))
+}
+
+fn parse(path: &Path, content: &[u8], provider: Option<ProviderKind>) -> Result<Config, String> {
     let parsed = match provider {
-        Some(provider) => Config::parse_for(&bytes, provider),
-        None => Config::parse(&bytes),
+        Some(provider) => Config::parse_for(content, provider),
+        None => Config::parse(content),
     };
     parsed.map_err(|faults| faults.in_file(&path.display().to_string()).to_string())
 }

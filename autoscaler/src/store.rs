@@ -2,17 +2,20 @@
 //! Everything else is found on the provider again. Each call is one transaction, written
 //! before the side effect it announces.
 
+mod applied_configuration;
 mod history;
 mod launch_templates;
 mod outbox;
 mod policy;
 mod scheduled_action;
+mod security_group;
 
 use std::path::Path;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+pub(crate) use self::applied_configuration::AppliedConfiguration;
 pub use self::history::ActivityHistory;
 pub(crate) use self::{history::HistoryError, outbox::Outgoing};
 use crate::{
@@ -47,6 +50,13 @@ const SCHEMA: &str = "
         start_time TEXT NOT NULL, body TEXT NOT NULL
     ) STRICT;
     CREATE INDEX IF NOT EXISTS activity_by_group ON activity (auto_scaling_group);
+    CREATE TABLE IF NOT EXISTS applied_configuration (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        body BLOB NOT NULL, file_digest TEXT, applied_at TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE IF NOT EXISTS security_group (
+        group_name TEXT PRIMARY KEY, group_id TEXT NOT NULL UNIQUE
+    ) STRICT;
 ";
 
 /// What was added to tables since version 1 of the schema, a step a version.

@@ -72,6 +72,7 @@ mod respond;
 mod retry;
 mod routing;
 mod rule;
+mod security_group;
 mod shared;
 mod spare;
 mod stable_hash;

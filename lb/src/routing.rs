@@ -12,6 +12,7 @@ use crate::{
     metrics::{GroupMetrics, Metrics, RuleKey, RuleMetrics},
     rate_limit::Limiter,
     rule::{CompiledAction, RuleSet},
+    security_group::Sources,
     stickiness::StickyTo,
     target::{Claim, Target},
     watch::Patience,
@@ -47,6 +48,8 @@ pub(crate) struct Listener {
     pub(crate) port: u16,
     pub(crate) rules: RuleSet,
     pub(crate) attributes: LoadBalancerAttributes,
+    /// Who may connect.
+    pub(crate) sources: Sources,
     /// For each rule, the default last.
     limiters: Vec<Option<Arc<Limiter>>>,
 }
@@ -167,6 +170,10 @@ impl Listener {
             limiters: limiters.collect(),
             rules,
             attributes: described.attributes.clone(),
+            sources: Sources::of(
+                described.attributes.ip_permissions.as_deref(),
+                described.port,
+            ),
         }
     }
 

@@ -12,6 +12,7 @@ use crate::{
     config::Limits,
     http1::{HeadLimits, Refusal, RequestHead},
     rule::{self, RuleSet},
+    security_group::Sources,
 };
 
 /// A request that somebody asks about.
@@ -76,6 +77,14 @@ pub enum WhichRuleError {
     Https,
     #[error("no listener has port {port}; there are: {}", ports(.known))]
     NoListener { port: u16, known: Vec<u16> },
+    #[error(
+        "no security group of `{load_balancer}` lets {source_ip} reach port {port}: the connection is closed before a rule is asked"
+    )]
+    ShutOut {
+        load_balancer: String,
+        port: u16,
+        source_ip: IpAddr,
+    },
     #[error("a method, a URL and headers have no control characters")]
     ControlCharacter,
     #[error("the request is answered {status} before any rule is asked: {reason}")]
@@ -94,6 +103,14 @@ pub fn which_rule(
 ) -> Result<RuleEvaluation, WhichRuleError> {
     let url = Url::parse(&request.url)?;
     let listener = url.listener(listeners)?;
+    let permissions = listener.attributes.ip_permissions.as_deref();
+    if !Sources::of(permissions, listener.port).admit(request.source_ip) {
+        return Err(WhichRuleError::ShutOut {
+            load_balancer: listener.load_balancer.clone(),
+            port: listener.port,
+            source_ip: request.source_ip,
+        });
+    }
     let head = write_head(request, &url)?;
     let mut parsed = RequestHead::new();
     let length = parsed.parse(&head, &limits()).map_err(refused)?;
@@ -239,7 +256,7 @@ impl EvaluatedRule {
 mod tests {
     use std::net::Ipv4Addr;
 
-    use minicloud_lb_api::{Condition, Patterns, Rule};
+    use minicloud_lb_api::{Condition, IpPermission, Patterns, Rule};
 
     use super::*;
 
@@ -291,6 +308,26 @@ mod tests {
             headers: Vec::new(),
             source_ip: Ipv4Addr::LOCALHOST.into(),
         }
+    }
+
+    #[test]
+    fn who_is_shut_out_comes_to_no_rule() {
+        let mut guarded = listener(8080);
+        let admitted = IpPermission {
+            from_port: 8080,
+            to_port: 8080,
+            ip_ranges: vec!["10.0.0.0/8".parse().unwrap()],
+        };
+        guarded.attributes.ip_permissions = Some(vec![admitted]);
+        let mut request = request("http://localhost:8080/");
+        let asked = |request: &_| which_rule(std::slice::from_ref(&guarded), request);
+        let refused = asked(&request).unwrap_err().to_string();
+        assert!(
+            refused.starts_with("no security group of `demo` lets 127.0.0.1 reach port 8080"),
+            "{refused}"
+        );
+        request.source_ip = Ipv4Addr::new(10, 1, 2, 3).into();
+        assert!(asked(&request).is_ok());
     }
 
     fn taken_by(request: &RequestDescription) -> Result<String, WhichRuleError> {

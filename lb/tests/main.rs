@@ -26,5 +26,6 @@ mod proxy;
 mod queueing;
 mod replay;
 mod rules;
+mod security_groups;
 mod slow_clients;
 mod tunnel;

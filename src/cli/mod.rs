@@ -21,10 +21,11 @@ pub(crate) use self::{
     },
     role::{AgentArgs, AutoscalerArgs, BalancingArgs, LbArgs, LogFormat, ProviderName, UpArgs},
     verb::{
-        ActivitiesArgs, Connection, DeleteScheduledActionArgs, DemoArgs, DemoVerb, EventsArgs,
-        ExecArgs, ExplainArgs, GroupReading, HealthcheckArgs, InstancesArgs, Output, ProtectArgs,
-        PutScheduledActionArgs, Reading, ResolveArgs, ScaleArgs, ScheduledActionsArgs, StressArgs,
-        SweepArgs, TargetsArgs, TerminateArgs, ValidateArgs, WhichRuleArgs, WhyArgs,
+        ActivitiesArgs, ApplyArgs, Connection, DeleteScheduledActionArgs, DemoArgs, DemoVerb,
+        EventsArgs, ExecArgs, ExplainArgs, GroupReading, HealthcheckArgs, InstancesArgs, Output,
+        PlanArgs, ProtectArgs, PutScheduledActionArgs, Reading, ResolveArgs, ScaleArgs,
+        ScheduledActionsArgs, StressArgs, SweepArgs, TargetsArgs, TerminateArgs, ValidateArgs,
+        WhichRuleArgs, WhyArgs,
     },
 };
 
@@ -55,8 +56,14 @@ pub(crate) enum Verb {
     Why(WhyArgs),
     /// Tell which rule takes a URL, and why none before it does.
     WhichRule(WhichRuleArgs),
+    /// List the security groups with what they let in.
+    SecurityGroups(Reading),
     /// List what was launched and ended, newest first, with the cause.
     Activities(ActivitiesArgs),
+    /// Show what a configuration file would change if it came into force.
+    Plan(PlanArgs),
+    /// Put a configuration file in force, after showing what that changes.
+    Apply(ApplyArgs),
     /// Tell why a group did or did not act.
     Explain(ExplainArgs),
     /// Follow what happens: activities, capacities, conditions.
@@ -140,6 +147,7 @@ mod tests {
             "status -o json",
             "instances web",
             "targets",
+            "security-groups",
             "why",
             "why 1-67891233-abcdef012345678912345678 -o json",
             "which-rule http://localhost:8080/cart -X POST -H Host:shop --source-ip ::1",
@@ -159,6 +167,8 @@ mod tests {
             "terminate i-0123abcd --decrement -o json",
             "resolve web --adopt",
             "demo stress web --for 90s",
+            "plan -f minicloud.yaml --detailed-exitcode -o json",
+            "apply --file minicloud.yaml --yes",
             "launch-templates",
             "launch-templates web -o json",
             "launch-template create web --data {image:nginx,port:80}",
@@ -237,6 +247,8 @@ mod tests {
             ("demo stress web --for 90", ErrorKind::ValueValidation),
             ("status --host https://x:1", ErrorKind::ValueValidation),
             ("status -o yaml", ErrorKind::InvalidValue),
+            ("plan", ErrorKind::MissingRequiredArgument),
+            ("apply --yes", ErrorKind::MissingRequiredArgument),
         ] {
             let error = parse(line).expect_err(line);
             assert_eq!(error.kind(), kind, "{line}: {error}");

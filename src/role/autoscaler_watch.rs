@@ -10,7 +10,7 @@ use tokio::{sync::watch, time::sleep};
 use tracing::{debug, info, warn};
 
 use super::snapshot_file::SnapshotFile;
-use crate::http_client::HttpClient;
+use crate::http_client::{Body, HttpClient};
 
 /// Longer than the autoscaler holds a poll.
 const POLL_TIMEOUT: Duration = Duration::from_secs(35);
@@ -90,9 +90,7 @@ async fn store(file: Option<SnapshotFile>, snapshot: Arc<Snapshot>) {
 
 /// Sends one report. One that does not arrive is no loss: the next has all of it.
 pub(super) async fn put_report(client: HttpClient, report: Arc<Report>) {
-    let Ok(body) = serde_json::to_vec(&*report) else {
-        return;
-    };
+    let body = Body::json(&*report);
     let path = "/internal/v1/report";
     let sent = client
         .call(Method::PUT, path, Some(body), REPORT_TIMEOUT)

@@ -6,7 +6,7 @@ use std::{
 
 use minicloud_autoscaler::{
     ConfigSource,
-    config::{Config, EXAMPLE, MAX_FILE_BYTES, ProviderKind},
+    config::{Config, EXAMPLE, Faults, MAX_FILE_BYTES, ProviderKind},
 };
 
 use crate::failure::{Exit, Failure};
@@ -35,17 +35,14 @@ impl ConfigFile {
             Some(provider) => Config::parse_for(&source, provider),
             None => Config::parse(&source),
         };
-        parsed.map_err(|faults| {
-            let message = faults.with_source(&self.name(), &source).to_string();
-            {
-                let message = format!(
-                    "the configuration is not valid
-{}",
-                    message.trim_end()
-                );
-                Failure::new(Exit::Config, message)
-            }
-        })
+        parsed.map_err(|faults| self.invalid(&faults, &source))
+    }
+
+    /// What is wrong with it, each with its place and line.
+    pub(crate) fn invalid(&self, faults: &Faults, source: &[u8]) -> Failure {
+        let message = faults.with_source(&self.name(), source).to_string();
+        let message = format!("the configuration is not valid\n{}", message.trim_end());
+        Failure::new(Exit::Config, message)
     }
 
     pub(crate) fn name(&self) -> String {
@@ -55,7 +52,8 @@ impl ConfigFile {
         }
     }
 
-    fn source(&self) -> Result<Vec<u8>, Failure> {
+    /// Its text, and no more than one byte beyond what may be read of it.
+    pub(crate) fn source(&self) -> Result<Vec<u8>, Failure> {
         let Some(path) = &self.0 else {
             return Ok(EXAMPLE.as_bytes().to_vec());
         };

@@ -98,6 +98,7 @@ impl ControlPlane {
         more_metrics: MoreMetrics,
     ) -> Result<Self, Failure> {
         let sessions = ExecSessions::new(Arc::clone(&settings.provider));
+        let provider_kind = settings.provider_kind;
         let autoscaler = Autoscaler::start(settings).await.map_err(explain)?;
         let stop = CancellationToken::new();
         let registry = autoscaler.registry().clone();
@@ -105,6 +106,7 @@ impl ControlPlane {
             view: autoscaler.view(),
             commands: autoscaler.commands(),
             sessions,
+            provider_kind,
             load_balancer: autoscaler.load_balancer_link(),
             events: EventStreams::new(autoscaler.events()),
             history: autoscaler.history(),
@@ -165,7 +167,7 @@ fn metrics_text(registry: &prometheus::Registry) -> String {
     })
 }
 
-fn explain(error: StartError) -> Failure {
+pub(super) fn explain(error: StartError) -> Failure {
     let exit = match &error {
         StartError::Config(_) => Exit::Config,
         StartError::Store(_) => Exit::CannotCreate,

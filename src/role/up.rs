@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use minicloud_agent::{Agent, Config as AgentConfig};
 use minicloud_autoscaler::{
-    Settings, Shutdown,
+    Autoscaler, Settings, Shutdown,
     load_balancer_link::{LoadBalancerLink, ReceivedReport},
     now::SystemClock,
     static_snapshot,
@@ -22,7 +22,7 @@ use super::{
     balancer,
     busy_probe::HttpBusyProbe,
     config_file::ConfigFile,
-    control_plane::{ApiSocket, ControlPlane, seed},
+    control_plane::{ApiSocket, ControlPlane, explain, seed},
     lb::forward_snapshots,
     metric_fetcher::HttpFetcher,
     provider::Provider,
@@ -66,7 +66,7 @@ pub(crate) async fn run(args: UpArgs) -> Result<(), Failure> {
 async fn start(args: UpArgs) -> Result<(Minicloud, announce::Guide), Failure> {
     let kind = args.provider.into();
     let file = ConfigFile::find(args.config);
-    let config = file.read(Some(kind))?;
+    file.read(Some(kind))?;
     let api = ApiSocket::bind(&args.api, args.token_file.as_deref(), false).await?;
     let state_dir = state::open(args.state.state_dir)?;
     let provider = Provider::open(args.provider, &state_dir, None).await?;
@@ -75,6 +75,8 @@ async fn start(args: UpArgs) -> Result<(Minicloud, announce::Guide), Failure> {
         api: api.endpoint().unwrap_or(args.api),
         state_dir: state_dir.path().to_owned(),
     };
+    let config = Autoscaler::configuration(file.clone().into(), &state_dir, kind);
+    let config = config.map_err(explain)?;
     let (snapshots_in, snapshots) = watch::channel(Arc::new(static_snapshot(&config)));
     let balancer = balancer::start(&args.balancing, snapshots)?;
     let agent_stop = CancellationToken::new();

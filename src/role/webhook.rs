@@ -3,7 +3,10 @@ use minicloud_autoscaler::notification::{
     WebhookClient, WebhookError, WebhookFuture, WebhookRequest,
 };
 
-use crate::{endpoint::Endpoint, http_client::HttpClient};
+use crate::{
+    endpoint::Endpoint,
+    http_client::{Body, HttpClient},
+};
 
 /// Posts notifications, each on a connection of its own.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +33,7 @@ async fn post(request: WebhookRequest) -> Result<u16, WebhookError> {
     // What it says besides its status is not read: closing the connection ends it.
     let path = request.endpoint.path();
     let exchange = client
-        .send(Method::POST, path, Some(request.body.to_vec()))
+        .send(Method::POST, path, Some(Body::written_json(request.body)))
         .await
         .map_err(|error| WebhookError(error.to_string()))?;
     Ok(exchange.response.status().as_u16())

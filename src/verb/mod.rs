@@ -2,6 +2,7 @@
 
 pub(crate) mod activities;
 pub(crate) mod alarms;
+pub(crate) mod apply;
 pub(crate) mod demo;
 pub(crate) mod events;
 pub(crate) mod exec;
@@ -11,11 +12,13 @@ pub(crate) mod healthcheck;
 pub(crate) mod instance_types;
 pub(crate) mod instances;
 pub(crate) mod launch_template;
+pub(crate) mod plan;
 pub(crate) mod policies;
 pub(crate) mod protect;
 pub(crate) mod resolve;
 pub(crate) mod scale;
 pub(crate) mod scheduled_actions;
+pub(crate) mod security_groups;
 pub(crate) mod status;
 pub(crate) mod sweep;
 pub(crate) mod targets;

@@ -1,6 +1,8 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use minicloud_autoscaler::describe::{Condition, LoadBalancer, Queue, TargetGroup, View};
+use minicloud_autoscaler::describe::{
+    Condition, Configuration, ConfigurationSource, LoadBalancer, Queue, TargetGroup, View,
+};
 
 use super::{connect, groups, targets};
 use crate::{
@@ -27,6 +29,7 @@ fn screen(view: &View) -> String {
         header,
         view.target_groups.iter().map(|group| health(group)),
     ));
+    screen.push_str(&in_force(&view.configuration));
     if !view.ready {
         screen.push_str("\nnot ready: the provider has not been observed yet\n");
     }
@@ -76,6 +79,19 @@ fn waiting(queue: &Queue) -> String {
     }
 }
 
+/// Nothing where it is what one expects, the file that minicloud was started with.
+fn in_force(configuration: &Configuration) -> String {
+    let (ConfigurationSource::Applied, Some(at)) = (configuration.source, configuration.applied_at)
+    else {
+        return String::new();
+    };
+    let until = match &configuration.file {
+        Some(file) => format!(", until {} changes", plain(file)),
+        None => String::new(),
+    };
+    format!("\nin force: what was applied at {at:.0}{until}\n")
+}
+
 /// What is wrong with the whole, then with each group.
 fn conditions(view: &View) -> impl Iterator<Item = (String, &Condition)> {
     let whole = view
@@ -95,6 +111,21 @@ fn conditions(view: &View) -> impl Iterator<Item = (String, &Condition)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn applied_configuration_is_told() {
+        let mut configuration = Configuration {
+            source: ConfigurationSource::Applied,
+            file: Some("minicloud.yaml".to_owned()),
+            applied_at: Some("2026-01-01T00:00:00Z".parse().unwrap()),
+        };
+        assert_eq!(
+            in_force(&configuration),
+            "\nin force: what was applied at 2026-01-01T00:00:00Z, until minicloud.yaml changes\n"
+        );
+        configuration.source = ConfigurationSource::File;
+        assert_eq!(in_force(&configuration), "");
+    }
 
     #[test]
     fn queue_shows_where_it_is_known() {

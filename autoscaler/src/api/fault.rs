@@ -7,7 +7,7 @@ use tower::{load_shed, timeout};
 
 use super::wire::{FaultBody, FaultDetail};
 use crate::{
-    command::CommandError, instance::InstanceIdError, launch_template::LaunchTemplateError,
+    command::CommandError, config, instance::InstanceIdError, launch_template::LaunchTemplateError,
     provider::ExecError, store::HistoryError,
 };
 
@@ -17,10 +17,14 @@ pub struct Fault {
     status: StatusCode,
     code: &'static str,
     message: String,
+    faults: Vec<config::Fault>,
 }
 
 /// Text from outside that a message repeats; more helps nobody.
 const MAX_MESSAGE_CHARS: usize = 500;
+
+/// Mistakes of a configuration that are listed; who mends them sees the rest next time.
+const MAX_FAULTS: usize = 100;
 
 impl Fault {
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
@@ -33,6 +37,22 @@ impl Fault {
             status,
             code,
             message,
+            faults: Vec::new(),
+        }
+    }
+
+    /// A configuration with mistakes in it.
+    pub(super) fn configuration(faults: &config::Faults) -> Self {
+        let mut listed: Vec<_> = faults.iter().cloned().collect();
+        let more = match listed.len() {
+            1 => String::new(),
+            count => format!(" (and {} more)", count - 1),
+        };
+        let message = listed.first().map(ToString::to_string).unwrap_or_default();
+        listed.truncate(MAX_FAULTS);
+        Self {
+            faults: listed,
+            ..Self::validation(format!("the configuration is not valid: {message}{more}"))
         }
     }
 
@@ -84,6 +104,7 @@ impl Fault {
         FaultDetail {
             code: self.code.to_owned(),
             message: self.message.clone(),
+            faults: self.faults.clone(),
         }
     }
 }
@@ -151,6 +172,9 @@ impl From<CommandError> for Fault {
                 Self::new(StatusCode::CONFLICT, "ScalingActivityInProgress", message)
             }
             CommandError::Validation(_) => Self::validation(message),
+            CommandError::PlanOutdated => {
+                Self::new(StatusCode::CONFLICT, "InvalidChangeSetStatus", message)
+            }
             CommandError::AlreadyExists(_) => {
                 Self::new(StatusCode::BAD_REQUEST, "AlreadyExists", message)
             }
@@ -179,9 +203,9 @@ impl From<HistoryError> for Fault {
 impl From<LaunchTemplateError> for Fault {
     fn from(error: LaunchTemplateError) -> Self {
         let status = match error {
-            LaunchTemplateError::NotFound { .. } | LaunchTemplateError::VersionNotFound { .. } => {
-                StatusCode::NOT_FOUND
-            }
+            LaunchTemplateError::NotFound { .. }
+            | LaunchTemplateError::VersionNotFound { .. }
+            | LaunchTemplateError::SecurityGroupNotFound { .. } => StatusCode::NOT_FOUND,
             LaunchTemplateError::AlreadyExists(_)
             | LaunchTemplateError::DefaultVersion { .. }
             | LaunchTemplateError::InUse { .. } => StatusCode::CONFLICT,

@@ -29,7 +29,10 @@
 //! GET        /v1/target-groups/{name}/targets    {"target_health_descriptions": [..]}
 //! GET        /v1/listeners                       {"listeners": [..]}, with their rules
 //! GET        /v1/request-failures                {"request_failures": [..]}, newest first
+//! GET        /v1/security-groups                 {"security_groups": [..]}
 //! POST       /v1/instances/{id}/exec             runs a command, streams its output
+//! POST       /v1/plan                            what a configuration file (YAML) would change
+//! POST       /v1/apply?fingerprint=              puts it in force, if that is what was planned
 //! POST       /v1/instances/{id}/terminate        TerminateInstanceInAutoScalingGroup
 //! GET        /healthz  /readyz  /metrics
 //! GET        /internal/v1/snapshot?after=        for the balancer: long poll
@@ -44,6 +47,7 @@
 mod access;
 mod activities;
 mod body;
+mod configuration;
 mod events;
 mod exec;
 mod explain;
@@ -56,6 +60,7 @@ mod load_balancer;
 mod policies;
 mod probes;
 mod scheduled_actions;
+mod security_groups;
 mod segment;
 mod serve;
 mod stall;
@@ -87,11 +92,16 @@ pub use self::{
         Activities, AlarmHistoryItems, Alarms, AutoScalingGroups, ExecFrame, ExecRequest,
         FaultBody, FaultDetail, InstanceTypeInfo, InstanceTypes, Instances, LaunchTemplateVersions,
         LaunchTemplates, Listeners, RequestFailures, ResolveForeignChanges, ScalingPolicies,
-        ScheduledActions, TargetGroups, TargetHealthDescriptions, TerminateInstance,
+        ScheduledActions, SecurityGroups, TargetGroups, TargetHealthDescriptions,
+        TerminateInstance,
     },
 };
 use crate::{
-    command::Command, describe::View, load_balancer_link::LoadBalancerLink, store::ActivityHistory,
+    command::Command,
+    config::{MAX_FILE_BYTES, ProviderKind},
+    describe::View,
+    load_balancer_link::LoadBalancerLink,
+    store::ActivityHistory,
 };
 
 /// A capacity update or a command line; nothing a person sends is near it.
@@ -110,6 +120,8 @@ pub struct Api {
     pub view: watch::Receiver<Arc<View>>,
     pub commands: mpsc::Sender<Command>,
     pub sessions: ExecSessions,
+    /// What a configuration that is sent must fit.
+    pub provider_kind: ProviderKind,
     pub load_balancer: LoadBalancerLink,
     pub events: EventStreams,
     pub history: ActivityHistory,
@@ -185,12 +197,18 @@ pub fn router(api: Arc<Api>, access: Access) -> Router {
         )
         .route("/v1/listeners", get(load_balancer::listeners))
         .route("/v1/request-failures", get(load_balancer::request_failures))
+        .route("/v1/security-groups", get(security_groups::list))
         .route("/metrics", get(probes::metrics))
         .route("/readyz", get(probes::readyz));
+    let configuration = Router::new()
+        .route("/v1/plan", post(configuration::plan))
+        .route("/v1/apply", post(configuration::apply))
+        .layer(DefaultBodyLimit::max(MAX_FILE_BYTES));
     let long = Router::new()
         .route("/v1/instances/{id}/exec", post(exec::exec))
         .route("/v1/events", get(events::follow));
     let routes = bounded(short, REQUEST_TIMEOUT)
+        .merge(bounded(configuration, REQUEST_TIMEOUT))
         .merge(bounded(long, LONG_REQUEST_TIMEOUT))
         .route("/healthz", get(probes::healthz));
     let routes = match access.serves_balancer() {

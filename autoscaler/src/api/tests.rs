@@ -28,6 +28,8 @@ use crate::{
     store::Store,
 };
 
+mod configuration;
+
 /// Runs nothing: `echo` answers, `hang` waits until it is dropped, all else is not found.
 struct EchoProvider {
     dropped: mpsc::Sender<()>,
@@ -129,6 +131,7 @@ fn api() -> (Arc<Api>, Loop) {
         view,
         commands: command_in,
         sessions: ExecSessions::new(provider),
+        provider_kind: ProviderKind::Process,
         load_balancer,
         events: EventStreams::new(events.clone()),
         history: ActivityHistory::open(state.path()).unwrap(),
@@ -198,6 +201,7 @@ async fn lists_have_botocores_shape() {
             "/v1/target-groups/web/targets",
             "/target_health_descriptions",
         ),
+        ("/v1/security-groups", "/security_groups"),
         ("/readyz", "/status"),
         ("/healthz", "/status"),
     ] {

@@ -8,11 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     alarms::{Alarm, AlarmHistoryItem},
+    config,
     describe::{Activity, AutoScalingGroup, Instance, ScheduledUpdateGroupAction, TargetGroup},
     foreign_change::Resolution,
     instance_type::InstanceType,
     launch_template::describe::{LaunchTemplateDescription, LaunchTemplateVersionDescription},
     scaling_policy::ScalingPolicy,
+    security_group::SecurityGroup,
 };
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -124,6 +126,11 @@ pub struct RequestFailures {
     pub request_failures: Vec<RequestFailure>,
 }
 
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SecurityGroups {
+    pub security_groups: Vec<SecurityGroup>,
+}
+
 /// Body of every answer that is not a success.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FaultBody {
@@ -134,6 +141,9 @@ pub struct FaultBody {
 pub struct FaultDetail {
     pub code: String,
     pub message: String,
+    /// What is wrong with a configuration that was sent, each with its place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<config::Fault>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

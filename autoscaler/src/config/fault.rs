@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
+use serde::{Deserialize, Serialize};
+
 /// Characters of a source line that a snippet shows.
 const SNIPPET_WIDTH: usize = 160;
 
@@ -12,7 +14,7 @@ const QUOTE_WIDTH: usize = 40;
 const SENTENCE_WIDTH: usize = 240;
 
 /// One mistake in a configuration file. Line and column count from 1, columns in characters.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
     /// Keys from the root, such as `auto_scaling_groups.web.min_size`; empty for the whole file.
     pub path: String,
@@ -20,6 +22,7 @@ pub struct Fault {
     pub column: usize,
     pub message: String,
     /// What to write instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }
 
@@ -50,6 +53,11 @@ impl Faults {
         } else {
             Err(Self(faults))
         }
+    }
+
+    /// What another minicloud found; `None` where that is nothing.
+    pub fn found(faults: Vec<Fault>) -> Option<Self> {
+        (!faults.is_empty()).then_some(Self(faults))
     }
 
     pub fn iter(&self) -> std::slice::Iter<'_, Fault> {
@@ -85,7 +93,7 @@ impl Faults {
             let lines: Vec<&[u8]> = source.split(|byte| *byte == b'\n').collect();
             for fault in &self.0 {
                 writeln!(f, "{name}:{fault}")?;
-                if let Some(line) = lines.get(fault.line - 1) {
+                if let Some(line) = lines.get(fault.line.saturating_sub(1)) {
                     fault.write_snippet(f, &String::from_utf8_lossy(line))?;
                 }
             }
@@ -128,7 +136,11 @@ impl Fault {
         let shown: String = line.chars().take(SNIPPET_WIDTH).map(printable).collect();
         writeln!(f, "{number} | {}", shown.trim_end())?;
         if self.column <= SNIPPET_WIDTH {
-            writeln!(f, "{gutter} | {}^", " ".repeat(self.column - 1))?;
+            writeln!(
+                f,
+                "{gutter} | {}^",
+                " ".repeat(self.column.saturating_sub(1))
+            )?;
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ mod notification;
 mod rule;
 mod scaling_policy;
 mod scheduled_action;
+mod security_group;
 mod target_group;
 mod termination_policies;
 
@@ -28,7 +29,7 @@ use super::{
     schema::{Absent, Form, Key, Section},
     suggest::nearest,
 };
-use crate::{instance_type::InstanceType, launch_template::LaunchTemplateData};
+use crate::launch_template::LaunchTemplateData;
 
 /// The one version of the format there is.
 const VERSION: i128 = 1;
@@ -79,6 +80,12 @@ pub(super) const ROOT: Section = Section {
             "Where requests come in.",
         ),
         Key::new(
+            "security_groups",
+            Form::Named(&security_group::SECTION),
+            Absent::Default("none"),
+            "Who may reach listeners and instances.",
+        ),
+        Key::new(
             "host_headroom",
             Form::Section(&host_headroom::SECTION),
             Absent::Default("as below"),
@@ -91,6 +98,7 @@ pub(super) const ROOT: Section = Section {
         ("templates", "launch_templates"),
         ("launch_configurations", "launch_templates"),
         ("balancers", "load_balancers"),
+        ("firewall", "security_groups"),
         ("headroom", "host_headroom"),
         (
             "services",
@@ -98,6 +106,8 @@ pub(super) const ROOT: Section = Section {
         ),
     ],
 };
+
+const SECURITY_GROUP: &str = "security group";
 
 const PACES: &[&str] = &["fast", "aws"];
 
@@ -119,10 +129,14 @@ pub(super) fn read(node: &Node, provider: Option<ProviderKind>) -> Result<Config
 /// Reads the members of a launch template that came by another way than the file.
 pub(super) fn read_launch_template_data(
     node: &Node,
-    instance_types: &BTreeMap<String, InstanceType>,
+    config: &Config,
 ) -> Result<LaunchTemplateData, Faults> {
     let log = Log::default();
-    let data = launch_template::read_members(&Entry::root(node, &log), instance_types);
+    let context = launch_template::Context {
+        instance_types: &config.instance_types,
+        security_groups: &Names::known(SECURITY_GROUP, config.security_groups.keys()),
+    };
+    let data = launch_template::read_members(&Entry::root(node, &log), &context);
     Faults::check(log.into_inner())?;
     Ok(data.unwrap_or_default())
 }
@@ -156,8 +170,19 @@ fn sections(file: &Fields<'_>, provider: Option<ProviderKind>) -> Config {
         .unwrap_or_default();
     let target_group_names = Names::of(file, "target_groups", "target group");
     let instance_types = named(file, "instance_types", instance_type::read);
+    let security_group_names = Names::of(file, "security_groups", SECURITY_GROUP);
+    let security_groups = named_as(
+        file,
+        "security_groups",
+        security_group::check_name,
+        |name, entry| security_group::read(name, entry, &security_group_names),
+    );
+    let templates = launch_template::Context {
+        instance_types: &instance_types,
+        security_groups: &security_group_names,
+    };
     let launch_templates = named(file, "launch_templates", |name, entry| {
-        launch_template::read(name, entry, &instance_types)
+        launch_template::read(name, entry, &templates)
     });
     let groups = auto_scaling_group::Context {
         defaults,
@@ -173,8 +198,13 @@ fn sections(file: &Fields<'_>, provider: Option<ProviderKind>) -> Config {
         target_group::read(name, entry, defaults)
     });
     let mut ports = load_balancer::Ports::default();
+    let balancers = load_balancer::Context {
+        target_groups: &target_group_names,
+        security_group_names: &security_group_names,
+        security_groups: &security_groups,
+    };
     let load_balancers = named(file, "load_balancers", |name, entry| {
-        load_balancer::read(name, entry, &target_group_names, &mut ports)
+        load_balancer::read(name, entry, &balancers, &mut ports)
     });
     Config {
         pace,
@@ -183,6 +213,7 @@ fn sections(file: &Fields<'_>, provider: Option<ProviderKind>) -> Config {
         auto_scaling_groups,
         target_groups,
         load_balancers,
+        security_groups,
         host_headroom,
     }
 }
@@ -216,12 +247,22 @@ fn accepts(entry: &Entry<'_>, verdict: Result<(), Vec<RuleFault>>) -> Option<()>
 fn named<'a, T>(
     file: &Fields<'a>,
     key: &'static str,
+    read: impl FnMut(&str, &Entry<'a>) -> Option<T>,
+) -> BTreeMap<String, T> {
+    named_as(file, key, scalar::check_name, read)
+}
+
+/// The same, where the names follow a rule of their own.
+fn named_as<'a, T>(
+    file: &Fields<'a>,
+    key: &'static str,
+    check: impl Fn(&str) -> Result<(), Mistake>,
     mut read: impl FnMut(&str, &Entry<'a>) -> Option<T>,
 ) -> BTreeMap<String, T> {
     let entries = file.get(key).and_then(Entry::mapping).unwrap_or_default();
     let mut all = BTreeMap::new();
     for (name, entry) in entries {
-        if let Err(mistake) = scalar::check_name(&name) {
+        if let Err(mistake) = check(&name) {
             entry.refuse_label(mistake);
         }
         if let Some(value) = read(&name, &entry) {
@@ -238,6 +279,11 @@ impl Names {
             Some(Value::Mapping(pairs)) => Some(pairs.iter().filter_map(text_key).collect()),
             Some(_) => None,
         };
+        Self { kind, names }
+    }
+
+    fn known<'a>(kind: &'static str, names: impl Iterator<Item = &'a String>) -> Self {
+        let names = Some(names.cloned().collect());
         Self { kind, names }
     }
 

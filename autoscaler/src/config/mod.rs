@@ -18,6 +18,7 @@ mod schema;
 mod suggest;
 mod syntax;
 mod termination_policy;
+mod unenforced;
 mod units;
 mod warning;
 mod yaml;
@@ -28,9 +29,8 @@ mod tests;
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use minicloud_lb_api::{HealthCheck, Listener, TargetGroupAttributes};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
-pub(crate) use self::suggest::nearest;
 pub use self::{
     busy_check::{BusyCheck, BusyQuestion},
     fault::{Fault, Faults},
@@ -39,12 +39,14 @@ pub use self::{
     termination_policy::TerminationPolicy,
     warning::Warning,
 };
+pub(crate) use self::{suggest::nearest, units::show_duration};
 use crate::{
     instance_type::InstanceType,
     launch_template::{LaunchTemplate, LaunchTemplateData, LaunchTemplateReference},
     notification::NotificationConfiguration,
     scaling_policy::ScalingPolicy,
     schedule::ScheduledAction,
+    security_group::SecurityGroups,
 };
 
 /// The file that is built in, and that docker-compose.yml mounts.
@@ -69,6 +71,7 @@ pub struct Config {
     pub auto_scaling_groups: BTreeMap<String, AutoScalingGroup>,
     pub target_groups: BTreeMap<String, TargetGroup>,
     pub load_balancers: BTreeMap<String, LoadBalancer>,
+    pub security_groups: SecurityGroups,
     pub host_headroom: HostHeadroom,
 }
 
@@ -100,14 +103,14 @@ impl Config {
     }
 }
 
-/// Reads `members` as the file's `launch_templates.NAME` is read, which lacks nothing that
-/// `instance_types` has; else says everything that is wrong, in one sentence.
+/// Reads `members` as the file's `launch_templates.NAME` is read, with the instance types
+/// and security groups that `config` has; else says everything that is wrong, in one sentence.
 pub(crate) fn launch_template_data(
     members: serde_json::Map<String, serde_json::Value>,
-    instance_types: &BTreeMap<String, InstanceType>,
+    config: &Config,
 ) -> Result<LaunchTemplateData, String> {
     let node = node::Node::from(serde_json::Value::Object(members));
-    file::read_launch_template_data(&node, instance_types).map_err(|faults| faults.as_sentence())
+    file::read_launch_template_data(&node, config).map_err(|faults| faults.as_sentence())
 }
 
 /// A mapping of YAML as JSON, for what takes the members of a launch template.
@@ -166,7 +169,7 @@ pub enum Pace {
     Aws,
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct AutoScalingGroup {
     pub name: String,
     /// Of the file, or else of those that the control API made.
@@ -179,10 +182,13 @@ pub struct AutoScalingGroup {
     pub target_groups: Vec<String>,
     pub health_check_type: HealthCheckType,
     /// From launch; health checks do not replace the instance before.
+    #[serde(serialize_with = "as_written")]
     pub health_check_grace_period: Duration,
     /// From `InService`; until then the instance stays out of the group's average.
+    #[serde(serialize_with = "as_written")]
     pub default_instance_warmup: Duration,
     /// From the end of a simple policy's activity; until then none begins another.
+    #[serde(serialize_with = "as_written")]
     pub default_cooldown: Duration,
     pub scaling_policies: Vec<ScalingPolicy>,
     /// In the order in which they are asked; never empty.
@@ -219,10 +225,11 @@ pub enum HealthCheckType {
     Elb,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TargetGroup {
     pub name: String,
     pub health_check: HealthCheck,
+    #[serde(serialize_with = "as_written")]
     pub deregistration_delay: Duration,
     pub attributes: TargetGroupAttributes,
     /// `host:port` of targets registered by hand.
@@ -233,4 +240,11 @@ pub struct TargetGroup {
 pub struct LoadBalancer {
     pub name: String,
     pub listeners: Vec<Listener>,
+    /// None: everybody may reach its listeners.
+    pub security_groups: Vec<String>,
+}
+
+/// With its unit, as in the file.
+fn as_written<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&show_duration(*duration))
 }

@@ -22,7 +22,8 @@ turns bad while minicloud runs changes nothing: the last good one stays in force
 
 - **Durations** are text with a unit: `100ms`, `30s`, `5m`, `2h`. **Sizes** as well: `512KiB`,
   `128MiB`, `1.5GiB`. **Rates**: `240B/s`. A bare number is refused where a unit is needed.
-- **Names** have 1 to 64 letters, digits, `-` and `_`, a letter or digit first.
+- **Names** have 1 to 64 letters, digits, `-` and `_`, a letter or digit first; those of security
+  groups follow EC2's rule.
 - **Text** that YAML reads as a number or as `true` or `false` needs quotes: `\"1.10\"`.
   So does text that begins with `*`, `#`, `{` or `[`, as hosts (`\"*.example.com\"`) and redirects
   (`\"#{host}\"`) may.

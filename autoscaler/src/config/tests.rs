@@ -6,6 +6,7 @@ mod classes;
 mod hostile;
 mod policies;
 mod schedule;
+mod security_groups;
 
 use std::time::Duration;
 
@@ -107,6 +108,7 @@ fn example_is_what_it_says() {
             default_action: Action::forward("web"),
             attributes: Default::default(),
         }],
+        security_groups: Vec::new(),
     };
     let expected = Config {
         pace: Pace::Fast,
@@ -115,6 +117,7 @@ fn example_is_what_it_says() {
         auto_scaling_groups: BTreeMap::from([("web".to_owned(), group)]),
         target_groups: BTreeMap::from([("web".to_owned(), target_group)]),
         load_balancers: BTreeMap::from([("exercise-lb".to_owned(), load_balancer)]),
+        security_groups: BTreeMap::new(),
         host_headroom: HostHeadroom {
             enabled: true,
             cpu_percent: 10.0,

@@ -101,7 +101,7 @@ fn bare_bytes(text: &str) -> Option<Mistake> {
 }
 
 /// `1500ms`, `90s`, `2m`: the largest unit that leaves a whole number.
-pub(super) fn show_duration(duration: Duration) -> String {
+pub(crate) fn show_duration(duration: Duration) -> String {
     let millis = duration.as_millis();
     match millis {
         0 => "0s".to_owned(),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use super::{AutoScalingGroup, Config, fault::shortened};
+use super::{AutoScalingGroup, Config, ProviderKind, fault::shortened};
 use crate::{
     instance_type::HostSize,
     schedule::{ScheduledAction, coincidences, next_occurrence},
@@ -25,10 +25,15 @@ impl fmt::Display for Warning {
 }
 
 impl Config {
-    /// What is allowed and may yet not be meant, or not work: on a machine of the size of
-    /// `host`, without the launch templates of a control API, or because of what is past at
+    /// What is allowed and may yet not be meant, or not work: with `provider` in use, or with
+    /// any where there is none; on a machine of the size of `host`; without the launch templates of a control API, or because of what is past at
     /// `now` or comes to pass in the year after it.
-    pub fn warnings(&self, host: Option<HostSize>, now: Timestamp) -> Vec<Warning> {
+    pub fn warnings(
+        &self,
+        provider: Option<ProviderKind>,
+        host: Option<HostSize>,
+        now: Timestamp,
+    ) -> Vec<Warning> {
         let templates = self.launch_templates.iter();
         let too_large = templates.filter_map(|(name, template)| {
             Some(Warning {
@@ -39,7 +44,9 @@ impl Config {
         let groups = self.auto_scaling_groups.values();
         let elsewhere = groups.clone().filter_map(|group| self.not_in_file(group));
         let schedules = groups.flat_map(|group| of_schedule(group, now));
-        too_large.chain(elsewhere).chain(schedules).collect()
+        let unenforced = self.unenforced(provider).into_iter();
+        let warnings = too_large.chain(elsewhere).chain(schedules);
+        warnings.chain(unenforced).collect()
     }
 
     fn not_in_file(&self, group: &AutoScalingGroup) -> Option<Warning> {

@@ -19,6 +19,7 @@ pub struct LaunchTemplateData {
     pub memory: Option<u64>,
     pub port: Option<u16>,
     pub env: Option<BTreeMap<String, String>>,
+    pub security_groups: Option<Vec<String>>,
     pub entrypoint: Option<Vec<String>>,
     pub command: Option<Vec<String>>,
     pub working_dir: Option<String>,
@@ -42,6 +43,7 @@ impl LaunchTemplateData {
             memory: self.memory.or(source.memory),
             port: self.port.unwrap_or(source.port),
             env: self.env.unwrap_or(source.env),
+            security_groups: self.security_groups.unwrap_or(source.security_groups),
             entrypoint: self.entrypoint.or(source.entrypoint),
             command: self.command.or(source.command),
             working_dir: self.working_dir.or(source.working_dir),
@@ -89,6 +91,10 @@ impl LaunchTemplate {
         put("memory", self.memory.map(|it| json!(show_bytes(it))));
         put("port", Some(json!(self.port)));
         put("env", (!self.env.is_empty()).then(|| json!(self.env)));
+        put(
+            "security_groups",
+            (!self.security_groups.is_empty()).then(|| json!(self.security_groups)),
+        );
         put("entrypoint", self.entrypoint.as_ref().map(|it| json!(it)));
         put("command", self.command.as_ref().map(|it| json!(it)));
         put("working_dir", self.working_dir.as_ref().map(|it| json!(it)));

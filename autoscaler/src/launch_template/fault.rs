@@ -18,6 +18,16 @@ pub enum LaunchTemplateError {
         version: VersionSelector,
         known: String,
     },
+    /// A version that the API made outlives the groups of the configuration.
+    #[error(
+        "version {version} of launch template `{name}` names the security group \
+         `{security_group}`, which the configuration does not have"
+    )]
+    SecurityGroupNotFound {
+        name: String,
+        version: u64,
+        security_group: String,
+    },
     #[error("{0}")]
     InvalidData(String),
     #[error(
@@ -48,6 +58,7 @@ impl LaunchTemplateError {
             }
             Self::NotFound { .. } => "InvalidLaunchTemplateName.NotFoundException",
             Self::VersionNotFound { .. } => "InvalidLaunchTemplateId.VersionNotFound",
+            Self::SecurityGroupNotFound { .. } => "InvalidGroup.NotFound",
             Self::InvalidData(_) => "ValidationError",
             Self::DefaultVersion { .. } => "OperationNotPermitted",
             Self::InUse { .. } => "ResourceInUse",

@@ -134,6 +134,23 @@ impl VersionedTemplate {
         if self.file.as_ref() == Some(&text) {
             return false;
         }
+        if self.next_version(&text).is_some() {
+            let by = CreatedBy::ConfigurationFile;
+            self.push(text.clone(), None, Author { by, at });
+        }
+        self.file = Some(text);
+        true
+    }
+
+    /// The number of the version that the file makes with this text; `None` where it is not new.
+    pub(crate) fn next_version(&self, template: &LaunchTemplate) -> Option<u64> {
+        let text = LaunchTemplate {
+            version: 0,
+            ..template.clone()
+        };
+        if self.file.as_ref() == Some(&text) {
+            return None;
+        }
         // A store from before it kept the file's text: the latest version is it.
         let is_latest = self.file.is_none()
             && self.versions.values().next_back().is_some_and(|latest| {
@@ -146,12 +163,7 @@ impl VersionedTemplate {
                             ..text.clone()
                         }
             });
-        if !is_latest {
-            let by = CreatedBy::ConfigurationFile;
-            self.push(text.clone(), None, Author { by, at });
-        }
-        self.file = Some(text);
-        true
+        (!is_latest).then(|| self.last_version + 1)
     }
 
     /// The file has it no longer. True where it had.

@@ -4,7 +4,7 @@ use axum::http::Uri;
 use serde::{Deserialize, Serialize};
 
 /// Who is told what of a group: `PutNotificationConfiguration` with a webhook for a topic.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NotificationConfiguration {
     pub endpoint: WebhookEndpoint,
     /// Holds the secret that signs; read at each delivery, so that it can be rotated.
@@ -50,7 +50,8 @@ impl NotificationType {
 }
 
 /// An `http://` URL that notifications are posted to.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(into = "String")]
 pub struct WebhookEndpoint {
     /// A name or an IP address, IPv6 in brackets.
     host: String,
@@ -120,6 +121,12 @@ impl FromStr for WebhookEndpoint {
 impl fmt::Display for WebhookEndpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "http://{}{}", self.authority(), self.path)
+    }
+}
+
+impl From<WebhookEndpoint> for String {
+    fn from(endpoint: WebhookEndpoint) -> Self {
+        endpoint.to_string()
     }
 }
 

@@ -70,6 +70,9 @@ pub struct LaunchRequest {
     /// Small number, unique among the group's live instances, from 1.
     pub index: u32,
     pub launch_template: LaunchTemplate,
+    /// Ids of the security groups among whose members it is found, its own first. None: among
+    /// all instances that are in no group.
+    pub networks: Vec<String>,
 }
 
 /// An instance as the provider shows it.

@@ -54,7 +54,9 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             Ok(config) => {
                 info!("the configuration file has changed and is in force");
                 self.config = config;
-                self.apply(now).err().map(|error| error.to_string())
+                let forgotten = self.ledger.store.forget_applied_configuration();
+                let applied = forgotten.and_then(|()| self.apply(now));
+                applied.err().map(|error| error.to_string())
             }
             Err(faults) => Some(faults),
         };
@@ -75,7 +77,8 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             .set("", ConditionKind::ConfigInvalid, message, now.wall);
     }
 
-    fn apply(&mut self, now: Now) -> Result<(), StoreError> {
+    pub(super) fn apply(&mut self, now: Now) -> Result<(), StoreError> {
+        self.identify_security_groups()?;
         self.follow_file_templates(now)?;
         let specs = self.config.auto_scaling_groups.clone();
         for (name, spec) in &specs {
@@ -85,7 +88,10 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             self.apply_notifications(name, spec, now)?;
         }
         self.forget_schedules()?;
-        for warning in self.config.warnings(host::size(), now.wall) {
+        for warning in self
+            .config
+            .warnings(self.config_watch.provider(), host::size(), now.wall)
+        {
             warn!(%warning, "the configuration file is valid, and says what is hardly meant");
         }
         for (_, group) in self
@@ -114,11 +120,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         now: Now,
     ) -> Result<(), StoreError> {
         let resolved = self.launch_template_of(&spec.launch_template);
-        let file = Capacity {
-            min_size: spec.min_size,
-            max_size: spec.max_size,
-            desired_capacity: spec.desired_capacity,
-        };
+        let file = Capacity::of(spec);
         let stored = self.ledger.store.capacity(name)?;
         let is_new = stored.is_none();
         let record = capacity::merge(stored, file, now.wall);
@@ -195,6 +197,19 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                 update,
                 reply,
             } => drop(reply.send(self.update_group(&name, update, now))),
+            Command::PlanConfiguration { submitted, reply } => {
+                // A file that has changed by now changed before.
+                self.reload();
+                drop(reply.send(self.plan_configuration(&submitted, now)));
+            }
+            Command::ApplyConfiguration {
+                submitted,
+                fingerprint,
+                reply,
+            } => {
+                self.reload();
+                drop(reply.send(self.apply_configuration(*submitted, &fingerprint, now)));
+            }
             Command::SetInstanceProtection {
                 name,
                 protection,

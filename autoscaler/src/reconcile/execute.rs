@@ -97,6 +97,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                 .unwrap_or_else(|| current.clone())
         };
         let request = LaunchRequest {
+            networks: self.networks_of(&launch_template),
             instance_id: id.clone(),
             auto_scaling_group: name.to_owned(),
             availability_zone: instance.availability_zone.clone(),

@@ -61,7 +61,17 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         reference: &LaunchTemplateReference,
     ) -> Outcome<LaunchTemplate> {
         let template = self.find_template(&reference.name)?;
-        Ok(template.resolve(reference.version)?.template.clone())
+        let template = template.resolve(reference.version)?.template.clone();
+        let known = &self.config.security_groups;
+        let mut groups = template.security_groups.iter();
+        match groups.find(|group| !known.contains_key(*group)) {
+            Some(group) => Err(LaunchTemplateError::SecurityGroupNotFound {
+                name: template.name.clone(),
+                version: template.version,
+                security_group: group.clone(),
+            }),
+            None => Ok(template),
+        }
     }
 
     /// The stored text of one version, where it is still there.
@@ -279,7 +289,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         &self,
         members: serde_json::Map<String, serde_json::Value>,
     ) -> Outcome<LaunchTemplateData> {
-        config::launch_template_data(members, &self.config.instance_types).map_err(|faults| {
+        config::launch_template_data(members, &self.config).map_err(|faults| {
             LaunchTemplateError::InvalidData(format!("launch_template_data: {faults}"))
         })
     }

@@ -28,6 +28,7 @@ const CPU_WINDOW: Duration = Duration::from_secs(5);
 impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     /// Publishes what became of the groups called `taken`.
     pub(super) fn publish(&mut self, taken: &BTreeSet<String>, now: Now) {
+        self.admit_members();
         // Before the provider has been seen, a snapshot would name no instance at all.
         if self.observation.at.is_some() {
             self.publish_snapshot(taken, now);
@@ -49,6 +50,8 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             target_groups: self.published.target_groups(),
             load_balancers: self.published.load_balancers(),
             conditions: self.conditions.of(""),
+            security_groups: Arc::clone(&self.security_groups),
+            configuration: self.config_watch.in_force().clone(),
         }));
     }
 

@@ -92,6 +92,11 @@ impl Published {
         self.load_balancers.clone()
     }
 
+    /// The listeners of the configuration are not what they were.
+    pub(super) fn reroute(&mut self) {
+        self.routing.is_outdated = true;
+    }
+
     /// What the balancer is to be told now that something of the groups called `taken` has
     /// changed, under `version`; `None` where it knows, or where it can wait.
     pub(super) fn next_snapshot(

@@ -37,10 +37,13 @@ pub struct ScheduledActionSpec {
 }
 
 /// A scheduled action that can run: checked by [`ScheduledAction::try_new`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ScheduledAction {
     pub name: String,
+    #[serde(flatten)]
     pub spec: ScheduledActionSpec,
+    /// As `spec` has it.
+    #[serde(skip)]
     pub recurrence: Option<Recurrence>,
 }
 

@@ -436,6 +436,53 @@ async fn hostile_names_stay_labels() {
     .await;
 }
 
+/// Whether a connection attempt from the instance gets any answer of that address: that nothing
+/// listens there is an answer too.
+async fn reaches(provider: &DockerProvider, from: &LaunchRequest, address: &str) -> bool {
+    let script = format!("timeout 3 bash -c 'exec 3<>/dev/tcp/{address}/9'");
+    let command = ["sh", "-c", &script].map(str::to_owned).to_vec();
+    let session = provider.exec(&from.instance_id, command).await.unwrap();
+    // 1: refused. 124: dropped on the way.
+    match listen(session).await.code {
+        Some(0 | 1) => true,
+        Some(124) => false,
+        code => panic!("the attempt ended with {code:?}"),
+    }
+}
+
+#[tokio::test]
+async fn members_of_a_security_group_share_a_network_with_those_alone() {
+    run_on_engine(async |harness| {
+        let provider = harness.provider().await;
+        let launch = async |networks: &[&str]| {
+            let request = LaunchRequest {
+                networks: networks.iter().map(|it| (*it).to_owned()).collect(),
+                ..request(harness.template(Behaviour::Serves))
+            };
+            provider.launch(&request).await.unwrap();
+            until_running(&provider, &request.instance_id).await;
+            request
+        };
+        // `db` lets `web` in: who is in `web` joins its network too.
+        let web = launch(&["sg-web", "sg-db"]).await;
+        let db = launch(&["sg-db"]).await;
+        let other = launch(&["sg-other"]).await;
+        let grouped = inspect(harness, &db).await;
+        let joined = grouped.network_settings.unwrap().networks.unwrap();
+        let name = format!("{}-sg-db", harness.owner);
+        assert_eq!(joined.keys().collect::<Vec<_>>(), [&name]);
+        let address = joined[&name].ip_address.clone().unwrap();
+        assert!(reaches(&provider, &web, &address).await);
+        assert!(!reaches(&provider, &other, &address).await);
+        // The balancer, on this machine, reaches it as ever.
+        let published = until_running(&provider, &db.instance_id).await;
+        tokio::net::TcpStream::connect(&published).await.unwrap();
+        // A launch that was cut short after the container was made, and is made again.
+        provider.launch(&web).await.unwrap();
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn mounts_are_shared_and_kept_from_writing() {
     run_on_engine(async |harness| {

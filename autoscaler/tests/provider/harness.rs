@@ -107,6 +107,7 @@ pub(super) fn request(template: LaunchTemplate) -> LaunchRequest {
         availability_zone: "a".to_owned(),
         index: 1,
         launch_template: template,
+        networks: Vec::new(),
     }
 }
 

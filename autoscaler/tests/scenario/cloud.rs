@@ -17,11 +17,12 @@ use minicloud_autoscaler::{
     Autoscaler, BusyProbe, ConfigSource, Crash, MetricSource, ScrapeError, Settings, Shutdown,
     StateDir,
     busy::BusyAnswer,
+    change_set::ChangeSet,
     command::{
         CapacityUpdate, Command, CommandError, InstanceProtection, LaunchTemplateCommand,
-        PolicyCommand, PolicyRequest, TemplateReply,
+        PolicyCommand, PolicyRequest, SubmittedConfiguration, TemplateReply,
     },
-    config::ProviderKind,
+    config::{Config, ProviderKind},
     customized_metric::{FetchError, MetricFetcher},
     describe::{Activity, AutoScalingGroup, ConditionKind, View},
     instance::{InstanceId, LifecycleState},
@@ -420,6 +421,26 @@ impl Cloud {
         .await
     }
 
+    pub(super) async fn plan(&self, text: &str) -> Result<ChangeSet, CommandError> {
+        let submitted = submitted(text);
+        self.ask(|reply| Command::PlanConfiguration { submitted, reply })
+            .await
+    }
+
+    pub(super) async fn apply(
+        &self,
+        text: &str,
+        fingerprint: &str,
+    ) -> Result<ChangeSet, CommandError> {
+        let (submitted, fingerprint) = (submitted(text), fingerprint.to_owned());
+        self.ask(|reply| Command::ApplyConfiguration {
+            submitted,
+            fingerprint,
+            reply,
+        })
+        .await
+    }
+
     pub(super) async fn protect(
         &self,
         ids: &[InstanceId],
@@ -545,6 +566,13 @@ impl Drop for Cloud {
     fn drop(&mut self) {
         self.running = None;
     }
+}
+
+fn submitted(text: &str) -> Box<SubmittedConfiguration> {
+    Box::new(SubmittedConfiguration {
+        config: Config::parse(text.as_bytes()).unwrap(),
+        text: text.as_bytes().to_vec(),
+    })
 }
 
 /// The balancer still sends requests to the target.

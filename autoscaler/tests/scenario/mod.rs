@@ -3,6 +3,7 @@
 mod balancer;
 mod choosing;
 mod cloud;
+mod configuration;
 mod crash;
 mod failure;
 mod foreign;
@@ -13,6 +14,7 @@ mod pitfall;
 mod policies;
 mod random;
 mod scheduled;
+mod security_groups;
 mod story;
 mod tutorial;
 

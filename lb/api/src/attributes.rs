@@ -30,6 +30,27 @@ pub struct LoadBalancerAttributes {
     /// Bytes a second that a client has to send or take on average, after a grace of 10 s; 0
     /// for no minimum.
     pub min_body_rate_bytes_per_second: u64,
+    /// Who may connect, as the load balancer's security groups have it. `None`: it has none, and
+    /// everybody may; an empty list: nobody may.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ip_permissions: Option<Vec<IpPermission>>,
+}
+
+/// `IpPermission` of botocore's `ec2` model, for TCP: an ingress rule whose sources are resolved
+/// to networks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IpPermission {
+    pub from_port: u16,
+    /// Not below `from_port`; the range has both.
+    pub to_port: u16,
+    /// IPv4 and IPv6; of an IPv4 address that is mapped into IPv6 the IPv4 one counts.
+    pub ip_ranges: Vec<IpNet>,
+}
+
+impl IpPermission {
+    pub fn covers(&self, port: u16) -> bool {
+        (self.from_port..=self.to_port).contains(&port)
+    }
 }
 
 /// How strictly a request's head is judged (`routing.http.desync_mitigation_mode`).
@@ -65,6 +86,7 @@ impl Default for LoadBalancerAttributes {
             max_connections_per_client: None,
             max_request_body_bytes: None,
             min_body_rate_bytes_per_second: 240,
+            ip_permissions: None,
         }
     }
 }

@@ -15,7 +15,9 @@ mod snapshot;
 mod target_group;
 pub mod validate;
 
-pub use attributes::{DesyncMitigationMode, LoadBalancerAttributes, XffHeaderProcessingMode};
+pub use attributes::{
+    DesyncMitigationMode, IpPermission, LoadBalancerAttributes, XffHeaderProcessingMode,
+};
 pub use health::{
     AnomalyDetection, AnomalyResult, HealthReason, Report, TargetDescription, TargetGroupReport,
     TargetHealth, TargetHealthDescription, TargetState,

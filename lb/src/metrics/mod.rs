@@ -59,6 +59,7 @@ pub(crate) struct Metrics {
     pub(crate) connections: IntGauge,
     pub(crate) connections_parked: IntGauge,
     connections_rejected: [IntCounter; TooMany::ALL.len()],
+    connections_refused: IntCounter,
     rejected_heads: IntCounterVec,
     pub(crate) access_log_dropped: IntCounter,
     pub(crate) snapshots_applied: IntCounter,
@@ -227,6 +228,13 @@ impl Metrics {
                 )?;
                 TooMany::ALL.map(|reason| rejected.with_label_values(&[reason.as_str()]))
             },
+            connections_refused: register(
+                &registry,
+                IntCounter::new(
+                    "minicloud_lb_connections_refused_by_security_group_total",
+                    "Client connections closed unread as no security group of the load balancer admits them.",
+                )?,
+            )?,
             rejected_heads: counter(
                 "minicloud_lb_rejected_heads_total",
                 "Request heads refused before a listener saw them.",
@@ -314,6 +322,10 @@ impl Metrics {
 
     pub(crate) fn count_rejected_connection(&self, reason: TooMany) {
         self.connections_rejected[reason as usize].inc();
+    }
+
+    pub(crate) fn count_refused_connection(&self) {
+        self.connections_refused.inc();
     }
 
     /// Prometheus text.

@@ -14,6 +14,7 @@ use crate::{
     crowd::Counted,
     metrics::TooMany,
     parking::{CROWD, Parked},
+    security_group,
     stream::Stream,
     watch::Watch,
 };
@@ -30,6 +31,9 @@ struct Place(IntGauge);
 
 impl Worker {
     pub(crate) fn admit(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr, port: u16) {
+        if security_group::refuses(&self.shared, peer.ip(), port) {
+            return;
+        }
         let permit = match self.permit(peer.ip(), port) {
             Ok(permit) => permit,
             Err(reason) => return self.shared.metrics.count_rejected_connection(reason),

@@ -1,6 +1,10 @@
 use std::collections::{BTreeMap, HashSet};
 
-use super::instance_type::{CPUS, MEMORY};
+use super::{
+    Names,
+    instance_type::{CPUS, MEMORY},
+    security_group,
+};
 use crate::{
     config::{
         fault::{Mistake, quoted},
@@ -63,6 +67,12 @@ pub(in crate::config) const SECTION: Section = Section {
             "Environment variables. `PORT` and `MINICLOUD_*` are minicloud's own.",
         ),
         Key::new(
+            "security_groups",
+            Form::Text("list of names of security groups, up to 5"),
+            Absent::Default("none"),
+            "Who may reach its instances, as far as the provider can tell: docs/security-groups.md.",
+        ),
+        Key::new(
             "entrypoint",
             Form::Text("list of text"),
             Absent::Default("the image's"),
@@ -121,6 +131,8 @@ pub(in crate::config) const SECTION: Section = Section {
         ("environment", "env"),
         ("ports", "port"),
         ("container_port", "port"),
+        ("security_group", "security_groups"),
+        ("security_group_ids", "security_groups"),
         ("type", "instance_type"),
         ("size", "instance_type"),
         ("userdata", "user_data"),
@@ -154,14 +166,16 @@ const FIRST_VERSION: u64 = 1;
 /// Sizes that templates may name besides EC2's.
 pub(super) type InstanceTypes = BTreeMap<String, InstanceType>;
 
+/// What a template may refer to.
+pub(super) struct Context<'a> {
+    pub(super) instance_types: &'a InstanceTypes,
+    pub(super) security_groups: &'a Names,
+}
+
 /// A whole template, as the file has it.
-pub(super) fn read(
-    name: &str,
-    entry: &Entry<'_>,
-    instance_types: &InstanceTypes,
-) -> Option<LaunchTemplate> {
+pub(super) fn read(name: &str, entry: &Entry<'_>, context: &Context<'_>) -> Option<LaunchTemplate> {
     let fields = entry.fields(&SECTION)?;
-    let data = members(&fields, instance_types);
+    let data = members(&fields, context);
     if fields.get("image").is_none() && fields.get("process").is_none() {
         let mistake = Mistake::new("nothing to launch");
         entry.refuse_label(mistake.hint("add image: NAME or process: { command: [...] }, or both"));
@@ -179,19 +193,16 @@ pub(super) fn read(
 }
 
 /// The members that are given, for a version that may take the others from an earlier one.
-pub(super) fn read_members(
-    entry: &Entry<'_>,
-    instance_types: &InstanceTypes,
-) -> Option<LaunchTemplateData> {
-    members(&entry.fields(&SECTION)?, instance_types)
+pub(super) fn read_members(entry: &Entry<'_>, context: &Context<'_>) -> Option<LaunchTemplateData> {
+    members(&entry.fields(&SECTION)?, context)
 }
 
-fn members(fields: &Fields<'_>, instance_types: &InstanceTypes) -> Option<LaunchTemplateData> {
+fn members(fields: &Fields<'_>, context: &Context<'_>) -> Option<LaunchTemplateData> {
     let flag = |entry: &Entry<'_>| entry.read(scalar::flag);
     let image = fields.optional("image", |entry| entry.read(image));
     let process = fields.optional("process", process);
     let instance_type = fields.optional("instance_type", |entry| {
-        entry.read(|name| instance_type(name, instance_types))
+        entry.read(|name| instance_type(name, context.instance_types))
     });
     let cpus = fields.optional("cpus", |entry| {
         entry.read(|cpus| scalar::number(cpus, &CPUS))
@@ -201,6 +212,9 @@ fn members(fields: &Fields<'_>, instance_types: &InstanceTypes) -> Option<Launch
     });
     let port = fields.optional("port", |entry| entry.read(scalar::port));
     let env = fields.optional("env", env);
+    let security_groups = fields.optional("security_groups", |entry| {
+        security_group::references(entry, context.security_groups)
+    });
     let entrypoint = fields.optional("entrypoint", command);
     let command = fields.optional("command", command);
     let working_dir = fields.optional("working_dir", |entry| entry.read(working_dir));
@@ -217,6 +231,7 @@ fn members(fields: &Fields<'_>, instance_types: &InstanceTypes) -> Option<Launch
         memory: memory?.map(|Bytes(bytes)| bytes),
         port: port?,
         env: env?,
+        security_groups: security_groups?,
         entrypoint: entrypoint?,
         command: command?,
         working_dir: working_dir?,

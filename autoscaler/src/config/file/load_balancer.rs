@@ -4,12 +4,15 @@ mod listener;
 use minicloud_lb_api::LoadBalancerAttributes;
 
 pub(super) use self::listener::Ports;
-use super::Names;
-use crate::config::{
-    LoadBalancer,
-    fault::Mistake,
-    reader::Entry,
-    schema::{Absent, Form, Key, Section},
+use super::{Names, security_group};
+use crate::{
+    config::{
+        LoadBalancer,
+        fault::Mistake,
+        reader::Entry,
+        schema::{Absent, Form, Key, Section},
+    },
+    security_group::{SecurityGroups, ip_permissions},
 };
 
 pub(in crate::config) const SECTION: Section = Section {
@@ -27,9 +30,17 @@ pub(in crate::config) const SECTION: Section = Section {
             Absent::Fault(A_LISTENER),
             "What it listens on; one at least.",
         ),
+        Key::new(
+            "security_groups",
+            Form::Text("list of names of security groups, up to 5"),
+            Absent::Default("none: everybody"),
+            "Who may reach its listeners: a connection that no group lets in is closed unread.",
+        ),
     ],
     renamed: &[
         ("listener", "listeners"),
+        ("security_group", "security_groups"),
+        ("security_group_ids", "security_groups"),
         ("load_balancer_attributes", "attributes"),
         (
             "port",
@@ -43,10 +54,17 @@ pub(in crate::config) const SECTION: Section = Section {
 
 const A_LISTENER: &str = "[{ port: 8080, default_action: { forward: NAME } }]";
 
+/// What a load balancer is read against.
+pub(super) struct Context<'a> {
+    pub(super) target_groups: &'a Names,
+    pub(super) security_group_names: &'a Names,
+    pub(super) security_groups: &'a SecurityGroups,
+}
+
 pub(super) fn read(
     name: &str,
     entry: &Entry<'_>,
-    target_groups: &Names,
+    context: &Context<'_>,
     ports: &mut Ports,
 ) -> Option<LoadBalancer> {
     let fields = entry.fields(&SECTION)?;
@@ -55,6 +73,9 @@ pub(super) fn read(
         LoadBalancerAttributes::default(),
         attributes::read,
     );
+    let security_groups = fields.or("security_groups", Vec::new(), |entry| {
+        security_group::references(entry, context.security_group_names)
+    });
     let items = fields.required("listeners", |entry| {
         let items = entry.list()?;
         if items.is_empty() {
@@ -62,9 +83,13 @@ pub(super) fn read(
         }
         Some(items)
     })?;
-    let mut read = |item| listener::read(item, target_groups, ports);
+    let mut read = |item| listener::read(item, context.target_groups, ports);
     let mut listeners: Vec<_> = items.iter().filter_map(&mut read).collect();
-    let attributes = attributes?;
+    let security_groups = security_groups?;
+    let mut attributes = attributes?;
+    // Who is a member of a group only a running system knows.
+    attributes.ip_permissions = (!security_groups.is_empty())
+        .then(|| ip_permissions(&security_groups, context.security_groups, |_| Vec::new()));
     for listener in &mut listeners {
         name.clone_into(&mut listener.load_balancer);
         listener.attributes.clone_from(&attributes);
@@ -72,5 +97,6 @@ pub(super) fn read(
     Some(LoadBalancer {
         name: name.to_owned(),
         listeners,
+        security_groups,
     })
 }

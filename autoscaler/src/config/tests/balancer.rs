@@ -141,6 +141,7 @@ fn load_balancer_attributes_hold_on_each_listener() {
         max_connections_per_client: Some(64),
         max_request_body_bytes: Some(8 << 20),
         min_body_rate_bytes_per_second: 1024,
+        ip_permissions: listeners[0].attributes.ip_permissions.clone(),
     };
     assert_eq!(listeners[0].attributes, expected);
     assert_eq!(listeners[0].load_balancer, "edge");

@@ -351,7 +351,8 @@ fn members_survive_the_way_to_json_and_back() {
     let config = parse(
         "version: 1
 launch_templates:
-  t: { image: nginx, process: { command: [a] }, instance_type: t2.nano, cpus: 0.5, memory: 1024.5MiB, port: 80, env: { A: b }, entrypoint: [e], command: [c], working_dir: /w, user: u, user_data: \"#!/bin/sh\\n\", user_data_required: true, mounts: [\"v1:/v:ro\", \"/:/h\"], allow_privileged_mounts: true }
+  t: { image: nginx, process: { command: [a] }, instance_type: t2.nano, cpus: 0.5, memory: 1024.5MiB, port: 80, env: { A: b }, security_groups: [s], entrypoint: [e], command: [c], working_dir: /w, user: u, user_data: \"#!/bin/sh\\n\", user_data_required: true, mounts: [\"v1:/v:ro\", \"/:/h\"], allow_privileged_mounts: true }
+security_groups: { s: {} }
 ",
     )
     .unwrap();
@@ -359,7 +360,7 @@ launch_templates:
     let serde_json::Value::Object(members) = template.members() else {
         panic!("no object")
     };
-    let data = super::super::launch_template_data(members, &config.instance_types).unwrap();
+    let data = super::super::launch_template_data(members, &config).unwrap();
     let empty = LaunchTemplate {
         name: "t".to_owned(),
         version: 1,
@@ -383,7 +384,7 @@ auto_scaling_groups: { g: { launch_template: other, min_size: 0, max_size: 1 } }
     };
     let warnings = |config: &Config| {
         let warnings = config
-            .warnings(Some(small), jiff::Timestamp::UNIX_EPOCH)
+            .warnings(None, Some(small), jiff::Timestamp::UNIX_EPOCH)
             .into_iter();
         warnings
             .map(|warning| warning.to_string())

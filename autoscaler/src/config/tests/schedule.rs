@@ -170,7 +170,7 @@ fn what_is_hardly_meant_is_a_warning() {
       - { name: begun, recurrence: '0 10 * * *', start_time: 2025-01-01T00:00:00Z, min_size: 1 }
 ";
     let config = parse(&file("scheduled_actions", items)).unwrap();
-    let warnings = config.warnings(None, "2026-01-01T00:00:00Z".parse().unwrap());
+    let warnings = config.warnings(None, None, "2026-01-01T00:00:00Z".parse().unwrap());
     let warnings: Vec<_> = warnings.iter().map(ToString::to_string).collect();
     assert_eq!(
         warnings,

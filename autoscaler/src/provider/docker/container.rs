@@ -7,7 +7,7 @@ use bollard::models::{
     PortBinding, RestartPolicy, RestartPolicyNameEnum,
 };
 
-use super::{DockerConfig, compose, image::Run, user_data};
+use super::{DockerConfig, compose, image::Run, network, user_data};
 use crate::{
     launch_template::{self, LaunchTemplate, mount::MountSource},
     provider::{
@@ -42,6 +42,7 @@ pub(super) fn body(
     run: &Run,
 ) -> ContainerCreateBody {
     let template = &request.launch_template;
+    let network = network::names(config, request).remove(0);
     let aliases = vec![
         request.instance_id.to_string(),
         request.auto_scaling_group.clone(),
@@ -60,9 +61,9 @@ pub(super) fn body(
         labels: Some(labels(config, request)),
         exposed_ports: Some(vec![container_port(template)]),
         stop_timeout: i64::try_from(STOP_GRACE.as_secs()).ok(),
-        host_config: Some(host_config(config, template)),
+        host_config: Some(host_config(config, template, network.clone())),
         networking_config: Some(NetworkingConfig {
-            endpoints_config: Some(HashMap::from([(config.network.clone(), endpoint)])),
+            endpoints_config: Some(HashMap::from([(network, endpoint)])),
         }),
         ..ContainerCreateBody::default()
     }
@@ -102,7 +103,7 @@ fn labels(config: &DockerConfig, request: &LaunchRequest) -> HashMap<String, Str
     labels
 }
 
-fn host_config(config: &DockerConfig, template: &LaunchTemplate) -> HostConfig {
+fn host_config(config: &DockerConfig, template: &LaunchTemplate, network: String) -> HostConfig {
     let memory = template.memory_limit().map(to_i64);
     // An empty host port is a random one.
     let published = PortBinding {
@@ -124,7 +125,7 @@ fn host_config(config: &DockerConfig, template: &LaunchTemplate) -> HostConfig {
             name: Some(RestartPolicyNameEnum::NO),
             maximum_retry_count: None,
         }),
-        network_mode: Some(config.network.clone()),
+        network_mode: Some(network),
         port_bindings: config.publish.then(bindings),
         mounts: Some(template.mounts.iter().map(mount).collect()),
         ..HostConfig::default()

@@ -34,10 +34,12 @@ pub(super) async fn launch(
     let image = image(request)?;
     check_template(provider, request).await?;
     let run = image::run_of(provider, &request.launch_template, image).await?;
-    network::ensure(provider).await.map_err(network_error)?;
+    let networks = network::names(&provider.config, request);
+    let ensured = network::ensure(provider, &networks).await;
+    ensured.map_err(network_error)?;
     for _ in 0..NAME_ATTEMPTS {
         if let Some(id) = create_or_find(provider, request, image, &run).await? {
-            return start(provider, request, &id).await;
+            return start(provider, request, &id, &networks).await;
         }
         tokio::time::sleep(NAME_RETRY).await;
     }
@@ -57,6 +59,13 @@ async fn check_template(
         let name = &template.name;
         return Err(LaunchError::Template(format!(
             "launch template `{name}`: {fault}"
+        )));
+    }
+    // Else it would be on the network of those that are in no group, which everybody shares.
+    if !template.security_groups.is_empty() && request.networks.is_empty() {
+        let (name, groups) = (&template.name, template.security_groups.join(", "));
+        return Err(LaunchError::Template(format!(
+            "launch template `{name}`: none of its security groups exists any more: {groups}"
         )));
     }
     if template.instance_type.is_none() {
@@ -165,10 +174,14 @@ async fn start(
     provider: &DockerProvider,
     request: &LaunchRequest,
     id: &str,
+    networks: &[String],
 ) -> Result<(), LaunchError> {
-    if !is_fresh(provider, id).await? {
+    let Some(container) = fresh(provider, id).await? else {
         return Ok(());
-    }
+    };
+    // One by one, before it runs: engines up to 24 take a single network with a new container.
+    let joined = network::join(&provider.engine, &container, networks).await;
+    joined.map_err(network_error)?;
     let started = provider
         .engine
         .call(async |docker| {
@@ -187,7 +200,11 @@ async fn start(
     }
 }
 
-async fn is_fresh(provider: &DockerProvider, id: &str) -> Result<bool, Fault> {
+/// The container, if it has never run.
+async fn fresh(
+    provider: &DockerProvider,
+    id: &str,
+) -> Result<Option<ContainerInspectResponse>, Fault> {
     let found = provider
         .engine
         .call(async |docker| {
@@ -195,8 +212,8 @@ async fn is_fresh(provider: &DockerProvider, id: &str) -> Result<bool, Fault> {
             docker.inspect_container(id, options).await
         })
         .await?;
-    let status = found.state.and_then(|state| state.status);
-    Ok(status == Some(ContainerStateStatusEnum::CREATED))
+    let status = found.state.as_ref().and_then(|state| state.status);
+    Ok((status == Some(ContainerStateStatusEnum::CREATED)).then_some(found))
 }
 
 /// A container that cannot start is no instance. What stays in spite of this is listed as
@@ -265,6 +282,7 @@ mod tests {
                 user_data: Some(UserData::try_new("#!/bin/sh\n").unwrap()),
                 ..LaunchTemplate::default()
             },
+            networks: Vec::new(),
         };
         let words = "runc create failed: exec: \"sh\": executable file not found in $PATH";
         let error = start_error(&request, Fault::Failed(words.to_owned()));

@@ -3,19 +3,59 @@
 use std::collections::HashMap;
 
 use bollard::{
-    models::NetworkCreateRequest,
+    models::{ContainerInspectResponse, NetworkConnectRequest, NetworkCreateRequest},
     query_parameters::{InspectNetworkOptions, ListNetworksOptions},
 };
 
 use super::{DockerConfig, DockerProvider, engine::Engine, engine::Fault};
-use crate::provider::identity::LABELS;
+use crate::provider::{LaunchRequest, identity::LABELS};
 
-/// Makes the network unless it is there. In Compose it is Compose's to make.
-pub(super) async fn ensure(provider: &DockerProvider) -> Result<(), Fault> {
+/// The networks that an instance joins, the one of its address first: a network for each
+/// security group, and the common one for those that are in none. In Compose, where the balancer
+/// has to reach them on the project's own network, that one alone.
+pub(super) fn names(config: &DockerConfig, request: &LaunchRequest) -> Vec<String> {
+    if request.networks.is_empty() || config.compose.is_some() {
+        return vec![config.network.clone()];
+    }
+    let names = request.networks.iter();
+    names
+        .map(|group| format!("{}-{group}", config.network))
+        .collect()
+}
+
+/// Makes the networks unless they are there. In Compose they are Compose's to make.
+pub(super) async fn ensure(provider: &DockerProvider, names: &[String]) -> Result<(), Fault> {
     if provider.config.compose.is_some() {
         return Ok(());
     }
-    let name = &provider.config.network;
+    for name in names {
+        ensure_one(provider, name).await?;
+    }
+    Ok(())
+}
+
+/// Puts a container on the networks that it is not on yet.
+pub(super) async fn join(
+    engine: &Engine,
+    container: &ContainerInspectResponse,
+    names: &[String],
+) -> Result<(), Fault> {
+    let settings = container.network_settings.as_ref();
+    let joined = settings.and_then(|settings| settings.networks.as_ref());
+    let is_missing = |name: &&String| joined.is_none_or(|joined| !joined.contains_key(*name));
+    for name in names.iter().filter(is_missing) {
+        let request = NetworkConnectRequest {
+            container: container.id.clone().unwrap_or_default(),
+            endpoint_config: None,
+        };
+        engine
+            .call(async |docker| docker.connect_network(name, request).await)
+            .await?;
+    }
+    Ok(())
+}
+
+async fn ensure_one(provider: &DockerProvider, name: &str) -> Result<(), Fault> {
     // Engines before 25 let two networks have one name: look and make in one step.
     let _making = provider.making_network.lock().await;
     if exists(&provider.engine, name).await? {
@@ -23,7 +63,7 @@ pub(super) async fn ensure(provider: &DockerProvider) -> Result<(), Fault> {
     }
     let labels = HashMap::from([(LABELS.owner.to_owned(), provider.config.owner.clone())]);
     let request = NetworkCreateRequest {
-        name: name.clone(),
+        name: name.to_owned(),
         driver: Some("bridge".to_owned()),
         labels: Some(labels),
         ..NetworkCreateRequest::default()

@@ -203,6 +203,7 @@ fn wait() -> impl Strategy<Value = Duration> {
 /// An intent to launch as an autoscaler would have it whose store is lost.
 pub(super) fn unrecorded(id: InstanceId, group: &str, index: u32) -> LaunchRequest {
     LaunchRequest {
+        networks: Vec::new(),
         instance_id: id,
         auto_scaling_group: group.to_owned(),
         availability_zone: "a".to_owned(),

@@ -143,6 +143,8 @@ pub(super) fn read(entry: &Entry<'_>) -> Option<LoadBalancerAttributes> {
         max_connections_per_client: connections?,
         max_request_body_bytes: body?.map(|Bytes(bytes)| bytes),
         min_body_rate_bytes_per_second: rate?.0,
+        // Of the load balancer's security groups.
+        ip_permissions: None,
     })
 }
 
