@@ -46,7 +46,7 @@ pub(crate) async fn engine(
 
 /// Whether an engine answers; says why a test is skipped where none does, and fails where one
 /// must be there.
-async fn engine_is_there() -> bool {
+pub(crate) async fn engine_is_there() -> bool {
     let answer = Command::new("docker")
         .args(["compose", "version"])
         .output()
