@@ -8,6 +8,9 @@ use crate::scaling_policy::{MetricSpecification, PredefinedMetric};
 
 /// A queue that was never empty for as long is one that does not empty by itself.
 const QUEUE_WINDOW: Duration = Duration::from_secs(2);
+/// Samples come a second apart. The one that says how the window began lies up to this far back,
+/// whenever in that second it is asked for.
+const QUEUE_LOOKBACK: Duration = Duration::from_millis(2900);
 const IN_FLIGHT_WINDOW: Duration = Duration::from_secs(5);
 /// Of the most that the balancer lets a target hold.
 const IN_FLIGHT_SHARE: f64 = 0.95;
@@ -92,7 +95,7 @@ pub(super) fn observe(
         tally(&metric, observation, warmup, window, |_| {})
     };
     let mean_of = |metric, window| measured(metric, window).mean();
-    let queue = observation.signals.queue_length.spread(now, QUEUE_WINDOW);
+    let queue = observation.signals.queue_length.spread(now, QUEUE_LOOKBACK);
     let held = queue.filter(|queue| {
         queue.lowest > 0.0 && queue.span + Duration::from_millis(500) >= QUEUE_WINDOW
     });
