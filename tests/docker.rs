@@ -1,17 +1,14 @@
 //! On a real engine, through compose. One project at a time: each fills a laptop.
 
-use std::{future::Future, time::Duration};
+use std::time::Duration;
 
 use serde_json::Value;
-use tokio::{
-    process::Command,
-    sync::{Mutex, MutexGuard},
-};
+use tokio::process::Command;
 
 use crate::{
     story::{self, Stress},
     support::{
-        compose::{Compose, docker, engine_is_there},
+        compose::{Compose, docker, engine, inspect},
         http,
         machine::Machine,
         traffic::Traffic,
@@ -20,18 +17,6 @@ use crate::{
 };
 
 const SOON: Duration = Duration::from_secs(90);
-
-/// The machine, and the engine to oneself; `None` where there is none.
-async fn engine(
-    machine: impl Future<Output = Machine>,
-) -> Option<(MutexGuard<'static, ()>, Machine)> {
-    static ENGINE: Mutex<()> = Mutex::const_new(());
-    if !engine_is_there().await {
-        return None;
-    }
-    let guard = ENGINE.lock().await;
-    Some((guard, machine.await))
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn group_grows_under_stress_and_shrinks_after_it() {
@@ -284,11 +269,6 @@ async fn each_role_has_no_more_rights_than_the_table_says() {
     assert_eq!(inspected["HostConfig"]["NanoCpus"], 500_000_000);
     assert_eq!(inspected["HostConfig"]["Memory"], 128 * 1024 * 1024);
     compose.down().await;
-}
-
-async fn inspect(container: &str) -> Value {
-    let text = docker(&["inspect", container]).await;
-    serde_json::from_str::<Value>(&text).unwrap()[0].take()
 }
 
 fn network_names(inspected: &Value, project: &str) -> Vec<String> {

@@ -8,6 +8,7 @@
 
 mod support;
 
+mod auto_scaling;
 mod bad_input;
 mod choosing;
 mod crash;

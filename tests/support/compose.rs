@@ -3,6 +3,7 @@
 
 use std::{
     fs::Permissions,
+    future::Future,
     net::SocketAddr,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -11,10 +12,14 @@ use std::{
     time::Duration,
 };
 
+use serde_json::Value;
 use tempfile::TempDir;
-use tokio::{process::Command, sync::OnceCell};
+use tokio::{
+    process::Command,
+    sync::{Mutex, MutexGuard, OnceCell},
+};
 
-use super::{BUSY_MACHINE, MINICLOUD, api::Api, free_port};
+use super::{BUSY_MACHINE, MINICLOUD, api::Api, free_port, machine::Machine};
 
 const UP_TIMEOUT: Duration = Duration::from_secs(180);
 const BUILD_TIMEOUT: Duration = Duration::from_secs(300);
@@ -24,6 +29,19 @@ pub(crate) struct Compose {
     pub(crate) api: Api,
     pub(crate) address: SocketAddr,
     pub(crate) config: TempDir,
+}
+
+/// The machine, and the engine to oneself, since each project fills a laptop; `None` where
+/// there is no engine.
+pub(crate) async fn engine(
+    machine: impl Future<Output = Machine>,
+) -> Option<(MutexGuard<'static, ()>, Machine)> {
+    static ENGINE: Mutex<()> = Mutex::const_new(());
+    if !engine_is_there().await {
+        return None;
+    }
+    let guard = ENGINE.lock().await;
+    Some((guard, machine.await))
 }
 
 /// Whether an engine answers; says why a test is skipped where none does, and fails where one
@@ -215,6 +233,12 @@ pub(crate) async fn docker(arguments: &[&str]) -> String {
     let mut command = Command::new("docker");
     command.args(arguments);
     finish(command, UP_TIMEOUT).await
+}
+
+/// What `docker inspect` says of a container.
+pub(crate) async fn inspect(container: &str) -> Value {
+    let text = docker(&["inspect", container]).await;
+    serde_json::from_str::<Value>(&text).unwrap()[0].take()
 }
 
 fn root() -> PathBuf {

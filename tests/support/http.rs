@@ -30,19 +30,41 @@ pub(crate) async fn get(address: SocketAddr, path: &str) -> Result<Answer, Strin
     send(address, Method::GET, path, "").await
 }
 
+/// With `cookie`, as an answer's Set-Cookie field gave it.
+pub(crate) async fn get_with_cookie(
+    address: SocketAddr,
+    path: &str,
+    cookie: &str,
+) -> Result<Answer, String> {
+    let pair = cookie.split(';').next().unwrap_or_default();
+    let request = request(address, path).header(header::COOKIE, pair);
+    within_timeout(address, request.body(Full::default()).unwrap()).await
+}
+
 pub(crate) async fn send(
     address: SocketAddr,
     method: Method,
     path: &str,
     body: &str,
 ) -> Result<Answer, String> {
-    let request = Request::builder()
+    let request = request(address, path)
         .method(method)
-        .uri(path)
-        .header(header::HOST, format!("localhost:{}", address.port()))
         .header(header::CONTENT_TYPE, "application/json")
         .body(Full::new(Bytes::from(body.to_owned())))
         .unwrap();
+    within_timeout(address, request).await
+}
+
+fn request(address: SocketAddr, path: &str) -> hyper::http::request::Builder {
+    Request::builder()
+        .uri(path)
+        .header(header::HOST, format!("localhost:{}", address.port()))
+}
+
+async fn within_timeout(
+    address: SocketAddr,
+    request: Request<Full<Bytes>>,
+) -> Result<Answer, String> {
     timeout(TIMEOUT, exchange(address, request))
         .await
         .map_err(|_| format!("no answer within {TIMEOUT:?}"))?

@@ -7,7 +7,12 @@ use tokio::time::Instant;
 pub(super) enum Cooldown {
     #[default]
     Over,
-    /// The activity that a simple policy began is under way.
+    /// A simple policy has changed the capacity, and the group has not been told yet: the next
+    /// look at it comes before that.
+    Asked {
+        then: Duration,
+    },
+    /// The activity that it began is under way.
     Activity {
         then: Duration,
     },
@@ -18,6 +23,7 @@ impl Cooldown {
     /// After a look at the group, which is `busy` while what was asked of it is not yet there.
     pub(super) fn advance(self, busy: bool, now: Instant) -> Self {
         match self {
+            Self::Asked { then } => Self::Activity { then },
             Self::Activity { then } if !busy => Self::Until(now + then),
             Self::Until(end) if end <= now => Self::Over,
             other => other,
@@ -28,7 +34,7 @@ impl Cooldown {
     pub(super) fn blocks(self, now: Instant) -> Option<String> {
         match self {
             Self::Over => None,
-            Self::Activity { .. } => {
+            Self::Asked { .. } | Self::Activity { .. } => {
                 Some("the scaling activity before is still in progress".to_owned())
             }
             Self::Until(end) => {
@@ -47,12 +53,12 @@ mod tests {
     fn cooldown_begins_when_the_activity_ends() {
         let start = Instant::now();
         let at = |second| start + Duration::from_secs(second);
-        let mut cooldown = Cooldown::Activity {
+        let mut cooldown = Cooldown::Asked {
             then: Duration::from_secs(30),
         };
         let mut blocked = Vec::new();
         for second in 0..50 {
-            cooldown = cooldown.advance(second < 10, at(second));
+            cooldown = cooldown.advance((1..10).contains(&second), at(second));
             if cooldown.blocks(at(second)).is_some() {
                 blocked.push(second);
             }

@@ -72,7 +72,7 @@ impl State {
     /// Notes that it was by `policy`: one of simple scaling begins a cooldown.
     pub fn begin_cooldown(&mut self, policy: &ScalingPolicy, default_cooldown: Duration) {
         if let PolicyKind::SimpleScaling(simple) = &policy.kind {
-            self.cooldown = Cooldown::Activity {
+            self.cooldown = Cooldown::Asked {
                 then: simple.cooldown.unwrap_or(default_cooldown),
             };
         }

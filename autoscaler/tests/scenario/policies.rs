@@ -129,6 +129,37 @@ async fn simple_scaling_waits_for_its_cooldown() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn cooldown_of_an_execution_begins_when_the_launch_has_ended() {
+    let policies = json!([{ "name": "one-more", "simple_scaling": {
+        "adjustment_type": "ChangeInCapacity", "scaling_adjustment": 1, "cooldown": "60s",
+        "alarm": {
+            "metric": "QueueLength", "comparison_operator": "GreaterThanThreshold",
+            "threshold": 1000, "period": "10s", "evaluation_periods": 1,
+        },
+    } }]);
+    let cloud = Cloud::with_config(&config(&policies, 3)).await;
+    cloud.until_in_service(1, SOON).await;
+    let honor = || {
+        PolicyRequest::Execute(Execution {
+            honor_cooldown: Some(true),
+            ..Execution::default()
+        })
+    };
+    cloud.policy("one-more", honor()).await.unwrap();
+    let launch = cloud.until_in_service(2, MINUTE).await;
+    assert!(launch >= Duration::from_secs(2), "{launch:?}");
+    tokio::time::sleep(MINUTE - Duration::from_secs(1)).await;
+    let refused = cloud.policy("one-more", honor()).await.unwrap_err();
+    assert!(
+        matches!(refused, CommandError::ScalingActivityInProgress(_)),
+        "{refused}"
+    );
+    tokio::time::sleep(SOON).await;
+    cloud.policy("one-more", honor()).await.unwrap();
+    cloud.until_in_service(3, MINUTE).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn requests_per_target_are_kept_near_the_target() {
     let policies = json!([{ "name": "requests", "target_tracking": {
         "metric": "ALBRequestCountPerTarget", "target_value": 600,

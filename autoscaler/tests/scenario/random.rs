@@ -43,7 +43,7 @@ use self::{
 use super::{cloud::Cloud, say};
 
 /// As many as two busy cores run in three minutes, unoptimised.
-const SCRIPTS: u64 = 10_000;
+const SCRIPTS: u64 = 1_000;
 /// How often the world is looked at while time passes.
 const LOOK: Duration = Duration::from_millis(200);
 /// The longest that anything under way takes to end by itself: a launch that never answers

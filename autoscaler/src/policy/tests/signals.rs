@@ -16,6 +16,8 @@ struct Figures {
     in_flight: f64,
     limit: Option<u32>,
     queue: f64,
+    /// How long ago the last sample was.
+    since_sample: Duration,
 }
 
 const CALM: Figures = Figures {
@@ -28,6 +30,7 @@ const CALM: Figures = Figures {
     in_flight: 0.0,
     limit: None,
     queue: 0.0,
+    since_sample: Duration::ZERO,
 };
 
 fn counter(start: Instant, per_second: f64) -> CounterSeries {
@@ -105,7 +108,7 @@ impl Figures {
             signals: &group,
             customized: &BTreeMap::new(),
             now: Now {
-                mono: end,
+                mono: end + self.since_sample,
                 wall: Timestamp::UNIX_EPOCH,
             },
         };
@@ -118,6 +121,20 @@ fn cpu80() -> ScalingPolicy {
         name: "cpu80".to_owned(),
         enabled: true,
         kind: PolicyKind::TargetTracking(policy()),
+    }
+}
+
+#[test]
+fn a_queue_is_seen_at_any_time_between_samples() {
+    for milliseconds in (0..1000).step_by(20) {
+        let figures = Figures {
+            queue: 6.0,
+            in_flight: 3.0,
+            since_sample: Duration::from_millis(milliseconds),
+            ..CALM
+        };
+        let desired = figures.verdict(&[cpu80()]).desired_capacity;
+        assert_eq!(desired, 6, "{milliseconds} ms after a sample");
     }
 }
 
