@@ -44,6 +44,8 @@ async fn dispatch(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Scale(args) => verb::scale::run(args).await,
         Verb::LaunchTemplates(args) => verb::launch_template::list(args).await,
         Verb::LaunchTemplate(args) => verb::launch_template::run(args.verb).await,
+        Verb::KeyPairs(args) => verb::key_pair::list(args).await,
+        Verb::KeyPair(args) => verb::key_pair::run(args.verb).await,
         Verb::InstanceTypes(args) => verb::instance_types::run(args).await,
         Verb::Healthcheck(args) => verb::healthcheck::run(args).await,
         Verb::Validate(args) => verb::validate::run(args),

@@ -8,6 +8,7 @@ use crate::{
     foreign_change::Resolution,
     instance::InstanceId,
     instance_type::InstanceType,
+    key_pair::{KeyPair, KeyPairError, PublicKey},
     launch_template::{
         LaunchTemplateError, VersionSelector,
         describe::{
@@ -58,6 +59,7 @@ pub enum Command {
     },
     LaunchTemplate(LaunchTemplateCommand),
     Policy(PolicyCommand),
+    KeyPair(KeyPairCommand),
 }
 
 /// What may be asked of a group's scaling policies.
@@ -102,7 +104,9 @@ impl Command {
                 auto_scaling_group, ..
             } => Some(auto_scaling_group),
             Self::Policy(command) => Some(&command.auto_scaling_group),
-            Self::TerminateInstanceInAutoScalingGroup { .. } | Self::LaunchTemplate(_) => None,
+            Self::TerminateInstanceInAutoScalingGroup { .. }
+            | Self::LaunchTemplate(_)
+            | Self::KeyPair(_) => None,
         }
     }
 }
@@ -145,6 +149,25 @@ pub enum LaunchTemplateCommand {
         reply: TemplateReply<Vec<InstanceType>>,
     },
 }
+
+/// EC2's operations on key pairs.
+#[derive(Debug)]
+pub enum KeyPairCommand {
+    /// By name.
+    Describe { reply: KeyPairReply<Vec<KeyPair>> },
+    Import {
+        key_name: String,
+        public_key: PublicKey,
+        reply: KeyPairReply<KeyPair>,
+    },
+    Delete {
+        key_name: String,
+        reply: KeyPairReply<KeyPair>,
+    },
+}
+
+/// Answers a [`KeyPairCommand`].
+pub type KeyPairReply<T> = oneshot::Sender<Result<T, KeyPairError>>;
 
 /// Answers a [`LaunchTemplateCommand`].
 pub type TemplateReply<T> = oneshot::Sender<Result<T, LaunchTemplateError>>;

@@ -3,6 +3,7 @@
 //! before the side effect it announces.
 
 mod history;
+mod key_pair;
 mod launch_templates;
 mod outbox;
 mod policy;
@@ -110,6 +111,7 @@ impl Store {
             scheduled_action::SCHEMA,
             outbox::SCHEMA,
             policy::SCHEMA,
+            key_pair::SCHEMA,
         ] {
             db.execute_batch(schema)?;
         }
@@ -197,9 +199,10 @@ impl Store {
     }
 
     pub(crate) fn delete_instance(&self, id: &InstanceId) -> Result<(), StoreError> {
-        self.db
-            .execute("DELETE FROM instance WHERE instance_id = ?1", [id.as_str()])?;
-        Ok(())
+        let transaction = self.db.unchecked_transaction()?;
+        transaction.execute("DELETE FROM instance WHERE instance_id = ?1", [id.as_str()])?;
+        key_pair::forget_instance(&transaction, id)?;
+        Ok(transaction.commit()?)
     }
 
     pub(crate) fn put_activity(&self, activity: &Activity) -> Result<(), StoreError> {

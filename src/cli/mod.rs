@@ -1,5 +1,6 @@
 //! The command line: what can be said. What it does is in `verb` and `role`.
 
+mod key_pair;
 mod launch_template;
 #[cfg(test)]
 mod reference;
@@ -12,6 +13,10 @@ use std::ffi::OsString;
 use clap::{Parser, Subcommand};
 
 pub(crate) use self::{
+    key_pair::{
+        CreateArgs as CreateKeyPairArgs, DeleteArgs as DeleteKeyPairArgs,
+        ImportArgs as ImportKeyPairArgs, KeyPairArgs, KeyPairVerb,
+    },
     launch_template::{
         CreateArgs as CreateLaunchTemplateArgs,
         CreateVersionArgs as CreateLaunchTemplateVersionArgs, DataSource,
@@ -85,6 +90,10 @@ pub(crate) enum Verb {
     LaunchTemplate(LaunchTemplateArgs),
     /// List the sizes that launch templates may name.
     InstanceTypes(Reading),
+    /// List the key pairs.
+    KeyPairs(Reading),
+    /// Make, import or delete a key pair.
+    KeyPair(KeyPairArgs),
     /// Run a command in an instance; its exit code becomes this one's.
     Exec(ExecArgs),
     /// Watch a group grow and shrink.
@@ -169,6 +178,10 @@ mod tests {
             "launch-template delete web 1 2",
             "launch-template show web 3",
             "instance-types",
+            "key-pairs -o json",
+            "key-pair create ops --key-file ops.pem",
+            "key-pair import ops --public-key-file id_ed25519.pub",
+            "key-pair delete ops",
             "validate",
             "sweep",
             "healthcheck unix:/run/x.sock",

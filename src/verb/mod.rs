@@ -10,6 +10,7 @@ pub(crate) mod groups;
 pub(crate) mod healthcheck;
 pub(crate) mod instance_types;
 pub(crate) mod instances;
+pub(crate) mod key_pair;
 pub(crate) mod launch_template;
 pub(crate) mod policies;
 pub(crate) mod protect;

@@ -19,6 +19,8 @@
 //! PATCH, DELETE /v1/launch-templates/{name}      its default version; or the whole template
 //! GET, POST  /v1/launch-templates/{name}/versions  {"launch_template_versions": [..]}; POST adds one
 //! DELETE     /v1/launch-templates/{name}/versions/{number}
+//! GET, POST  /v1/key-pairs                       {"key_pairs": [..]}; POST makes or imports one
+//! DELETE     /v1/key-pairs/{name}
 //! GET        /v1/instance-types                  {"instance_types": [..]}
 //! GET        /v1/groups/{name}/policies          {"scaling_policies": [..]}
 //! PUT, DELETE /v1/groups/{name}/policies/{policy}          PutScalingPolicy, DeletePolicy
@@ -51,6 +53,7 @@ mod fault;
 mod groups;
 mod instances;
 mod internal;
+mod key_pairs;
 mod launch_templates;
 mod load_balancer;
 mod policies;
@@ -85,9 +88,10 @@ pub use self::{
     serve::{Listener, serve},
     wire::{
         Activities, AlarmHistoryItems, Alarms, AutoScalingGroups, ExecFrame, ExecRequest,
-        FaultBody, FaultDetail, InstanceTypeInfo, InstanceTypes, Instances, LaunchTemplateVersions,
-        LaunchTemplates, Listeners, RequestFailures, ResolveForeignChanges, ScalingPolicies,
-        ScheduledActions, TargetGroups, TargetHealthDescriptions, TerminateInstance,
+        FaultBody, FaultDetail, InstanceTypeInfo, InstanceTypes, Instances, KeyPairs,
+        LaunchTemplateVersions, LaunchTemplates, Listeners, RequestFailures, ResolveForeignChanges,
+        ScalingPolicies, ScheduledActions, TargetGroups, TargetHealthDescriptions,
+        TerminateInstance,
     },
 };
 use crate::{
@@ -166,6 +170,11 @@ pub fn router(api: Arc<Api>, access: Access) -> Router {
             "/v1/launch-templates/{name}/versions/{version}",
             delete(launch_templates::delete_version),
         )
+        .route(
+            "/v1/key-pairs",
+            get(key_pairs::list).post(key_pairs::create),
+        )
+        .route("/v1/key-pairs/{name}", delete(key_pairs::delete))
         .route("/v1/instance-types", get(launch_templates::instance_types))
         .route("/v1/groups/{name}/policies", get(policies::list))
         .route(

@@ -11,6 +11,7 @@ use crate::{
     describe::{Activity, AutoScalingGroup, Instance, ScheduledUpdateGroupAction, TargetGroup},
     foreign_change::Resolution,
     instance_type::InstanceType,
+    key_pair::KeyPairInfo,
     launch_template::describe::{LaunchTemplateDescription, LaunchTemplateVersionDescription},
     scaling_policy::ScalingPolicy,
 };
@@ -36,6 +37,12 @@ pub struct Activities {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ScheduledActions {
     pub scheduled_update_group_actions: Vec<ScheduledUpdateGroupAction>,
+}
+
+/// By name.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct KeyPairs {
+    pub key_pairs: Vec<KeyPairInfo>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

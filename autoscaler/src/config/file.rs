@@ -5,6 +5,7 @@ mod auto_scaling_group;
 mod busy_check;
 mod host_headroom;
 mod instance_type;
+mod key_pair;
 mod launch_template;
 mod load_balancer;
 mod notification;
@@ -55,6 +56,12 @@ pub(super) const ROOT: Section = Section {
             "Sizes that launch templates may name besides EC2's own.",
         ),
         Key::new(
+            "key_pairs",
+            Form::Named(&key_pair::SECTION),
+            Absent::Default("none"),
+            "Public keys whose holders may open a shell in instances, besides those that the control API made.",
+        ),
+        Key::new(
             "launch_templates",
             Form::Named(&launch_template::SECTION),
             Absent::Default("none"),
@@ -92,6 +99,8 @@ pub(super) const ROOT: Section = Section {
         ("launch_configurations", "launch_templates"),
         ("balancers", "load_balancers"),
         ("headroom", "host_headroom"),
+        ("keys", "key_pairs"),
+        ("ssh_keys", "key_pairs"),
         (
             "services",
             "write a launch_templates entry and an auto_scaling_groups entry for each service",
@@ -156,6 +165,7 @@ fn sections(file: &Fields<'_>, provider: Option<ProviderKind>) -> Config {
         .unwrap_or_default();
     let target_group_names = Names::of(file, "target_groups", "target group");
     let instance_types = named(file, "instance_types", instance_type::read);
+    let key_pairs = named(file, "key_pairs", key_pair::read);
     let launch_templates = named(file, "launch_templates", |name, entry| {
         launch_template::read(name, entry, &instance_types)
     });
@@ -179,6 +189,7 @@ fn sections(file: &Fields<'_>, provider: Option<ProviderKind>) -> Config {
     Config {
         pace,
         instance_types,
+        key_pairs,
         launch_templates,
         auto_scaling_groups,
         target_groups,

@@ -41,6 +41,7 @@ pub use self::{
 };
 use crate::{
     instance_type::InstanceType,
+    key_pair::KeyPair,
     launch_template::{LaunchTemplate, LaunchTemplateData, LaunchTemplateReference},
     notification::NotificationConfiguration,
     scaling_policy::ScalingPolicy,
@@ -65,6 +66,8 @@ pub struct Config {
     pub pace: Pace,
     /// Sizes besides EC2's.
     pub instance_types: BTreeMap<String, InstanceType>,
+    /// By name.
+    pub key_pairs: BTreeMap<String, KeyPair>,
     pub launch_templates: BTreeMap<String, LaunchTemplate>,
     pub auto_scaling_groups: BTreeMap<String, AutoScalingGroup>,
     pub target_groups: BTreeMap<String, TargetGroup>,
