@@ -23,6 +23,7 @@ pub(crate) fn run(verb: Verb) -> Result<ExitCode, Failure> {
 
 async fn dispatch(verb: Verb) -> Result<ExitCode, Failure> {
     match verb {
+        Verb::Ssh(args) => return verb::ssh::run(args).await.map(ExitCode::from),
         Verb::Exec(args) => return verb::exec::run(args).await.map(ExitCode::from),
         Verb::Status(args) => verb::status::run(args).await,
         Verb::Groups(args) => verb::groups::run(args).await,

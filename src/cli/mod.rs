@@ -28,8 +28,8 @@ pub(crate) use self::{
     verb::{
         ActivitiesArgs, Connection, DeleteScheduledActionArgs, DemoArgs, DemoVerb, EventsArgs,
         ExecArgs, ExplainArgs, GroupReading, HealthcheckArgs, InstancesArgs, Output, ProtectArgs,
-        PutScheduledActionArgs, Reading, ResolveArgs, ScaleArgs, ScheduledActionsArgs, StressArgs,
-        SweepArgs, TargetsArgs, TerminateArgs, ValidateArgs, WhichRuleArgs, WhyArgs,
+        PutScheduledActionArgs, Reading, ResolveArgs, ScaleArgs, ScheduledActionsArgs, SshArgs,
+        StressArgs, SweepArgs, TargetsArgs, TerminateArgs, ValidateArgs, WhichRuleArgs, WhyArgs,
     },
 };
 
@@ -96,6 +96,8 @@ pub(crate) enum Verb {
     KeyPair(KeyPairArgs),
     /// Run a command in an instance; its exit code becomes this one's.
     Exec(ExecArgs),
+    /// Open a shell in an instance with the key that it was launched with.
+    Ssh(SshArgs),
     /// Watch a group grow and shrink.
     Demo(DemoArgs),
     /// Check a configuration file, or the one that is built in.
@@ -182,6 +184,8 @@ mod tests {
             "key-pair create ops --key-file ops.pem",
             "key-pair import ops --public-key-file id_ed25519.pub",
             "key-pair delete ops",
+            "ssh i-0123abcd -i ops.pem",
+            "ssh i-0123abcd -i ops.pem -- ls -i /",
             "validate",
             "sweep",
             "healthcheck unix:/run/x.sock",

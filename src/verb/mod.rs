@@ -17,6 +17,7 @@ pub(crate) mod protect;
 pub(crate) mod resolve;
 pub(crate) mod scale;
 pub(crate) mod scheduled_actions;
+pub(crate) mod ssh;
 pub(crate) mod status;
 pub(crate) mod sweep;
 pub(crate) mod targets;

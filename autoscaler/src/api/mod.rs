@@ -32,6 +32,8 @@
 //! GET        /v1/listeners                       {"listeners": [..]}, with their rules
 //! GET        /v1/request-failures                {"request_failures": [..]}, newest first
 //! POST       /v1/instances/{id}/exec             runs a command, streams its output
+//! POST       /v1/instances/{id}/shell/challenge  {"nonce": .., "expires_in_seconds": ..}
+//! POST       /v1/instances/{id}/shell            takes a ShellRequest, becomes a stream of frames
 //! POST       /v1/instances/{id}/terminate        TerminateInstanceInAutoScalingGroup
 //! GET        /healthz  /readyz  /metrics
 //! GET        /internal/v1/snapshot?after=        for the balancer: long poll
@@ -40,7 +42,7 @@
 //!
 //! Invariants: whatever a handler refuses is answered with a [`FaultBody`] and has changed
 //! nothing; every wait, body, stream and connection has a bound; nothing is answered to a
-//! request that [`Access`] does not let pass. The API decides nothing: it shows the loop's
+//! request that [`Access`] does not let pass, a shell's being let pass by its key. The API decides nothing: it shows the loop's
 //! view and hands the loop commands. Deliberately absent: TLS, and users with rights.
 
 mod access;
@@ -61,6 +63,8 @@ mod probes;
 mod scheduled_actions;
 mod segment;
 mod serve;
+mod shell;
+mod shell_frame;
 mod stall;
 mod target_groups;
 #[cfg(test)]
@@ -86,11 +90,13 @@ pub use self::{
     exec::ExecSessions,
     fault::Fault,
     serve::{Listener, serve},
+    shell::SHELL_PROTOCOL,
+    shell_frame::{ShellCodec, ShellFrame},
     wire::{
         Activities, AlarmHistoryItems, Alarms, AutoScalingGroups, ExecFrame, ExecRequest,
         FaultBody, FaultDetail, InstanceTypeInfo, InstanceTypes, Instances, KeyPairs,
         LaunchTemplateVersions, LaunchTemplates, Listeners, RequestFailures, ResolveForeignChanges,
-        ScalingPolicies, ScheduledActions, TargetGroups, TargetHealthDescriptions,
+        ScalingPolicies, ScheduledActions, ShellRequest, TargetGroups, TargetHealthDescriptions,
         TerminateInstance,
     },
 };
@@ -175,6 +181,7 @@ pub fn router(api: Arc<Api>, access: Access) -> Router {
             get(key_pairs::list).post(key_pairs::create),
         )
         .route("/v1/key-pairs/{name}", delete(key_pairs::delete))
+        .route("/v1/instances/{id}/shell/challenge", post(shell::challenge))
         .route("/v1/instance-types", get(launch_templates::instance_types))
         .route("/v1/groups/{name}/policies", get(policies::list))
         .route(
@@ -198,6 +205,7 @@ pub fn router(api: Arc<Api>, access: Access) -> Router {
         .route("/readyz", get(probes::readyz));
     let long = Router::new()
         .route("/v1/instances/{id}/exec", post(exec::exec))
+        .route("/v1/instances/{id}/shell", post(shell::shell))
         .route("/v1/events", get(events::follow));
     let routes = bounded(short, REQUEST_TIMEOUT)
         .merge(bounded(long, LONG_REQUEST_TIMEOUT))

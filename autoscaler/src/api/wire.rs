@@ -13,12 +13,29 @@ use crate::{
     instance_type::InstanceType,
     key_pair::KeyPairInfo,
     launch_template::describe::{LaunchTemplateDescription, LaunchTemplateVersionDescription},
+    provider::Terminal,
     scaling_policy::ScalingPolicy,
 };
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AutoScalingGroups {
     pub auto_scaling_groups: Vec<Arc<AutoScalingGroup>>,
+}
+
+/// Opens a shell.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShellRequest {
+    /// Of the challenge.
+    pub nonce: String,
+    /// Over it, as [`PrivateKey::answer`](crate::key_pair::PrivateKey::answer) makes it.
+    pub signature: String,
+    /// Program and arguments; `/bin/sh` where there are none.
+    #[serde(default)]
+    pub command: Vec<String>,
+    /// Absent: pipes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terminal: Option<Terminal>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
