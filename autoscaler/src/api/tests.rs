@@ -1,5 +1,6 @@
 mod history;
 mod key_pairs;
+mod shell;
 mod stream;
 
 use std::time::Duration;

@@ -14,13 +14,14 @@ use minicloud_autoscaler::{
     Autoscaler, BusyProbe, ConfigSource, MetricSource, ScrapeError, Settings, Shutdown, StateDir,
     busy::BusyAnswer,
     command::{
-        CapacityUpdate, Command, CommandError, InstanceProtection, LaunchTemplateCommand,
-        PolicyCommand, PolicyRequest, TemplateReply,
+        CapacityUpdate, Command, CommandError, InstanceProtection, KeyPairCommand, KeyPairReply,
+        LaunchTemplateCommand, PolicyCommand, PolicyRequest, TemplateReply,
     },
     config::ProviderKind,
     customized_metric::{FetchError, MetricFetcher},
     describe::{Activity, AutoScalingGroup, ConditionKind, View},
     instance::{InstanceId, LifecycleState},
+    key_pair::KeyPairError,
     launch_template::LaunchTemplateError,
     load_balancer_link::LoadBalancerLink,
     notification::{WebhookClient, WebhookError, WebhookFuture, WebhookRequest},
@@ -398,6 +399,17 @@ impl Cloud {
     ) -> Result<T, LaunchTemplateError> {
         let (reply, answer) = oneshot::channel();
         let command = Command::LaunchTemplate(command(reply));
+        let commands = self.running.as_ref().unwrap().autoscaler.commands();
+        commands.send(command).await.unwrap();
+        answer.await.unwrap()
+    }
+
+    pub(super) async fn ask_of_key_pairs<T>(
+        &self,
+        command: impl FnOnce(KeyPairReply<T>) -> KeyPairCommand,
+    ) -> Result<T, KeyPairError> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::KeyPair(command(reply));
         let commands = self.running.as_ref().unwrap().autoscaler.commands();
         commands.send(command).await.unwrap();
         answer.await.unwrap()

@@ -6,6 +6,7 @@ mod cloud;
 mod crash;
 mod failure;
 mod foreign;
+mod key_pair;
 mod launch_template;
 mod notifications;
 mod policies;

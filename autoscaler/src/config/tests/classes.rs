@@ -409,7 +409,7 @@ fn key_pairs_hold_public_keys() {
     for (members, says) in [
         ("{}", "public_key is missing"),
         (
-            "{ public_key: ssh-rsa }",
+            "{ public_key: ssh-ed25519 }",
             "not a public key in OpenSSH's form",
         ),
         (
