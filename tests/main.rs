@@ -16,6 +16,7 @@ mod docker;
 mod explained;
 mod memory;
 mod process;
+mod shell;
 mod standalone;
 mod story;
 mod told;
