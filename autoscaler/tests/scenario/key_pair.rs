@@ -97,7 +97,7 @@ async fn imported_key_pairs_are_kept_until_deleted() {
     cloud.kill().await;
     cloud.boot().await;
     let known = cloud.ask_of_key_pairs(|reply| Asked::Describe { reply });
-    assert_eq!(known.await.unwrap(), [made.clone()]);
+    assert_eq!(known.await.unwrap(), std::slice::from_ref(&made));
     assert_eq!(delete(&cloud, "my key").await.unwrap(), made);
     let gone = delete(&cloud, "my key").await.unwrap_err();
     assert_eq!(gone.code(), "InvalidKeyPair.NotFound");
