@@ -3,9 +3,13 @@
 use std::{fs, path::Path, time::Duration};
 
 use bytes::Bytes;
-use hyper::{Method, StatusCode};
+use hyper::{Method, StatusCode, upgrade::Upgraded};
+use hyper_util::rt::TokioIo;
 use minicloud_autoscaler::{
-    api::{ExecRequest, FaultBody, Instances, ResolveForeignChanges, TerminateInstance},
+    api::{
+        ExecRequest, FaultBody, Instances, ResolveForeignChanges, SHELL_PROTOCOL, ShellRequest,
+        TerminateInstance,
+    },
     change_set::ChangeSet,
     command::{CapacityUpdate, InstanceProtection},
     config::Faults,
@@ -207,10 +211,31 @@ impl ControlApi {
         self.accepted(exchange).await
     }
 
+    /// Opens a shell and resolves with its connection.
+    pub(crate) async fn shell(
+        &self,
+        id: &InstanceId,
+        request: &ShellRequest,
+    ) -> Result<TokioIo<Upgraded>, Failure> {
+        let path = format!("/v1/instances/{id}/shell");
+        let client = self
+            .client
+            .clone()
+            .with_header("connection", "upgrade")
+            .and_then(|client| client.with_header("upgrade", SHELL_PROTOCOL))
+            .unwrap_or_else(|| self.client.clone());
+        let opened = client.open(Method::POST, &path, Some(Body::json(request)), EXEC_START);
+        let exchange = self.accepted(opened.await.map_err(explain)?).await?;
+        exchange.upgrade().await.map_err(|error| {
+            let message = format!("the control plane granted no connection for the shell: {error}");
+            Failure::new(Exit::Unreachable, message)
+        })
+    }
+
     /// The stream, or the fault that came in its place.
     async fn accepted(&self, exchange: Exchange) -> Result<Exchange, Failure> {
         match exchange.response.status() {
-            StatusCode::OK => Ok(exchange),
+            StatusCode::OK | StatusCode::SWITCHING_PROTOCOLS => Ok(exchange),
             status => {
                 let body = tokio::time::timeout(self.timeout, exchange.read()).await;
                 let body = body.ok().and_then(Result::ok).unwrap_or_default();

@@ -23,6 +23,7 @@ pub(crate) fn run(verb: Verb) -> Result<ExitCode, Failure> {
 
 async fn dispatch(verb: Verb) -> Result<ExitCode, Failure> {
     match verb {
+        Verb::Ssh(args) => return verb::ssh::run(args).await.map(ExitCode::from),
         Verb::Exec(args) => return verb::exec::run(args).await.map(ExitCode::from),
         Verb::Plan(args) => return verb::plan::run(args).await.map(ExitCode::from),
         Verb::Status(args) => verb::status::run(args).await,
@@ -47,6 +48,8 @@ async fn dispatch(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Scale(args) => verb::scale::run(args).await,
         Verb::LaunchTemplates(args) => verb::launch_template::list(args).await,
         Verb::LaunchTemplate(args) => verb::launch_template::run(args.verb).await,
+        Verb::KeyPairs(args) => verb::key_pair::list(args).await,
+        Verb::KeyPair(args) => verb::key_pair::run(args.verb).await,
         Verb::InstanceTypes(args) => verb::instance_types::run(args).await,
         Verb::Healthcheck(args) => verb::healthcheck::run(args).await,
         Verb::Validate(args) => verb::validate::run(args),

@@ -10,6 +10,7 @@ use hyper::{
     body::Incoming,
     client::conn::http1,
     header::{self, HeaderMap, HeaderName, HeaderValue},
+    upgrade::Upgraded,
 };
 use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
@@ -72,6 +73,11 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
+    /// The connection, once the answer has granted the upgrade that was asked for.
+    pub(crate) async fn upgrade(self) -> hyper::Result<TokioIo<Upgraded>> {
+        hyper::upgrade::on(self.response).await.map(TokioIo::new)
+    }
+
     /// The body to its end, within [`MAX_ANSWER_BYTES`].
     pub(crate) async fn read(self) -> Result<Bytes, Box<dyn std::error::Error + Send + Sync>> {
         self.read_up_to(MAX_ANSWER_BYTES).await
@@ -210,7 +216,7 @@ impl HttpClient {
             .map_err(|error| self.protocol(&error))?;
         let connection = AbortOnDropHandle::new(tokio::spawn(async {
             // What went wrong reaches the request, which waits for it.
-            drop(connection.await);
+            drop(connection.with_upgrades().await);
         }));
         let request = self.request(method, path, body)?;
         let response = sender

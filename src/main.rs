@@ -11,6 +11,7 @@ mod logging;
 mod output;
 mod role;
 mod socket;
+mod terminal;
 mod verb;
 
 use std::process::ExitCode;

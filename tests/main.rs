@@ -18,6 +18,7 @@ mod explained;
 mod memory;
 mod plan_and_apply;
 mod process;
+mod shell;
 mod standalone;
 mod story;
 mod told;

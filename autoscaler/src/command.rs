@@ -10,6 +10,7 @@ use crate::{
     foreign_change::Resolution,
     instance::InstanceId,
     instance_type::InstanceType,
+    key_pair::{KeyPair, KeyPairError, PublicKey},
     launch_template::{
         LaunchTemplateError, VersionSelector,
         describe::{
@@ -72,6 +73,7 @@ pub enum Command {
     },
     LaunchTemplate(LaunchTemplateCommand),
     Policy(PolicyCommand),
+    KeyPair(KeyPairCommand),
 }
 
 /// A configuration that was sent, and the text it was read from.
@@ -126,7 +128,8 @@ impl Command {
             Self::TerminateInstanceInAutoScalingGroup { .. }
             | Self::LaunchTemplate(_)
             | Self::PlanConfiguration { .. }
-            | Self::ApplyConfiguration { .. } => None,
+            | Self::ApplyConfiguration { .. }
+            | Self::KeyPair(_) => None,
         }
     }
 }
@@ -169,6 +172,25 @@ pub enum LaunchTemplateCommand {
         reply: TemplateReply<Vec<InstanceType>>,
     },
 }
+
+/// EC2's operations on key pairs.
+#[derive(Debug)]
+pub enum KeyPairCommand {
+    /// By name.
+    Describe { reply: KeyPairReply<Vec<KeyPair>> },
+    Import {
+        key_name: String,
+        public_key: PublicKey,
+        reply: KeyPairReply<KeyPair>,
+    },
+    Delete {
+        key_name: String,
+        reply: KeyPairReply<KeyPair>,
+    },
+}
+
+/// Answers a [`KeyPairCommand`].
+pub type KeyPairReply<T> = oneshot::Sender<Result<T, KeyPairError>>;
 
 /// Answers a [`LaunchTemplateCommand`].
 pub type TemplateReply<T> = oneshot::Sender<Result<T, LaunchTemplateError>>;

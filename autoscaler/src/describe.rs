@@ -14,6 +14,7 @@ use crate::{
         TerminationPolicy,
     },
     instance::{InstanceId, LifecycleState},
+    key_pair::PublicKey,
     scaling_policy::ScalingPolicy,
     security_group::SecurityGroup,
 };
@@ -117,6 +118,12 @@ pub struct Instance {
     pub lifecycle_state: LifecycleState,
     pub health_status: HealthStatus,
     pub launch_template: LaunchTemplateSpecification,
+    /// The key pair that it was launched with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_name: Option<String>,
+    /// The key pair's public half at the launch.
+    #[serde(skip)]
+    pub public_key: Option<PublicKey>,
     pub protected_from_scale_in: bool,
     pub launch_time: Timestamp,
     /// `host:port`, once it runs.

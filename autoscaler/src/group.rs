@@ -21,6 +21,7 @@ use crate::{
     describe::Decision,
     foreign_change::ForeignChange,
     instance::{InstanceId, LifecycleState},
+    key_pair::LaunchedKeyPair,
     launch_backoff::{Allowance, LaunchBackoff},
     launch_template::LaunchTemplate,
     metric::{CpuHistory, GroupSignals, InstanceSignals},
@@ -167,6 +168,8 @@ pub struct Instance {
     pub index: u32,
     pub launch_template_name: String,
     pub launch_template_version: u64,
+    /// That its launch template named when it was launched.
+    pub key_pair: Option<LaunchedKeyPair>,
     pub lifecycle_state: LifecycleState,
     pub launch_time: Timestamp,
     /// `launch_time` on the monotonic clock.
@@ -212,6 +215,7 @@ impl Instance {
             index,
             launch_template_name: launch_template.0,
             launch_template_version: launch_template.1,
+            key_pair: None,
             lifecycle_state: LifecycleState::Pending,
             launch_time,
             launched_at,

@@ -74,6 +74,9 @@ pub struct LaunchTemplate {
     /// Whether `mounts` may hold what gives power over the host.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_privileged_mounts: bool,
+    /// Key pair whose holder may open a shell, looked up at each launch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_name: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -105,6 +105,16 @@ impl Ledger {
         }
     }
 
+    /// What an instance is launched with; before it is.
+    pub(crate) fn record_key_pair(&self, instance: &Instance) {
+        let Some(key_pair) = &instance.key_pair else {
+            return;
+        };
+        if let Err(error) = self.store.put_instance_key_pair(&instance.id, key_pair) {
+            error!(instance.id = %instance.id, %error, "the store does not take an instance's key");
+        }
+    }
+
     pub(crate) fn forget_instance(&self, instance: &Instance) {
         if let Err(error) = self.store.delete_instance(&instance.id) {
             error!(instance.id = %instance.id, %error, "the store does not forget an instance");

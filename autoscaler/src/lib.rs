@@ -46,6 +46,7 @@ pub mod headroom;
 pub mod host;
 pub mod instance;
 pub mod instance_type;
+pub mod key_pair;
 pub mod launch_backoff;
 pub mod launch_template;
 mod ledger;

@@ -13,6 +13,7 @@ mod execute;
 mod foreign;
 mod hold_back;
 mod instance_faults;
+mod key_pairs;
 mod launch_templates;
 mod notify;
 mod policies;

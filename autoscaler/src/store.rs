@@ -4,6 +4,7 @@
 
 mod applied_configuration;
 mod history;
+mod key_pair;
 mod launch_templates;
 mod outbox;
 mod policy;
@@ -120,6 +121,7 @@ impl Store {
             scheduled_action::SCHEMA,
             outbox::SCHEMA,
             policy::SCHEMA,
+            key_pair::SCHEMA,
         ] {
             db.execute_batch(schema)?;
         }
@@ -207,9 +209,10 @@ impl Store {
     }
 
     pub(crate) fn delete_instance(&self, id: &InstanceId) -> Result<(), StoreError> {
-        self.db
-            .execute("DELETE FROM instance WHERE instance_id = ?1", [id.as_str()])?;
-        Ok(())
+        let transaction = self.db.unchecked_transaction()?;
+        transaction.execute("DELETE FROM instance WHERE instance_id = ?1", [id.as_str()])?;
+        key_pair::forget_instance(&transaction, id)?;
+        Ok(transaction.commit()?)
     }
 
     pub(crate) fn put_activity(&self, activity: &Activity) -> Result<(), StoreError> {

@@ -1,5 +1,6 @@
 //! The command line: what can be said. What it does is in `verb` and `role`.
 
+mod key_pair;
 mod launch_template;
 #[cfg(test)]
 mod reference;
@@ -12,6 +13,10 @@ use std::ffi::OsString;
 use clap::{Parser, Subcommand};
 
 pub(crate) use self::{
+    key_pair::{
+        CreateArgs as CreateKeyPairArgs, DeleteArgs as DeleteKeyPairArgs,
+        ImportArgs as ImportKeyPairArgs, KeyPairArgs, KeyPairVerb,
+    },
     launch_template::{
         CreateArgs as CreateLaunchTemplateArgs,
         CreateVersionArgs as CreateLaunchTemplateVersionArgs, DataSource,
@@ -24,8 +29,8 @@ pub(crate) use self::{
         ActivitiesArgs, ApplyArgs, Connection, DeleteScheduledActionArgs, DemoArgs, DemoVerb,
         EventsArgs, ExecArgs, ExplainArgs, GroupReading, HealthcheckArgs, InstancesArgs, Output,
         PlanArgs, ProtectArgs, PutScheduledActionArgs, Reading, ResolveArgs, ScaleArgs,
-        ScheduledActionsArgs, StressArgs, SweepArgs, TargetsArgs, TerminateArgs, ValidateArgs,
-        WhichRuleArgs, WhyArgs,
+        ScheduledActionsArgs, SshArgs, StressArgs, SweepArgs, TargetsArgs, TerminateArgs,
+        ValidateArgs, WhichRuleArgs, WhyArgs,
     },
 };
 
@@ -92,8 +97,14 @@ pub(crate) enum Verb {
     LaunchTemplate(LaunchTemplateArgs),
     /// List the sizes that launch templates may name.
     InstanceTypes(Reading),
+    /// List the key pairs.
+    KeyPairs(Reading),
+    /// Make, import or delete a key pair.
+    KeyPair(KeyPairArgs),
     /// Run a command in an instance; its exit code becomes this one's.
     Exec(ExecArgs),
+    /// Open a shell in an instance with the key that it was launched with.
+    Ssh(SshArgs),
     /// Watch a group grow and shrink.
     Demo(DemoArgs),
     /// Check a configuration file, or the one that is built in.
@@ -179,6 +190,12 @@ mod tests {
             "launch-template delete web 1 2",
             "launch-template show web 3",
             "instance-types",
+            "key-pairs -o json",
+            "key-pair create ops --key-file ops.pem",
+            "key-pair import ops --public-key-file id_ed25519.pub",
+            "key-pair delete ops",
+            "ssh i-0123abcd -i ops.pem",
+            "ssh i-0123abcd -i ops.pem -- ls -i /",
             "validate",
             "sweep",
             "healthcheck unix:/run/x.sock",

@@ -293,6 +293,20 @@ pub(crate) struct ExecArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct SshArgs {
+    #[arg(value_name = "INSTANCE")]
+    pub(crate) instance: InstanceId,
+    /// File with the private key, as `key-pair create` and ssh-keygen make it.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) identity_file: PathBuf,
+    /// Program and arguments in place of a shell, after `--`.
+    #[arg(value_name = "CMD", last = true)]
+    pub(crate) command: Vec<String>,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
     #[command(subcommand)]
     pub(crate) verb: DemoVerb,

@@ -8,8 +8,8 @@ use minicloud_autoscaler::{
     instance::InstanceId,
     now::SystemClock,
     provider::{
-        ExecError, ExecSession, InstanceProvider, LaunchError, LaunchRequest, ObservedInstance,
-        ProviderError,
+        ExecCommand, ExecError, ExecSession, InstanceProvider, LaunchError, LaunchRequest,
+        ObservedInstance, ProviderError,
         docker::{self, DockerConfig, DockerProvider},
         process::{ProcessConfig, ProcessProvider},
     },
@@ -134,7 +134,11 @@ impl InstanceProvider for Provider {
         }
     }
 
-    async fn exec(&self, id: &InstanceId, command: Vec<String>) -> Result<ExecSession, ExecError> {
+    async fn exec(
+        &self,
+        id: &InstanceId,
+        command: impl Into<ExecCommand> + Send,
+    ) -> Result<ExecSession, ExecError> {
         match self {
             Self::Process(provider) => provider.exec(id, command).await,
             Self::Docker(provider) => provider.exec(id, command).await,

@@ -16,12 +16,13 @@ use super::{
     body::JsonBody,
     fault::Fault,
     segment::Segment,
+    shell::Shells,
     wire::{ExecFrame, ExecRequest},
 };
 use crate::{
     describe::View,
     instance::InstanceId,
-    provider::{ExecError, ExecOutput, ExecSession, InstanceProvider},
+    provider::{ExecCommand, ExecError, ExecOutput, ExecSession, InstanceProvider},
 };
 
 /// Commands that run at once; each holds a connection and a process.
@@ -32,6 +33,7 @@ const MAX_SESSIONS: usize = 32;
 pub struct ExecSessions {
     provider: Arc<dyn Exec>,
     slots: Arc<Semaphore>,
+    pub(super) shells: Arc<Shells>,
 }
 
 impl ExecSessions {
@@ -39,6 +41,7 @@ impl ExecSessions {
         Self {
             provider,
             slots: Arc::new(Semaphore::new(MAX_SESSIONS)),
+            shells: Arc::default(),
         }
     }
 }
@@ -50,7 +53,7 @@ trait Exec: Send + Sync {
     fn exec(
         &self,
         id: InstanceId,
-        command: Vec<String>,
+        command: ExecCommand,
     ) -> BoxFuture<'_, Result<ExecSession, ExecError>>;
 }
 
@@ -58,7 +61,7 @@ impl<P: InstanceProvider> Exec for P {
     fn exec(
         &self,
         id: InstanceId,
-        command: Vec<String>,
+        command: ExecCommand,
     ) -> BoxFuture<'_, Result<ExecSession, ExecError>> {
         Box::pin(async move { InstanceProvider::exec(self, &id, command).await })
     }
@@ -72,12 +75,25 @@ pub(super) async fn exec(
     JsonBody(request): JsonBody<ExecRequest>,
 ) -> Result<Response, Fault> {
     let id: InstanceId = id.parse()?;
-    check(&request)?;
+    check(&request.command)?;
+    let (session, slot) = start(&api, id, request.command.into()).await?;
+    let lines = Lines {
+        session,
+        shutdown: api.shutdown.clone(),
+        _slot: slot,
+    };
+    let body = Body::from_stream(stream::unfold(Some(lines), next_line));
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
+}
+
+/// Starts a command in an instance that is there, where there is room for one more.
+pub(super) async fn start(
+    api: &Api,
+    id: InstanceId,
+    command: ExecCommand,
+) -> Result<(ExecSession, OwnedSemaphorePermit), Fault> {
     if !is_known(&api.view.borrow(), &id) {
-        return Err(Fault::not_found(
-            "InstanceNotFound",
-            format!("there is no instance {id}; `minicloud instances` lists them"),
-        ));
+        return Err(unknown_instance(&id));
     }
     let slots = Arc::clone(&api.sessions.slots);
     let slot = slots.try_acquire_owned().map_err(|_| {
@@ -86,14 +102,15 @@ pub(super) async fn exec(
             format!("{MAX_SESSIONS} commands run already: end one, then try again"),
         )
     })?;
-    let session = api.sessions.provider.exec(id, request.command).await?;
-    let lines = Lines {
-        session,
-        shutdown: api.shutdown.clone(),
-        _slot: slot,
-    };
-    let body = Body::from_stream(stream::unfold(Some(lines), next_line));
-    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
+    let session = api.sessions.provider.exec(id, command).await?;
+    Ok((session, slot))
+}
+
+pub(super) fn unknown_instance(id: &InstanceId) -> Fault {
+    Fault::not_found(
+        "InstanceNotFound",
+        format!("there is no instance {id}; `minicloud instances` lists them"),
+    )
 }
 
 struct Lines {
@@ -127,11 +144,11 @@ fn frame(output: Option<ExecOutput>) -> ExecFrame {
     }
 }
 
-fn check(request: &ExecRequest) -> Result<(), Fault> {
-    if request.command.first().is_none_or(String::is_empty) {
+pub(super) fn check(command: &[String]) -> Result<(), Fault> {
+    if command.first().is_none_or(String::is_empty) {
         return Err(Fault::validation("command: names no program"));
     }
-    match request.command.iter().any(|part| part.contains('\0')) {
+    match command.iter().any(|part| part.contains('\0')) {
         true => Err(Fault::validation("command: holds a NUL character")),
         false => Ok(()),
     }

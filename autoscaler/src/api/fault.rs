@@ -7,8 +7,8 @@ use tower::{load_shed, timeout};
 
 use super::wire::{FaultBody, FaultDetail};
 use crate::{
-    command::CommandError, config, instance::InstanceIdError, launch_template::LaunchTemplateError,
-    provider::ExecError, store::HistoryError,
+    command::CommandError, config, instance::InstanceIdError, key_pair::KeyPairError,
+    launch_template::LaunchTemplateError, provider::ExecError, store::HistoryError,
 };
 
 /// A request refused or failed: a status, a code to program against and a sentence to read.
@@ -213,6 +213,20 @@ impl From<LaunchTemplateError> for Fault {
             LaunchTemplateError::MalformedName(_)
             | LaunchTemplateError::InvalidData(_)
             | LaunchTemplateError::LimitExceeded(_) => StatusCode::BAD_REQUEST,
+        };
+        Self::new(status, error.code(), error.to_string())
+    }
+}
+
+impl From<KeyPairError> for Fault {
+    fn from(error: KeyPairError) -> Self {
+        let status = match error {
+            KeyPairError::NotFound { .. } => StatusCode::NOT_FOUND,
+            KeyPairError::Duplicate(_) | KeyPairError::OfFile(_) => StatusCode::CONFLICT,
+            KeyPairError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            KeyPairError::MalformedName(_)
+            | KeyPairError::Format(_)
+            | KeyPairError::LimitExceeded(_) => StatusCode::BAD_REQUEST,
         };
         Self::new(status, error.code(), error.to_string())
     }

@@ -19,6 +19,8 @@
 //! PATCH, DELETE /v1/launch-templates/{name}      its default version; or the whole template
 //! GET, POST  /v1/launch-templates/{name}/versions  {"launch_template_versions": [..]}; POST adds one
 //! DELETE     /v1/launch-templates/{name}/versions/{number}
+//! GET, POST  /v1/key-pairs                       {"key_pairs": [..]}; POST makes or imports one
+//! DELETE     /v1/key-pairs/{name}
 //! GET        /v1/instance-types                  {"instance_types": [..]}
 //! GET        /v1/groups/{name}/policies          {"scaling_policies": [..]}
 //! PUT, DELETE /v1/groups/{name}/policies/{policy}          PutScalingPolicy, DeletePolicy
@@ -33,6 +35,8 @@
 //! POST       /v1/instances/{id}/exec             runs a command, streams its output
 //! POST       /v1/plan                            what a configuration file (YAML) would change
 //! POST       /v1/apply?fingerprint=              puts it in force, if that is what was planned
+//! POST       /v1/instances/{id}/shell/challenge  {"nonce": .., "expires_in_seconds": ..}
+//! POST       /v1/instances/{id}/shell            takes a ShellRequest, becomes a stream of frames
 //! POST       /v1/instances/{id}/terminate        TerminateInstanceInAutoScalingGroup
 //! GET        /healthz  /readyz  /metrics
 //! GET        /internal/v1/snapshot?after=        for the balancer: long poll
@@ -41,7 +45,7 @@
 //!
 //! Invariants: whatever a handler refuses is answered with a [`FaultBody`] and has changed
 //! nothing; every wait, body, stream and connection has a bound; nothing is answered to a
-//! request that [`Access`] does not let pass. The API decides nothing: it shows the loop's
+//! request that [`Access`] does not let pass, a shell's being let pass by its key. The API decides nothing: it shows the loop's
 //! view and hands the loop commands. Deliberately absent: TLS, and users with rights.
 
 mod access;
@@ -55,6 +59,7 @@ mod fault;
 mod groups;
 mod instances;
 mod internal;
+mod key_pairs;
 mod launch_templates;
 mod load_balancer;
 mod policies;
@@ -63,6 +68,8 @@ mod scheduled_actions;
 mod security_groups;
 mod segment;
 mod serve;
+mod shell;
+mod shell_frame;
 mod stall;
 mod target_groups;
 #[cfg(test)]
@@ -88,12 +95,14 @@ pub use self::{
     exec::ExecSessions,
     fault::Fault,
     serve::{Listener, serve},
+    shell::SHELL_PROTOCOL,
+    shell_frame::{ShellCodec, ShellFrame},
     wire::{
         Activities, AlarmHistoryItems, Alarms, AutoScalingGroups, ExecFrame, ExecRequest,
-        FaultBody, FaultDetail, InstanceTypeInfo, InstanceTypes, Instances, LaunchTemplateVersions,
-        LaunchTemplates, Listeners, RequestFailures, ResolveForeignChanges, ScalingPolicies,
-        ScheduledActions, SecurityGroups, TargetGroups, TargetHealthDescriptions,
-        TerminateInstance,
+        FaultBody, FaultDetail, InstanceTypeInfo, InstanceTypes, Instances, KeyPairs,
+        LaunchTemplateVersions, LaunchTemplates, Listeners, RequestFailures, ResolveForeignChanges,
+        ScalingPolicies, ScheduledActions, SecurityGroups, ShellRequest, TargetGroups,
+        TargetHealthDescriptions, TerminateInstance,
     },
 };
 use crate::{
@@ -178,6 +187,12 @@ pub fn router(api: Arc<Api>, access: Access) -> Router {
             "/v1/launch-templates/{name}/versions/{version}",
             delete(launch_templates::delete_version),
         )
+        .route(
+            "/v1/key-pairs",
+            get(key_pairs::list).post(key_pairs::create),
+        )
+        .route("/v1/key-pairs/{name}", delete(key_pairs::delete))
+        .route("/v1/instances/{id}/shell/challenge", post(shell::challenge))
         .route("/v1/instance-types", get(launch_templates::instance_types))
         .route("/v1/groups/{name}/policies", get(policies::list))
         .route(
@@ -206,6 +221,7 @@ pub fn router(api: Arc<Api>, access: Access) -> Router {
         .layer(DefaultBodyLimit::max(MAX_FILE_BYTES));
     let long = Router::new()
         .route("/v1/instances/{id}/exec", post(exec::exec))
+        .route("/v1/instances/{id}/shell", post(shell::shell))
         .route("/v1/events", get(events::follow));
     let routes = bounded(short, REQUEST_TIMEOUT)
         .merge(bounded(configuration, REQUEST_TIMEOUT))

@@ -97,7 +97,8 @@ async fn serve_connection(stream: Box<dyn Stream>, router: Router, shutdown: Can
         .serve_connection(
             TokioIo::new(Unstalled::new(stream)),
             TowerToHyperService::new(router),
-        );
+        )
+        .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let served = tokio::select! {
         served = connection.as_mut() => served,

@@ -1,4 +1,6 @@
 mod history;
+mod key_pairs;
+mod shell;
 mod stream;
 
 use std::time::Duration;
@@ -22,15 +24,16 @@ use crate::{
     launch_template::LaunchTemplateError,
     load_balancer_link::{LoadBalancerDesk, load_balancer_link},
     provider::{
-        ExecError, ExecOutput, ExecSession, InstanceProvider, LaunchError, LaunchRequest,
-        ObservedInstance, ProviderError,
+        ExecCommand, ExecError, ExecInput, ExecOutput, ExecSession, InstanceProvider, LaunchError,
+        LaunchRequest, ObservedInstance, ProviderError, Stdin,
     },
     store::Store,
 };
 
 mod configuration;
 
-/// Runs nothing: `echo` answers, `hang` waits until it is dropped, all else is not found.
+/// Runs nothing: `echo` answers, `cat` repeats, `hang` waits until it is dropped, all else is
+/// not found.
 struct EchoProvider {
     dropped: mpsc::Sender<()>,
 }
@@ -48,7 +51,16 @@ impl InstanceProvider for EchoProvider {
         Ok(Vec::new())
     }
 
-    async fn exec(&self, _: &InstanceId, command: Vec<String>) -> Result<ExecSession, ExecError> {
+    async fn exec(
+        &self,
+        _: &InstanceId,
+        command: impl Into<ExecCommand> + Send,
+    ) -> Result<ExecSession, ExecError> {
+        let ExecCommand {
+            argv: command,
+            stdin,
+        } = command.into();
+        let (input, mut typed) = mpsc::channel(4);
         let (sender, output) = mpsc::channel(4);
         let dropped = self.dropped.clone();
         match command[0].as_str() {
@@ -62,9 +74,25 @@ impl InstanceProvider for EchoProvider {
                 sender.closed().await;
                 let _ = dropped.send(()).await;
             })),
+            // Tells what it reads, and exits with how often the window was resized.
+            "cat" => drop(tokio::spawn(async move {
+                let mut resized = 0;
+                while let Some(input) = typed.recv().await {
+                    match input {
+                        ExecInput::Bytes(bytes) => {
+                            let _ = sender.send(ExecOutput::Stdout(bytes)).await;
+                        }
+                        ExecInput::Resize(_) => resized += 1,
+                    }
+                }
+                let _ = sender.send(ExecOutput::Exit(resized)).await;
+            })),
             other => return Err(ExecError::CommandNotFound(format!("no `{other}` here"))),
         }
-        Ok(ExecSession { output })
+        Ok(ExecSession {
+            output,
+            input: (stdin != Stdin::Null).then_some(input),
+        })
     }
 
     /// Nothing but minicloud makes something that looks like one of these.

@@ -12,7 +12,9 @@ use crate::{
     describe::{Activity, AutoScalingGroup, Instance, ScheduledUpdateGroupAction, TargetGroup},
     foreign_change::Resolution,
     instance_type::InstanceType,
+    key_pair::KeyPairInfo,
     launch_template::describe::{LaunchTemplateDescription, LaunchTemplateVersionDescription},
+    provider::Terminal,
     scaling_policy::ScalingPolicy,
     security_group::SecurityGroup,
 };
@@ -20,6 +22,22 @@ use crate::{
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AutoScalingGroups {
     pub auto_scaling_groups: Vec<Arc<AutoScalingGroup>>,
+}
+
+/// Opens a shell.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShellRequest {
+    /// Of the challenge.
+    pub nonce: String,
+    /// Over it, as [`PrivateKey::answer`](crate::key_pair::PrivateKey::answer) makes it.
+    pub signature: String,
+    /// Program and arguments; `/bin/sh` where there are none.
+    #[serde(default)]
+    pub command: Vec<String>,
+    /// Absent: pipes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terminal: Option<Terminal>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -38,6 +56,12 @@ pub struct Activities {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ScheduledActions {
     pub scheduled_update_group_actions: Vec<ScheduledUpdateGroupAction>,
+}
+
+/// By name.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct KeyPairs {
+    pub key_pairs: Vec<KeyPairInfo>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -5,6 +5,7 @@ mod auto_scaling_group;
 mod busy_check;
 mod host_headroom;
 mod instance_type;
+mod key_pair;
 mod launch_template;
 mod load_balancer;
 mod notification;
@@ -56,6 +57,12 @@ pub(super) const ROOT: Section = Section {
             "Sizes that launch templates may name besides EC2's own.",
         ),
         Key::new(
+            "key_pairs",
+            Form::Named(&key_pair::SECTION),
+            Absent::Default("none"),
+            "Public keys whose holders may open a shell in instances, besides those that the control API made.",
+        ),
+        Key::new(
             "launch_templates",
             Form::Named(&launch_template::SECTION),
             Absent::Default("none"),
@@ -100,6 +107,8 @@ pub(super) const ROOT: Section = Section {
         ("balancers", "load_balancers"),
         ("firewall", "security_groups"),
         ("headroom", "host_headroom"),
+        ("keys", "key_pairs"),
+        ("ssh_keys", "key_pairs"),
         (
             "services",
             "write a launch_templates entry and an auto_scaling_groups entry for each service",
@@ -181,6 +190,7 @@ fn sections(file: &Fields<'_>, provider: Option<ProviderKind>) -> Config {
         instance_types: &instance_types,
         security_groups: &security_group_names,
     };
+    let key_pairs = named(file, "key_pairs", key_pair::read);
     let launch_templates = named(file, "launch_templates", |name, entry| {
         launch_template::read(name, entry, &templates)
     });
@@ -209,6 +219,7 @@ fn sections(file: &Fields<'_>, provider: Option<ProviderKind>) -> Config {
     Config {
         pace,
         instance_types,
+        key_pairs,
         launch_templates,
         auto_scaling_groups,
         target_groups,

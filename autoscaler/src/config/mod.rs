@@ -42,6 +42,7 @@ pub use self::{
 pub(crate) use self::{suggest::nearest, units::show_duration};
 use crate::{
     instance_type::InstanceType,
+    key_pair::KeyPair,
     launch_template::{LaunchTemplate, LaunchTemplateData, LaunchTemplateReference},
     notification::NotificationConfiguration,
     scaling_policy::ScalingPolicy,
@@ -67,6 +68,8 @@ pub struct Config {
     pub pace: Pace,
     /// Sizes besides EC2's.
     pub instance_types: BTreeMap<String, InstanceType>,
+    /// By name.
+    pub key_pairs: BTreeMap<String, KeyPair>,
     pub launch_templates: BTreeMap<String, LaunchTemplate>,
     pub auto_scaling_groups: BTreeMap<String, AutoScalingGroup>,
     pub target_groups: BTreeMap<String, TargetGroup>,

@@ -113,6 +113,7 @@ fn example_is_what_it_says() {
     let expected = Config {
         pace: Pace::Fast,
         instance_types: BTreeMap::new(),
+        key_pairs: BTreeMap::new(),
         launch_templates: BTreeMap::from([("web".to_owned(), template)]),
         auto_scaling_groups: BTreeMap::from([("web".to_owned(), group)]),
         target_groups: BTreeMap::from([("web".to_owned(), target_group)]),

@@ -28,6 +28,7 @@ pub struct LaunchTemplateData {
     pub user_data_required: Option<bool>,
     pub mounts: Option<Vec<Mount>>,
     pub allow_privileged_mounts: Option<bool>,
+    pub key_name: Option<String>,
 }
 
 impl LaunchTemplateData {
@@ -54,6 +55,7 @@ impl LaunchTemplateData {
             allow_privileged_mounts: self
                 .allow_privileged_mounts
                 .unwrap_or(source.allow_privileged_mounts),
+            key_name: self.key_name.or(source.key_name),
         }
     }
 }
@@ -113,6 +115,7 @@ impl LaunchTemplate {
             "allow_privileged_mounts",
             flag(self.allow_privileged_mounts),
         );
+        put("key_name", self.key_name.as_ref().map(|it| json!(it)));
         Value::Object(members)
     }
 }

@@ -2,6 +2,7 @@
 
 mod boot;
 pub mod docker;
+mod exec;
 pub mod fake;
 mod identity;
 pub mod process;
@@ -9,11 +10,12 @@ mod template;
 
 use std::{future::Future, time::Duration};
 
-use bytes::Bytes;
 use futures_util::future::join_all;
 use jiff::Timestamp;
-use tokio::sync::mpsc;
 
+pub use self::exec::{
+    ExecCommand, ExecError, ExecInput, ExecOutput, ExecSession, Stdin, Terminal, WindowSize,
+};
 use crate::{instance::InstanceId, launch_template::LaunchTemplate};
 
 /// Time between SIGTERM and SIGKILL when an instance is ended.
@@ -46,7 +48,7 @@ pub trait InstanceProvider: Send + Sync + 'static {
     fn exec(
         &self,
         id: &InstanceId,
-        command: Vec<String>,
+        command: impl Into<ExecCommand> + Send,
     ) -> impl Future<Output = Result<ExecSession, ExecError>> + Send;
 
     /// Names of what looks like the group's and is not ours, to be shown and never touched:
@@ -112,21 +114,6 @@ pub enum ObservedState {
     Exited { detail: String },
 }
 
-/// A command running inside an instance.
-#[derive(Debug)]
-pub struct ExecSession {
-    /// Output in order; ends after [`ExecOutput::Exit`].
-    pub output: mpsc::Receiver<ExecOutput>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ExecOutput {
-    Stdout(Bytes),
-    Stderr(Bytes),
-    /// The command's exit code; 128 + n where signal n ended it.
-    Exit(i32),
-}
-
 #[derive(Debug, thiserror::Error)]
 pub enum ProviderError {
     /// The engine as a whole does not answer; nothing is wrong with any instance.
@@ -147,20 +134,6 @@ pub enum LaunchError {
     /// The zone has no room for it, and another may: EC2's `InsufficientInstanceCapacity`.
     #[error("{0}")]
     InsufficientInstanceCapacity(String),
-    #[error("{0}")]
-    Failed(String),
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum ExecError {
-    #[error("instance {0} is not running")]
-    NotRunning(InstanceId),
-    /// The command is not in the instance (exit code 127 at the command line).
-    #[error("{0}")]
-    CommandNotFound(String),
-    /// The command is there and cannot be run (exit code 126).
-    #[error("{0}")]
-    CommandNotExecutable(String),
     #[error("{0}")]
     Failed(String),
 }

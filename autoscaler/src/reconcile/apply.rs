@@ -32,10 +32,11 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         self.apply(now)?;
         for record in self.ledger.store.instances()? {
             self.retire_unknown(&record.auto_scaling_group);
+            let key_pair = self.ledger.store.instance_key_pair(&record.id)?;
             if let Some(group) = self.groups.get_mut(&record.auto_scaling_group) {
-                group
-                    .instances
-                    .insert(record.id.clone(), Instance::restored(record, now));
+                let mut instance = Instance::restored(record, now);
+                instance.key_pair = key_pair;
+                group.instances.insert(instance.id.clone(), instance);
             }
         }
         for (name, group) in &self.groups {
@@ -248,6 +249,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             }
             Command::LaunchTemplate(command) => self.obey_launch_template(command, now),
             Command::Policy(command) => self.obey_policy(command, now),
+            Command::KeyPair(command) => self.obey_key_pair(command, now),
         }
     }
 

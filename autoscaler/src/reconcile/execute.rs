@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tracing::{info, warn};
 
-use super::Reconciler;
+use super::{Reconciler, key_pairs::missing_key_pair};
 use crate::{
     crash_point::CrashPoint,
     describe::{Activity, ActivityStatus, ConditionKind},
@@ -41,7 +41,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     }
 
     fn launch(&mut self, name: &str, availability_zone: String, rebalances: bool, now: Now) {
-        let Some(group) = self.groups.get_mut(name) else {
+        let Some(group) = self.groups.get(name) else {
             return;
         };
         let id = InstanceId::random(&mut self.rng);
@@ -61,6 +61,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         };
         let activity = Activity::launch(name, &id, cause, now.wall, &mut self.rng);
         let template = &group.launch_template;
+        let key_pair = self.key_pair_of(template);
         let mut instance = Instance::pending(
             id.clone(),
             availability_zone,
@@ -71,8 +72,12 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         );
         instance.protected_from_scale_in = group.spec.new_instances_protected_from_scale_in;
         instance.activity_id = Some(self.ledger.begin(activity));
+        instance.key_pair = key_pair;
+        self.ledger.record_key_pair(&instance);
         self.ledger.record_instance(name, &instance);
-        group.instances.insert(id.clone(), instance);
+        if let Some(group) = self.groups.get_mut(name) {
+            group.instances.insert(id.clone(), instance);
+        }
         CrashPoint::LaunchRecorded.reached(self.crash_at);
         self.call_launch(name, &id);
     }
@@ -96,6 +101,10 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             self.launch_template_version(wanted.0, wanted.1)
                 .unwrap_or_else(|| current.clone())
         };
+        if let Some(error) = missing_key_pair(&launch_template, instance) {
+            self.conclude(Outcome::Launched(id.clone(), Err(error)));
+            return;
+        }
         let request = LaunchRequest {
             networks: self.networks_of(&launch_template),
             instance_id: id.clone(),

@@ -215,6 +215,8 @@ fn describe_instance(
             &instance.launch_template_name,
             instance.launch_template_version,
         ),
+        key_name: instance.key_pair.as_ref().map(|of| of.key_name.clone()),
+        public_key: instance.key_pair.as_ref().map(|of| of.public_key.clone()),
         protected_from_scale_in: instance.protected_from_scale_in,
         launch_time: instance.launch_time,
         address: instance.address.clone(),

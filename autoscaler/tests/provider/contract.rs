@@ -9,7 +9,8 @@ use futures_util::future::join_all;
 use minicloud_autoscaler::{
     instance::InstanceId,
     provider::{
-        ExecError, InstanceProvider, LaunchError, LaunchRequest, ObservedState, STOP_GRACE,
+        ExecCommand, ExecError, ExecInput, ExecOutput, InstanceProvider, LaunchError,
+        LaunchRequest, ObservedState, STOP_GRACE, Stdin, Terminal, WindowSize,
     },
 };
 use tokio::time::Instant;
@@ -264,6 +265,51 @@ pub(super) async fn command_streams_and_exits(harness: &impl Harness) {
         };
         assert_eq!(said, expected);
     }
+}
+
+pub(super) async fn command_reads_until_its_input_ends(harness: &impl Harness) {
+    let provider = harness.provider().await;
+    let id = launched(harness, &provider).await.instance_id;
+    until_running(&provider, &id).await;
+    let cat = ExecCommand {
+        argv: harness.command(Command::Cat).unwrap(),
+        stdin: Stdin::Piped,
+    };
+    let mut session = provider.exec(&id, cat).await.unwrap();
+    let input = session.input.take().unwrap();
+    for line in ["one\n", "two\n"] {
+        let bytes = ExecInput::Bytes(line.into());
+        input.send(bytes).await.unwrap();
+        let output = within("the line comes back", session.output.recv()).await;
+        assert_eq!(output, Some(ExecOutput::Stdout(line.into())));
+    }
+    drop(input);
+    let said = listen(session).await;
+    assert_eq!((said.stdout.as_str(), said.code), ("", Some(0)));
+}
+
+pub(super) async fn command_in_a_terminal_knows_the_window(harness: &impl Harness) {
+    let Some(argv) = harness.command(Command::SaysWindowSize) else {
+        return;
+    };
+    let provider = harness.provider().await;
+    let id = launched(harness, &provider).await.instance_id;
+    until_running(&provider, &id).await;
+    let size = |rows, columns| WindowSize { rows, columns };
+    let terminal = Terminal {
+        term: "dumb".to_owned(),
+        size: size(24, 80),
+    };
+    let stdin = Stdin::Terminal(terminal);
+    let command = ExecCommand { argv, stdin };
+    let session = provider.exec(&id, command).await.unwrap();
+    let input = session.input.clone().unwrap();
+    input.send(ExecInput::Resize(size(30, 100))).await.unwrap();
+    let line = ExecInput::Bytes("\n".into());
+    input.send(line).await.unwrap();
+    let said = listen(session).await;
+    assert!(said.stdout.contains("30 100"), "{said:?}");
+    assert_eq!(said.code, Some(5));
 }
 
 pub(super) async fn command_that_is_missing_is_told(harness: &impl Harness) {

@@ -226,6 +226,10 @@ impl Harness for Containers {
     fn command(&self, command: Command) -> Option<Vec<String>> {
         let script = match command {
             Command::SaysHello => "echo hello".to_owned(),
+            Command::Cat => "cat".to_owned(),
+            Command::SaysWindowSize => {
+                "[ -t 0 ] && [ -t 1 ] && read line && stty size && exit 5".to_owned()
+            }
             // Two streams through one: their order is kept only within each.
             Command::SaysBothAndFails => "printf out; printf err >&2; exit 3".to_owned(),
             Command::ExitsWith3 => "exit 3".to_owned(),

@@ -64,9 +64,11 @@ impl Harness for Fake {
     fn command(&self, command: Command) -> Option<Vec<String>> {
         let words: &[&str] = match command {
             Command::SaysHello => &["echo", "hello"],
+            Command::Cat => &["cat"],
             Command::ExitsWith3 => &["exit", "3"],
             Command::Lasts => &["sleep", "1000"],
             Command::SaysBothAndFails
+            | Command::SaysWindowSize
             | Command::Prints(_)
             | Command::NotExecutable
             | Command::IsReady => return None,

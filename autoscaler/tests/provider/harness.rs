@@ -70,6 +70,10 @@ pub(super) enum Command {
     /// Writes `out` to stdout and `err` to stderr, then exits with 3.
     SaysBothAndFails,
     ExitsWith3,
+    /// Writes what it reads to stdout.
+    Cat,
+    /// In a terminal: says its size once it has read a line, and exits with 5.
+    SaysWindowSize,
     /// Writes the value of a variable and nothing else.
     Prints(&'static str),
     Lasts,

@@ -31,6 +31,8 @@ macro_rules! contract_tests {
             change_is_noticed,
             change_of_an_adopted_instance_is_noticed,
             command_streams_and_exits,
+            command_reads_until_its_input_ends,
+            command_in_a_terminal_knows_the_window,
             command_that_is_missing_is_told,
             command_needs_a_running_instance,
             command_ends_with_its_session,

@@ -170,6 +170,10 @@ impl Harness for Processes {
     fn command(&self, command: Command) -> Option<Vec<String>> {
         let script = match command {
             Command::SaysHello => "echo hello".to_owned(),
+            Command::Cat => "cat".to_owned(),
+            Command::SaysWindowSize => {
+                "[ -t 0 ] && [ -t 1 ] && read line && stty size && exit 5".to_owned()
+            }
             Command::SaysBothAndFails => "printf out; printf err >&2; exit 3".to_owned(),
             Command::ExitsWith3 => "exit 3".to_owned(),
             Command::Prints(name) => format!("printf %s \"${name}\""),

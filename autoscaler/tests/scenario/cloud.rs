@@ -19,13 +19,14 @@ use minicloud_autoscaler::{
     busy::BusyAnswer,
     change_set::ChangeSet,
     command::{
-        CapacityUpdate, Command, CommandError, InstanceProtection, LaunchTemplateCommand,
-        PolicyCommand, PolicyRequest, SubmittedConfiguration, TemplateReply,
+        CapacityUpdate, Command, CommandError, InstanceProtection, KeyPairCommand, KeyPairReply,
+        LaunchTemplateCommand, PolicyCommand, PolicyRequest, SubmittedConfiguration, TemplateReply,
     },
     config::{Config, ProviderKind},
     customized_metric::{FetchError, MetricFetcher},
     describe::{Activity, AutoScalingGroup, ConditionKind, View},
     instance::{InstanceId, LifecycleState},
+    key_pair::KeyPairError,
     launch_template::LaunchTemplateError,
     load_balancer_link::LoadBalancerLink,
     notification::{WebhookClient, WebhookError, WebhookFuture, WebhookRequest},
@@ -504,6 +505,17 @@ impl Cloud {
     ) -> Result<T, LaunchTemplateError> {
         let (reply, answer) = oneshot::channel();
         let command = Command::LaunchTemplate(command(reply));
+        let commands = self.running.as_ref().unwrap().autoscaler.commands();
+        commands.send(command).await.unwrap();
+        answer.await.unwrap()
+    }
+
+    pub(super) async fn ask_of_key_pairs<T>(
+        &self,
+        command: impl FnOnce(KeyPairReply<T>) -> KeyPairCommand,
+    ) -> Result<T, KeyPairError> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::KeyPair(command(reply));
         let commands = self.running.as_ref().unwrap().autoscaler.commands();
         commands.send(command).await.unwrap();
         answer.await.unwrap()

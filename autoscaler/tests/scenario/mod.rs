@@ -8,6 +8,7 @@ mod crash;
 mod failure;
 mod foreign;
 mod found;
+mod key_pair;
 mod launch_template;
 mod notifications;
 mod pitfall;

@@ -16,6 +16,7 @@ use crate::{
         units::Bytes,
     },
     instance_type::{self, InstanceType},
+    key_pair,
     launch_template::{
         LaunchTemplate, LaunchTemplateData, Mount, ProcessTemplate, UserData, mount,
     },
@@ -120,8 +121,17 @@ pub(in crate::config) const SECTION: Section = Section {
             Absent::Default("`false`"),
             "Allows mounts that give power over the host, such as `/`, `/proc` and the engine's socket.",
         ),
+        Key::new(
+            "key_name",
+            Form::Text("name of a key pair"),
+            Absent::Default("none"),
+            "Key pair, of `key_pairs` or of those that the control API made, whose holder may open a shell in an instance with `minicloud ssh`.",
+        ),
     ],
     renamed: &[
+        ("key_pair", "key_name"),
+        ("key_pair_name", "key_name"),
+        ("ssh_key", "key_name"),
         ("image_id", "image"),
         ("cmd", "command"),
         ("cpu", "cpus"),
@@ -223,6 +233,7 @@ fn members(fields: &Fields<'_>, context: &Context<'_>) -> Option<LaunchTemplateD
     let user_data_required = fields.optional("user_data_required", flag);
     let mounts = fields.optional("mounts", mounts);
     let allow_privileged_mounts = fields.optional("allow_privileged_mounts", flag);
+    let key_name = fields.optional("key_name", |entry| entry.read(key_name));
     Some(LaunchTemplateData {
         image: image?,
         process: process?,
@@ -240,6 +251,7 @@ fn members(fields: &Fields<'_>, context: &Context<'_>) -> Option<LaunchTemplateD
         user_data_required: user_data_required?,
         mounts: mounts?,
         allow_privileged_mounts: allow_privileged_mounts?,
+        key_name: key_name?,
     })
 }
 
@@ -293,6 +305,14 @@ fn user(value: &Value) -> Result<String, Mistake> {
     }
     Err(Mistake::new(format!("{} is not a user", quoted(text)))
         .hint("write one such as app, \"1000\" or \"1000:1000\""))
+}
+
+/// Whether there is such a key pair shows at the launch, as on EC2.
+fn key_name(value: &Value) -> Result<String, Mistake> {
+    let name = scalar::text(value)?;
+    key_pair::check_name(name)
+        .map(|()| name.to_owned())
+        .map_err(|error| Mistake::new(error.to_string()))
 }
 
 fn user_data(value: &Value) -> Result<UserData, Mistake> {

@@ -340,6 +340,8 @@ launch_templates: {{ t: {{ image: nginx, port: 80, {members} }} }}
         ("user: \"a b\"", "is not a user"),
         ("user_data: echo", "begin it with #!"),
         ("command: []", "no program is named"),
+        ("key_name: \"\"", "is not the name of a key pair"),
+        ("key_pair: ops", "write key_name"),
     ] {
         let refused = template(members).unwrap_err();
         assert!(refused.contains(says), "{members}: {refused}");
@@ -351,7 +353,7 @@ fn members_survive_the_way_to_json_and_back() {
     let config = parse(
         "version: 1
 launch_templates:
-  t: { image: nginx, process: { command: [a] }, instance_type: t2.nano, cpus: 0.5, memory: 1024.5MiB, port: 80, env: { A: b }, security_groups: [s], entrypoint: [e], command: [c], working_dir: /w, user: u, user_data: \"#!/bin/sh\\n\", user_data_required: true, mounts: [\"v1:/v:ro\", \"/:/h\"], allow_privileged_mounts: true }
+  t: { image: nginx, process: { command: [a] }, instance_type: t2.nano, cpus: 0.5, memory: 1024.5MiB, port: 80, env: { A: b }, security_groups: [s], entrypoint: [e], command: [c], working_dir: /w, user: u, user_data: \"#!/bin/sh\\n\", user_data_required: true, mounts: [\"v1:/v:ro\", \"/:/h\"], allow_privileged_mounts: true, key_name: ops }
 security_groups: { s: {} }
 ",
     )
@@ -395,4 +397,29 @@ auto_scaling_groups: { g: { launch_template: other, min_size: 0, max_size: 1 } }
     assert_eq!(warnings.len(), 2, "{warnings:?}");
     assert!(warnings[0].starts_with("launch_templates.t: instance type m5.8xlarge has 32 vCPUs"));
     assert!(warnings[1].contains("launch-template create other"));
+}
+
+#[test]
+fn key_pairs_hold_public_keys() {
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGE4zp+/4hayLSEwUnrNr+TBxl+76jGyqmDPx5jVUwka";
+    let key_pairs =
+        |members: &str| parse(&format!("version: 1\nkey_pairs: {{ ops: {members} }}\n"));
+    let config = key_pairs(&format!("{{ public_key: {key} me@home }}")).unwrap();
+    let ops = &config.key_pairs["ops"];
+    assert_eq!(ops.public_key.to_string(), key);
+    for (members, says) in [
+        ("{}", "public_key is missing"),
+        (
+            "{ public_key: ssh-ed25519 }",
+            "not a public key in OpenSSH's form",
+        ),
+        (
+            "{ public_key: \"-----BEGIN OPENSSH PRIVATE KEY-----\" }",
+            "give the public one",
+        ),
+        ("{ key: x }", "write public_key"),
+    ] {
+        let refused = key_pairs(members).unwrap_err().to_string();
+        assert!(refused.contains(says), "{members}: {refused}");
+    }
 }

@@ -12,11 +12,12 @@ use std::{
 
 use bollard::{
     container::LogOutput,
-    exec::{CreateExecOptions, StartExecOptions, StartExecResults},
+    exec::{CreateExecOptions, ResizeExecOptions, StartExecOptions, StartExecResults},
 };
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 use tokio::{
+    io::{AsyncWrite, AsyncWriteExt},
     sync::{mpsc, oneshot},
     task::JoinSet,
     time::{Instant, timeout},
@@ -30,11 +31,16 @@ use super::{
 };
 use crate::{
     instance::InstanceId,
-    provider::{ExecError, ExecOutput, ExecSession, identity::LABELS},
+    provider::{
+        ExecCommand, ExecError, ExecInput, ExecOutput, ExecSession, Stdin, WindowSize,
+        identity::LABELS,
+    },
 };
 
 /// Chunks of output that wait for a slow reader; the command is held up beyond.
 const OUTPUT_QUEUE: usize = 16;
+/// Chunks of input that wait for a command that does not read; who types is held up beyond.
+const INPUT_QUEUE: usize = 16;
 /// For a command to start, on an engine under load.
 const GREETING_LIMIT: Duration = Duration::from_secs(20);
 /// How often the engine is asked whether a silent bare command has started.
@@ -52,6 +58,7 @@ const LOST: i32 = 255;
 /// How the engine begins to say that a command could not be started.
 const RUNTIME_ERROR: &[u8] = b"OCI runtime exec failed";
 
+type Input = Pin<Box<dyn AsyncWrite + Send>>;
 type Output = Pin<Box<dyn Stream<Item = Result<LogOutput, bollard::errors::Error>> + Send>>;
 
 /// Running commands.
@@ -61,25 +68,33 @@ pub(super) struct Commands(Mutex<JoinSet<()>>);
 pub(super) async fn exec(
     provider: &DockerProvider,
     id: &InstanceId,
-    command: Vec<String>,
+    command: ExecCommand,
 ) -> Result<ExecSession, ExecError> {
-    if command.is_empty() {
+    if command.argv.is_empty() {
         return Err(ExecError::CommandNotFound("no command given".to_owned()));
     }
     let (output, receiver) = mpsc::channel(OUTPUT_QUEUE);
+    let (input, typed) = mpsc::channel(INPUT_QUEUE);
     let (started, answer) = oneshot::channel();
+    let input = (command.stdin != Stdin::Null).then_some(input);
     let session = Session {
         engine: provider.engine.clone(),
         instance: id.clone(),
         container: running_container(provider, id).await?,
+        stdin: command.stdin,
         output,
     };
     // A task from the first step on: whoever drops this future has the command ended as well.
-    provider.commands.spawn(session.run(command, started));
+    provider
+        .commands
+        .spawn(session.run(command.argv, typed, started));
     answer
         .await
         .map_err(|_| ExecError::Failed("minicloud is shutting down".to_owned()))??;
-    Ok(ExecSession { output: receiver })
+    Ok(ExecSession {
+        output: receiver,
+        input,
+    })
 }
 
 impl Commands {
@@ -106,6 +121,7 @@ struct Session {
     engine: Engine,
     instance: InstanceId,
     container: String,
+    stdin: Stdin,
     output: mpsc::Sender<ExecOutput>,
 }
 
@@ -113,6 +129,7 @@ struct Session {
 struct Running {
     exec: String,
     output: Output,
+    input: Input,
     /// Heard already, and not passed on yet.
     first: Option<ExecOutput>,
     /// In the container; `None` for a bare command.
@@ -120,7 +137,12 @@ struct Running {
 }
 
 impl Session {
-    async fn run(self, command: Vec<String>, started: oneshot::Sender<Result<(), ExecError>>) {
+    async fn run(
+        self,
+        command: Vec<String>,
+        typed: mpsc::Receiver<ExecInput>,
+        started: oneshot::Sender<Result<(), ExecError>>,
+    ) {
         let mut running = match self.start(&command).await {
             Ok(running) => running,
             Err(error) => {
@@ -131,8 +153,11 @@ impl Session {
         let code = if started.send(Ok(())).is_err() {
             None
         } else {
+            let input = std::mem::replace(&mut running.input, Box::pin(tokio::io::sink()));
+            let exec = running.exec.clone();
             tokio::select! {
                 code = self.forward(&mut running) => Some(code),
+                code = self.feed(&exec, input, typed) => Some(code),
                 () = self.output.closed() => None,
             }
         };
@@ -143,13 +168,14 @@ impl Session {
     }
 
     async fn start(&self, command: &[String]) -> Result<Running, ExecError> {
-        let (exec, mut output) = self.attach(exec_wrapper::wrap(command)).await?;
+        let (exec, mut output, input) = self.attach(exec_wrapper::wrap(command)).await?;
         let name = command.first().map_or("", String::as_str);
         let greeted = timeout(GREETING_LIMIT, greeting(&mut output)).await;
         match greeted.map_err(|_| ExecError::Failed("the container does not answer".to_owned()))? {
             Some((Greeting::Started { pid }, first)) => Ok(Running {
                 exec,
                 output,
+                input,
                 first: (!first.is_empty()).then_some(ExecOutput::Stdout(first)),
                 pid: Some(pid),
             }),
@@ -166,7 +192,7 @@ impl Session {
     }
 
     async fn start_bare(&self, command: &[String]) -> Result<Running, ExecError> {
-        let (exec, mut output) = self.attach(command.to_vec()).await?;
+        let (exec, mut output, input) = self.attach(command.to_vec()).await?;
         let first = match self.first_words(&exec, &mut output).await {
             Some(item) if item.as_ref().starts_with(RUNTIME_ERROR) => {
                 return Err(bare_error(&String::from_utf8_lossy(item.as_ref())));
@@ -176,6 +202,7 @@ impl Session {
         Ok(Running {
             exec,
             output,
+            input,
             first,
             pid: None,
         })
@@ -203,23 +230,37 @@ impl Session {
         found.is_ok_and(|found| found.pid.is_some_and(|pid| pid > 0))
     }
 
-    async fn attach(&self, command: Vec<String>) -> Result<(String, Output), ExecError> {
+    async fn attach(&self, command: Vec<String>) -> Result<(String, Output, Input), ExecError> {
+        let terminal = match &self.stdin {
+            Stdin::Terminal(terminal) => Some(terminal),
+            Stdin::Null | Stdin::Piped => None,
+        };
         let options = CreateExecOptions {
+            attach_stdin: Some(self.stdin != Stdin::Null),
             attach_stdout: Some(true),
             attach_stderr: Some(true),
+            tty: Some(terminal.is_some()),
+            env: terminal.map(|terminal| vec![format!("TERM={}", terminal.term)]),
             cmd: Some(command),
             ..CreateExecOptions::default()
+        };
+        let start = StartExecOptions {
+            tty: terminal.is_some(),
+            ..StartExecOptions::default()
         };
         let attached = self
             .engine
             .call(async |docker| {
                 let exec = docker.create_exec(&self.container, options).await?.id;
-                let started = docker.start_exec(&exec, None).await?;
+                let started = docker.start_exec(&exec, Some(start)).await?;
                 Ok((exec, started))
             })
             .await;
+        if let (Ok((exec, _)), Some(terminal)) = (&attached, terminal) {
+            self.resize(exec, terminal.size).await;
+        }
         match attached {
-            Ok((exec, StartExecResults::Attached { output, .. })) => Ok((exec, output)),
+            Ok((exec, StartExecResults::Attached { output, input })) => Ok((exec, output, input)),
             Ok((_, StartExecResults::Detached)) => Err(ExecError::Failed(
                 "the engine did not attach to the command".to_owned(),
             )),
@@ -228,6 +269,44 @@ impl Session {
             }
             Err(fault) => Err(ExecError::Failed(fault.to_string())),
         }
+    }
+
+    /// Of a terminal that is not there any more, or not yet, there is nothing to resize.
+    async fn resize(&self, exec: &str, to: WindowSize) {
+        let size = ResizeExecOptions {
+            height: to.rows,
+            width: to.columns,
+        };
+        let resized = self
+            .engine
+            .call(async |docker| docker.resize_exec(exec, size).await)
+            .await;
+        if let Err(error) = resized {
+            tracing::debug!(instance.id = %self.instance, %error, "a terminal was not resized");
+        }
+    }
+
+    /// Passes input on until it ends, or the command reads no more. Does not resolve: the
+    /// command goes on.
+    async fn feed(
+        &self,
+        exec: &str,
+        mut input: Input,
+        mut typed: mpsc::Receiver<ExecInput>,
+    ) -> i32 {
+        while let Some(next) = typed.recv().await {
+            match next {
+                ExecInput::Bytes(bytes) => {
+                    if input.write_all(&bytes).await.is_err() {
+                        break;
+                    }
+                }
+                ExecInput::Resize(size) => self.resize(exec, size).await,
+            }
+        }
+        let _ = input.shutdown().await;
+        drop(typed);
+        std::future::pending().await
     }
 
     /// Passes the output on to its end; returns the exit code.
@@ -309,7 +388,9 @@ impl Session {
 /// Reads the wrapper's greeting; `None` where something else speaks.
 async fn greeting(output: &mut Output) -> Option<(Greeting, Bytes)> {
     let mut heard = BytesMut::new();
-    while let Some(Ok(LogOutput::StdOut { message })) = output.next().await {
+    while let Some(Ok(LogOutput::StdOut { message } | LogOutput::Console { message })) =
+        output.next().await
+    {
         heard.extend_from_slice(&message);
         match exec_wrapper::hear(&heard) {
             Heard::Greeting(greeting, rest) => {

@@ -64,6 +64,8 @@ pub(super) fn hear(output: &[u8]) -> Heard<'_> {
 }
 
 fn greeting(line: &str) -> Option<Greeting> {
+    // A terminal ends its lines so.
+    let line = line.strip_suffix('\r').unwrap_or(line);
     let (pid, status) = line.strip_prefix("minicloud ")?.split_once(' ')?;
     let pid = pid.parse().ok()?;
     match status {
@@ -84,6 +86,10 @@ mod tests {
         assert_eq!(
             hear(b"minicloud 17 0\nhello\n"),
             Heard::Greeting(started, b"hello\n")
+        );
+        assert_eq!(
+            hear(b"minicloud 17 0\r\n$ "),
+            Heard::Greeting(started, b"$ ")
         );
         assert_eq!(hear(b"minicloud 17 0\n"), Heard::Greeting(started, b""));
         assert_eq!(

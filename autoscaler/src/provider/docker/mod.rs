@@ -31,8 +31,8 @@ pub use self::{
 };
 use self::{engine::Engine, events::Events};
 use super::{
-    ExecError, ExecSession, InstanceProvider, LaunchError, LaunchRequest, ObservedInstance,
-    ProviderError, identity::LABELS,
+    ExecCommand, ExecError, ExecSession, InstanceProvider, LaunchError, LaunchRequest,
+    ObservedInstance, ProviderError, identity::LABELS,
 };
 use crate::instance::InstanceId;
 
@@ -124,8 +124,12 @@ impl InstanceProvider for DockerProvider {
         list::list(self).await
     }
 
-    async fn exec(&self, id: &InstanceId, command: Vec<String>) -> Result<ExecSession, ExecError> {
-        exec::exec(self, id, command).await
+    async fn exec(
+        &self,
+        id: &InstanceId,
+        command: impl Into<ExecCommand> + Send,
+    ) -> Result<ExecSession, ExecError> {
+        exec::exec(self, id, command.into()).await
     }
 
     /// What `docker compose up web` or `COMPOSE_PROFILES=*` starts: it serves nothing, but

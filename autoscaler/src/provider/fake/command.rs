@@ -1,4 +1,4 @@
-//! The three commands that a fake instance knows.
+//! The four commands that a fake instance knows.
 
 use std::time::Duration;
 
@@ -7,18 +7,21 @@ use tokio::sync::mpsc;
 use super::FakeProvider;
 use crate::{
     instance::InstanceId,
-    provider::{ExecError, ExecOutput, ExecSession},
+    provider::{ExecCommand, ExecError, ExecInput, ExecOutput, ExecSession, Stdin},
 };
 
+const INPUT_QUEUE: usize = 2;
 /// As a shell gives the exit code of what SIGKILL ended.
 const KILLED: i32 = 128 + 9;
 
 pub(super) fn run(
     provider: FakeProvider,
     id: InstanceId,
-    command: &[String],
+    command: ExecCommand,
 ) -> Result<ExecSession, ExecError> {
-    let words: Vec<&str> = command.iter().map(String::as_str).collect();
+    let words: Vec<&str> = command.argv.iter().map(String::as_str).collect();
+    let (input, typed) = mpsc::channel(INPUT_QUEUE);
+    let input = (command.stdin != Stdin::Null).then_some(input);
     let (said, sleeps, code) = match words.as_slice() {
         ["echo", words @ ..] => (Some(words.join(" ") + "\n"), Duration::ZERO, 0),
         ["exit", code] => (None, Duration::ZERO, code.parse().unwrap_or(2)),
@@ -27,6 +30,14 @@ pub(super) fn run(
             Duration::from_secs(seconds.parse().unwrap_or_default()),
             0,
         ),
+        ["cat"] => {
+            let (output, receiver) = mpsc::channel(2);
+            tokio::spawn(repeat(typed, output, Running::start(provider, id)));
+            return Ok(ExecSession {
+                output: receiver,
+                input,
+            });
+        }
         _ => {
             let name = words.first().copied().unwrap_or_default();
             return Err(ExecError::CommandNotFound(format!(
@@ -51,7 +62,32 @@ pub(super) fn run(
             () = output.closed() => {}
         }
     });
-    Ok(ExecSession { output: receiver })
+    Ok(ExecSession {
+        output: receiver,
+        input,
+    })
+}
+
+/// Until its input ends, its instance does, or nobody listens any more.
+async fn repeat(
+    mut typed: mpsc::Receiver<ExecInput>,
+    output: mpsc::Sender<ExecOutput>,
+    running: Running,
+) {
+    let work = async {
+        while let Some(input) = typed.recv().await {
+            if let ExecInput::Bytes(bytes) = input {
+                let _ = output.send(ExecOutput::Stdout(bytes)).await;
+            }
+        }
+        0
+    };
+    let code = tokio::select! {
+        code = work => code,
+        () = running.provider.ended(&running.id) => KILLED,
+        () = output.closed() => return,
+    };
+    let _ = output.send(ExecOutput::Exit(code)).await;
 }
 
 /// Counts a command as running until it is dropped.

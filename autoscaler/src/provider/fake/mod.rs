@@ -18,8 +18,8 @@ use tokio::{sync::Notify, time::Instant};
 pub use self::knobs::{Calls, LaunchFault, Signal};
 use self::world::World;
 use super::{
-    ExecError, ExecSession, InstanceProvider, LaunchError, LaunchRequest, ObservedInstance,
-    ProviderError, STOP_GRACE,
+    ExecCommand, ExecError, ExecSession, InstanceProvider, LaunchError, LaunchRequest,
+    ObservedInstance, ProviderError, STOP_GRACE,
 };
 use crate::{instance::InstanceId, now::Clock};
 
@@ -159,14 +159,19 @@ impl InstanceProvider for FakeProvider {
         Ok(self.world().observe(Instant::now()))
     }
 
-    /// Knows `echo WORDS`, `exit CODE` and `sleep SECONDS`; no other command is found.
-    async fn exec(&self, id: &InstanceId, command: Vec<String>) -> Result<ExecSession, ExecError> {
+    /// Knows `echo WORDS`, `exit CODE`, `sleep SECONDS` and `cat`; no other command is found.
+    async fn exec(
+        &self,
+        id: &InstanceId,
+        command: impl Into<ExecCommand> + Send,
+    ) -> Result<ExecSession, ExecError> {
+        let command = command.into();
         self.world().calls.exec += 1;
         self.reach().await.map_err(ExecError::Failed)?;
         if !self.world().is_running(id, Instant::now()) {
             return Err(ExecError::NotRunning(id.clone()));
         }
-        command::run(self.clone(), id.clone(), &command)
+        command::run(self.clone(), id.clone(), command)
     }
 
     async fn strangers(&self, auto_scaling_group: &str) -> Result<Vec<String>, ProviderError> {

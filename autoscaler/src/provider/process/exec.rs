@@ -11,10 +11,11 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
+use pty_process::OwnedWritePty;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt},
-    process::{Child, Command},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    process::{Child, ChildStderr, ChildStdin, Command},
     sync::mpsc,
     task::JoinSet,
 };
@@ -23,11 +24,16 @@ use tokio_util::sync::CancellationToken;
 use super::{Shared, blocking, cgroup::Cgroup, launch, mark, members, program, table};
 use crate::{
     instance::InstanceId,
-    provider::{ExecError, ExecOutput, ExecSession, identity::ENVIRONMENT},
+    provider::{
+        ExecCommand, ExecError, ExecInput, ExecOutput, ExecSession, Stdin, Terminal, WindowSize,
+        identity::ENVIRONMENT,
+    },
 };
 
 /// Chunks of output that wait for a slow reader; the command is held up beyond.
 const OUTPUT_QUEUE: usize = 16;
+/// Chunks of input that wait for a command that does not read; who types is held up beyond.
+const INPUT_QUEUE: usize = 16;
 const CHUNK: usize = 8 << 10;
 /// A command that ended may have left a daemon behind that keeps its output open.
 const DRAIN: Duration = Duration::from_millis(200);
@@ -39,23 +45,28 @@ pub(super) struct Commands(Mutex<JoinSet<()>>);
 pub(super) async fn exec(
     shared: &Arc<Shared>,
     id: &InstanceId,
-    command: Vec<String>,
+    command: ExecCommand,
 ) -> Result<ExecSession, ExecError> {
     let inside = inside(shared, id).await?;
-    let group = Group(spawn(shared, inside, &command)?);
+    let (child, streams) = spawn(shared, inside, &command)?;
+    let group = Group(child);
     // The instance may have ended between the look and the spawn.
     if !is_running(shared, id).await? {
         return Err(ExecError::NotRunning(id.clone()));
     }
     let (output, receiver) = mpsc::channel(OUTPUT_QUEUE);
+    let (input, typed) = mpsc::channel(INPUT_QUEUE);
     let mut commands = shared
         .commands
         .0
         .lock()
         .unwrap_or_else(PoisonError::into_inner);
     while commands.try_join_next().is_some() {}
-    commands.spawn(run(group, output));
-    Ok(ExecSession { output: receiver })
+    commands.spawn(run(group, streams, typed, output));
+    Ok(ExecSession {
+        output: receiver,
+        input: (command.stdin != Stdin::Null).then_some(input),
+    })
 }
 
 /// What a command is given to be inside an instance.
@@ -108,8 +119,27 @@ fn find_leader(shared: &Shared, id: &InstanceId) -> Option<table::Process> {
     (!leader.zombie).then(|| leader.clone())
 }
 
-fn spawn(shared: &Shared, inside: Inside, command: &[String]) -> Result<Child, ExecError> {
-    let argv = launch::resolve(&shared.config.program, command);
+/// The ends of a command's streams that are ours.
+struct Streams {
+    stdin: Option<Sink>,
+    stdout: Option<Source>,
+    /// A terminal has none of its own.
+    stderr: Option<ChildStderr>,
+}
+
+enum Sink {
+    Pipe(ChildStdin),
+    Terminal(OwnedWritePty),
+}
+
+type Source = Box<dyn AsyncRead + Send + Unpin>;
+
+fn spawn(
+    shared: &Shared,
+    inside: Inside,
+    command: &ExecCommand,
+) -> Result<(Child, Streams), ExecError> {
+    let argv = launch::resolve(&shared.config.program, &command.argv);
     let program = argv
         .first()
         .ok_or_else(|| ExecError::CommandNotFound("no command given".to_owned()))?;
@@ -118,17 +148,59 @@ fn spawn(shared: &Shared, inside: Inside, command: &[String]) -> Result<Child, E
     program::find(program, path, None).map_err(|error| spawn_error(program, &error))?;
     let prefix = inside.cgroup.prefix().into_iter().map(OsString::from);
     let mut words = prefix.chain(argv.iter().cloned());
-    Command::new(words.next().unwrap_or_default())
+    let mut spawned = Command::new(words.next().unwrap_or_default());
+    spawned
         .args(words)
         .env_clear()
         .envs(inside.environment)
-        .env(mark::COMMAND, "1")
-        .stdin(Stdio::null())
+        .env(mark::COMMAND, "1");
+    match &command.stdin {
+        Stdin::Null => spawn_piped(spawned, Stdio::null()),
+        Stdin::Piped => spawn_piped(spawned, Stdio::piped()),
+        Stdin::Terminal(terminal) => spawn_in_terminal(spawned, terminal),
+    }
+    .map_err(|error| spawn_error(program, &error))
+}
+
+fn spawn_piped(mut command: Command, stdin: Stdio) -> io::Result<(Child, Streams)> {
+    let mut child = command
+        .stdin(stdin)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
-        .spawn()
-        .map_err(|error| spawn_error(program, &error))
+        .spawn()?;
+    let streams = Streams {
+        stdin: child.stdin.take().map(Sink::Pipe),
+        stdout: child.stdout.take().map(|stdout| Box::new(stdout) as Source),
+        stderr: child.stderr.take(),
+    };
+    Ok((child, streams))
+}
+
+/// Leads a session, hence a process group, of its own.
+fn spawn_in_terminal(mut command: Command, terminal: &Terminal) -> io::Result<(Child, Streams)> {
+    command.env("TERM", &terminal.term);
+    let spawn = || {
+        let (pty, pts) = pty_process::open()?;
+        pty.resize(size(terminal.size))?;
+        let child = pty_process::Command::from(command).spawn(pts)?;
+        Ok((child, pty.into_split()))
+    };
+    let spawned: pty_process::Result<_> = spawn();
+    let (child, (source, sink)) = spawned.map_err(|error| match error {
+        pty_process::Error::Io(error) => error,
+        other => io::Error::other(other),
+    })?;
+    let streams = Streams {
+        stdin: Some(Sink::Terminal(sink)),
+        stdout: Some(Box::new(source)),
+        stderr: None,
+    };
+    Ok((child, streams))
+}
+
+fn size(of: WindowSize) -> pty_process::Size {
+    pty_process::Size::new(of.rows, of.columns)
 }
 
 fn spawn_error(program: &OsString, error: &io::Error) -> ExecError {
@@ -157,9 +229,13 @@ impl Drop for Group {
     }
 }
 
-async fn run(mut group: Group, output: mpsc::Sender<ExecOutput>) {
+async fn run(
+    mut group: Group,
+    streams: Streams,
+    typed: mpsc::Receiver<ExecInput>,
+    output: mpsc::Sender<ExecOutput>,
+) {
     let exited = CancellationToken::new();
-    let (stdout, stderr) = (group.0.stdout.take(), group.0.stderr.take());
     let wait = async {
         let status = group.0.wait().await;
         exited.cancel();
@@ -168,15 +244,39 @@ async fn run(mut group: Group, output: mpsc::Sender<ExecOutput>) {
     let work = async {
         let (status, (), ()) = tokio::join!(
             wait,
-            copy(stdout, &output, &exited, ExecOutput::Stdout),
-            copy(stderr, &output, &exited, ExecOutput::Stderr)
+            copy(streams.stdout, &output, &exited, ExecOutput::Stdout),
+            copy(streams.stderr, &output, &exited, ExecOutput::Stderr)
         );
         let code = status.map_or(1, exit_code);
         let _ = output.send(ExecOutput::Exit(code)).await;
     };
+    let feeding = async {
+        feed(streams.stdin, typed).await;
+        // The command goes on when its input has ended.
+        std::future::pending::<()>().await;
+    };
     tokio::select! {
         () = work => {}
+        () = feeding => {}
         () = output.closed() => {}
+    }
+}
+
+/// Passes input on until it ends, or the command reads no more.
+async fn feed(stdin: Option<Sink>, mut typed: mpsc::Receiver<ExecInput>) {
+    let Some(mut stdin) = stdin else { return };
+    while let Some(input) = typed.recv().await {
+        let taken = match (input, &mut stdin) {
+            (ExecInput::Bytes(bytes), Sink::Pipe(pipe)) => pipe.write_all(&bytes).await,
+            (ExecInput::Bytes(bytes), Sink::Terminal(pty)) => pty.write_all(&bytes).await,
+            (ExecInput::Resize(to), Sink::Terminal(pty)) => {
+                pty.resize(size(to)).map_err(io::Error::other)
+            }
+            (ExecInput::Resize(_), Sink::Pipe(_)) => Ok(()),
+        };
+        if taken.is_err() {
+            return;
+        }
     }
 }
 

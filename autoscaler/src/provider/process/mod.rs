@@ -40,8 +40,8 @@ use tokio::{sync::Notify, task::JoinError};
 
 use self::{cgroup::Cgroups, record::Records, watch::Watches};
 use super::{
-    ExecError, ExecSession, InstanceProvider, LaunchError, LaunchRequest, ObservedInstance,
-    ProviderError,
+    ExecCommand, ExecError, ExecSession, InstanceProvider, LaunchError, LaunchRequest,
+    ObservedInstance, ProviderError,
 };
 use crate::{instance::InstanceId, now::Clock};
 
@@ -129,8 +129,12 @@ impl InstanceProvider for ProcessProvider {
         list::list(&self.shared).await
     }
 
-    async fn exec(&self, id: &InstanceId, command: Vec<String>) -> Result<ExecSession, ExecError> {
-        exec::exec(&self.shared, id, command).await
+    async fn exec(
+        &self,
+        id: &InstanceId,
+        command: impl Into<ExecCommand> + Send,
+    ) -> Result<ExecSession, ExecError> {
+        exec::exec(&self.shared, id, command.into()).await
     }
 
     /// Nothing but minicloud makes something that looks like one of these.
