@@ -6,11 +6,12 @@
 //!  agents ──scrape──> metric ──┘  (policy)  └─> snapshot ─> balancer
 //! ```
 //!
-//! [`policy`], [`wake`], [`plan`], [`observe`], [`conduct`], [`termination`], [`zones`], [`busy`], [`headroom`], [`foreign_change`], [`metric`],
-//! [`launch_backoff`], [`change_set`] and [`security_group`] decide with functions of values: no I/O, no clock, no randomness of their
-//! own. So does [`schedule`], of what runs when, and [`explain`] tells of it. `reconcile` is the loop around them, `operations` its calls to the provider, `ledger`
-//! its record; the API only reads the published [`describe::View`] and sends
-//! [`command::Command`]s.
+//! [`policy`], [`wake`], [`plan`], [`observe`], [`conduct`], [`termination`], [`zones`],
+//! [`busy`], [`headroom`], [`foreign_change`], [`metric`], [`launch_backoff`], [`schedule`],
+//! [`change_set`] and [`security_group`] decide with functions of values: no I/O, no clock, no
+//! randomness of their own; [`explain`] tells of it. `reconcile` is the loop around them,
+//! `operations` its calls to the provider, `ledger` its record; the API only reads the published
+//! [`describe::View`] and sends [`command::Command`]s.
 //!
 //! Invariants:
 //! - An intent is in the store before anything acts on it; an instance is found by its mark on

@@ -1,7 +1,8 @@
 //! The loop: observe, decide, plan, execute, record. Woken by a timer and by whatever may
-//! have changed, it is told nothing of what did: each pass looks at everything, so that the
-//! first pass after a crash is a pass like any other. One pass at a time; no retry hides in
-//! one: what failed is left to the next, after a delay.
+//! have changed, a pass looks at the groups of which something was heard or whose time has come
+//! ([`attention`]). A look is told nothing of what changed: it takes in everything of its group,
+//! so that the first one after a crash is a look like any other. One pass at a time; no retry
+//! hides in one: what failed is left to the next, after a delay.
 
 mod applied;
 mod apply;
