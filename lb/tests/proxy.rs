@@ -278,10 +278,10 @@ async fn absolute_form_overrides_host() {
     assert!(seen.starts_with("OPTIONS * HTTP/1.1\r\n"), "{seen}");
 }
 
-/// 64 MiB each way through small buffers: whoever is slow holds the other back.
+/// 192 MiB each way through small buffers: whoever is slow holds the other back.
 #[tokio::test]
 async fn large_bodies_are_streamed_in_bounded_memory() {
-    const SIZE: usize = 64 << 20;
+    const SIZE: usize = 192 << 20;
     let target = Target::scripted(|mut conn, _| async move {
         conn.write(format!("HTTP/1.1 200 OK\r\nContent-Length: {SIZE}\r\n\r\n"))
             .await?;
@@ -318,8 +318,9 @@ async fn large_bodies_are_streamed_in_bounded_memory() {
     upload.await.unwrap();
     lb.until_idle().await;
     println!("most resident: {most_resident} MiB");
-    // The whole test binary, other tests included; gathering one body would add 64.
-    assert!(most_resident < 100, "{most_resident} MiB");
+    // The whole test binary, other tests included, which take up to 100; gathering one body
+    // would add 192.
+    assert!(most_resident < 180, "{most_resident} MiB");
 }
 
 fn resident_mib() -> usize {
