@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{fault::Fault, shell::is_shell};
+use super::fault::Fault;
 
 /// Who may use a listener.
 #[derive(Clone, Debug)]
@@ -21,7 +21,7 @@ pub enum Access {
     /// host's loopback only. Other containers share the address, so the balancer's routes
     /// are not served on it.
     PublishedOnLoopback,
-    /// Whoever has the token; for a shell, whoever has the instance's key.
+    /// Whoever has the token.
     Token(Token),
 }
 
@@ -69,8 +69,6 @@ impl Access {
             Self::Socket => Ok(()),
             Self::Loopback | Self::PublishedOnLoopback => check_names(request),
             Self::Token(_) if is_probe(request.uri().path()) => Ok(()),
-            // Whoever has the instance's key needs no token; see `shell`.
-            Self::Token(_) if is_shell(request.uri().path()) => Ok(()),
             Self::Token(token) => check_token(token, request.headers()),
         }
     }

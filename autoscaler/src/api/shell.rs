@@ -1,5 +1,5 @@
 //! A shell in an instance, for whoever signs a challenge with the key that the instance was
-//! launched with. The key takes the place of the API's token.
+//! launched with; the API's token, where it wants one, is asked for besides.
 //!
 //! An SSH endpoint would verify by itself and then need [`open`] and [`carry`] alone.
 
@@ -76,13 +76,6 @@ impl Shells {
         while open.try_join_next().is_some() {}
         open.spawn(shell);
     }
-}
-
-/// Whether `path` leads to what the key alone opens.
-pub(super) fn is_shell(path: &str) -> bool {
-    let rest = path.strip_prefix("/v1/instances/");
-    let tail = rest.and_then(|rest| rest.split_once('/'));
-    tail.is_some_and(|(_, tail)| matches!(tail, "shell" | "shell/challenge"))
 }
 
 pub(super) async fn challenge(
@@ -298,26 +291,6 @@ fn frame(said: Option<ExecOutput>) -> ShellFrame {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_the_shell_is_open_to_keys() {
-        for path in [
-            "/v1/instances/i-0/shell",
-            "/v1/instances/i-0/shell/challenge",
-        ] {
-            assert!(is_shell(path), "{path}");
-        }
-        for path in [
-            "/v1/instances/i-0/exec",
-            "/v1/instances/shell",
-            "/v1/instances/i-0/shell/",
-            "/v1/instances/i-0/exec/shell",
-            "/v1/groups/web/shell",
-            "/v1/instances/i-0/shell/../exec",
-        ] {
-            assert!(!is_shell(path), "{path}");
-        }
-    }
 
     #[tokio::test(start_paused = true)]
     async fn idle_shell_ends() {

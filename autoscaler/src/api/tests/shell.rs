@@ -25,6 +25,7 @@ fn launched_with(core: &Loop, key: &PrivateKey) {
 /// A server, and what speaks to it.
 struct Served {
     address: std::net::SocketAddr,
+    token: Option<&'static str>,
     core: Loop,
     _server: tokio_util::task::AbortOnDropHandle<()>,
 }
@@ -39,6 +40,7 @@ impl Served {
         let server = serve(Listener::Tcp(listener), router(api, access), shutdown);
         Self {
             address,
+            token: None,
             core,
             _server: tokio_util::task::AbortOnDropHandle::new(tokio::spawn(server)),
         }
@@ -48,12 +50,14 @@ impl Served {
         let stream = TcpStream::connect(self.address).await.unwrap();
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection.with_upgrades());
-        let request = request("POST", path)
+        let mut request = request("POST", path)
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::CONNECTION, "upgrade")
-            .header(header::UPGRADE, SHELL_PROTOCOL)
-            .body(body.to_string())
-            .unwrap();
+            .header(header::UPGRADE, SHELL_PROTOCOL);
+        if let Some(token) = self.token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let request = request.body(body.to_string()).unwrap();
         sender.send_request(request).await.unwrap()
     }
 
@@ -97,9 +101,15 @@ async fn next(
 }
 
 #[tokio::test]
-async fn key_opens_a_shell_in_place_of_the_token() {
-    let token = Token::try_new("0123456789abcdef").unwrap();
-    let served = Served::start(Access::Token(token)).await;
+async fn key_opens_a_shell_beside_the_token() {
+    const TOKEN: &str = "0123456789abcdef";
+    let token = Token::try_new(TOKEN).unwrap();
+    let mut served = Served::start(Access::Token(token)).await;
+    for path in [CHALLENGE, SHELL] {
+        let (status, _) = served.answer(path, &Value::Null).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED, "{path}");
+    }
+    served.token = Some(TOKEN);
     let mut shell = served.open("cat").await;
     let typed = Bytes::from_static(b"hello");
     shell.send(ShellFrame::Stdin(typed.clone())).await.unwrap();
@@ -110,9 +120,6 @@ async fn key_opens_a_shell_in_place_of_the_token() {
     shell.send(ShellFrame::StdinEnd).await.unwrap();
     assert_eq!(next(&mut shell).await, Some(ShellFrame::Exit(1)));
     assert_eq!(next(&mut shell).await, None);
-    let exec = json!({ "command": ["echo"] });
-    let (status, _) = served.answer("/v1/instances/i-0123abcd/exec", &exec).await;
-    assert_eq!(status, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
