@@ -72,8 +72,7 @@ impl ControlApi {
         protection: &InstanceProtection,
     ) -> Result<Instances, Failure> {
         let path = format!("/v1/groups/{}/instances/protection", segment(group));
-        let body = Body::json(protection);
-        parse(&self.call(Method::PUT, &path, Some(body)).await?)
+        self.put(&path, protection).await
     }
 
     pub(crate) async fn terminate(
@@ -82,10 +81,10 @@ impl ControlApi {
         should_decrement_desired_capacity: bool,
     ) -> Result<Activity, Failure> {
         let path = format!("/v1/instances/{id}/terminate");
-        let body = Body::json(&TerminateInstance {
+        let body = TerminateInstance {
             should_decrement_desired_capacity,
-        });
-        parse(&self.call(Method::POST, &path, Some(body)).await?)
+        };
+        self.post(&path, &body).await
     }
 
     pub(crate) async fn resolve(
@@ -94,8 +93,8 @@ impl ControlApi {
         resolution: Resolution,
     ) -> Result<AutoScalingGroup, Failure> {
         let path = format!("/v1/groups/{}/foreign-changes", segment(group));
-        let body = Body::json(&ResolveForeignChanges { resolution });
-        parse(&self.call(Method::POST, &path, Some(body)).await?)
+        let body = ResolveForeignChanges { resolution };
+        self.post(&path, &body).await
     }
 
     /// Makes or replaces what is at `path`.
@@ -104,7 +103,7 @@ impl ControlApi {
         path: &str,
         body: &impl serde::Serialize,
     ) -> Result<T, Failure> {
-        parse(&self.call(Method::PUT, path, Some(Body::json(body))).await?)
+        self.send(Method::PUT, path, body).await
     }
 
     pub(crate) async fn remove(&self, path: &str) -> Result<(), Failure> {
@@ -172,11 +171,7 @@ impl ControlApi {
         path: &str,
         body: &impl serde::Serialize,
     ) -> Result<T, Failure> {
-        parse(
-            &self
-                .call(Method::POST, path, Some(Body::json(body)))
-                .await?,
-        )
+        self.send(Method::POST, path, body).await
     }
 
     pub(crate) async fn patch<T: DeserializeOwned>(
@@ -184,11 +179,16 @@ impl ControlApi {
         path: &str,
         body: &impl serde::Serialize,
     ) -> Result<T, Failure> {
-        parse(
-            &self
-                .call(Method::PATCH, path, Some(Body::json(body)))
-                .await?,
-        )
+        self.send(Method::PATCH, path, body).await
+    }
+
+    async fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: &impl serde::Serialize,
+    ) -> Result<T, Failure> {
+        parse(&self.call(method, path, Some(Body::json(body))).await?)
     }
 
     pub(crate) async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
