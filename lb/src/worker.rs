@@ -14,8 +14,9 @@ use std::{
 use rand::rngs::SmallRng;
 use tokio::{
     net::TcpListener,
+    runtime::LocalOptions,
     sync::mpsc,
-    task::{JoinSet, LocalSet},
+    task::JoinSet,
     time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -90,12 +91,12 @@ pub(crate) fn run(
 ) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build()?;
+        .build_local(LocalOptions::default())?;
     let worker = {
         let _inside = runtime.enter();
         Rc::new(Worker::new(shared, log)?)
     };
-    LocalSet::new().block_on(&runtime, async {
+    runtime.block_on(async {
         tokio::select! {
             () = Rc::clone(&worker).serve(commands, shutdown) => {}
             () = worker.alarms.run() => {}
