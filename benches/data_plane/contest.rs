@@ -11,7 +11,7 @@ use crate::{
     table::{self, Best, Column, OfRounds, Ratios, Row},
 };
 
-/// A tail takes samples: at a fixed rate rounds are this much longer, and fewer.
+/// A tail takes samples: at a fixed rate rounds are this much longer.
 const STRETCH: u32 = 3;
 
 const CPU: Column<Figures> = Column {
@@ -99,7 +99,6 @@ pub(crate) fn saturation(
 
 /// Open loops: how long an answer takes where there is time enough.
 pub(crate) fn rate(proxies: &[Proxy], options: &Options, ratios: &mut Ratios) {
-    let fewer = options.rounds.get().div_ceil(STRETCH as usize);
     for size in options.sizes.iter().copied() {
         let load = Load::rate(size);
         let round = Round {
@@ -108,7 +107,7 @@ pub(crate) fn rate(proxies: &[Proxy], options: &Options, ratios: &mut Ratios) {
             workers: NonZeroUsize::MIN,
             window: options.window() * STRETCH,
         };
-        let rows = rounds(proxies, round, fewer);
+        let rows = rounds(proxies, round, options.rounds.get());
         let title = format!("## {} at {load}, 1 worker", size.name());
         let columns = [P99, P99_LEAST, P99_MOST, P50, P999, CPU, OTHERS, FAILED];
         table::print(&title, &columns, &rows);

@@ -9,8 +9,8 @@ const QUICK_ROUNDS: NonZeroUsize = NonZeroUsize::new(4).expect("not zero");
 #[derive(Debug, Parser)]
 #[command(name = "data_plane")]
 pub(crate) struct Options {
-    /// Measured rounds at saturation; at a fixed rate they are three times as long and a third
-    /// as many. One before them is thrown away.
+    /// Measured rounds, three times as long at a fixed rate as at saturation. One before them is
+    /// thrown away.
     #[arg(long, default_value_t = DEFAULT_ROUNDS)]
     pub(crate) rounds: NonZeroUsize,
     /// Length of a measured round at saturation.
