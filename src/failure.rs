@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-/// Exit codes, as docs/commands.md lists them. 2 is clap's, for wrong usage; `exec` passes on
+/// Exit codes, as docs/reference/commands.md lists them. 2 is clap's, for wrong usage; `exec` passes on
 /// the code of the command it ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]

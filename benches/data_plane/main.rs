@@ -1,7 +1,7 @@
 //! What a request through the load balancer costs, beside the proxies that this machine has.
 //!
 //! `cargo bench --bench data_plane` prints tables and, last, `name=ratio` pairs of our figures
-//! to the best peer's. docs/benchmarks.md says what is measured, how to get the peers, and how
+//! to the best peer's. docs/reference/benchmarks.md says what is measured, how to get the peers, and how
 //! to read it. No figure is asserted; a proxy that forwards less than it should is.
 
 #![expect(
@@ -56,7 +56,7 @@ fn main() {
         println!("{}: {}", model.name, model.version);
     }
     if !models.iter().any(Model::is_peer) {
-        println!("no peer is installed: nothing to be compared with (docs/benchmarks.md)");
+        println!("no peer is installed: nothing to be compared with (docs/reference/benchmarks.md)");
     }
     let backends = [Backend::start(), Backend::start()];
     let mut ratios = Ratios::default();

@@ -4,7 +4,7 @@
 //! here from their documents, each in a file of its own under `algorithm`.
 //!
 //! `cargo bench --bench policies` prints a table for each case and, last, ratios by name. The
-//! same figures come out each time. What the model leaves out is in `docs/benchmarks.md`.
+//! same figures come out each time. What the model leaves out is in `docs/reference/benchmarks.md`.
 
 #![expect(
     clippy::unwrap_used,

@@ -37,7 +37,7 @@ pub(crate) use self::{
 /// An EC2 Auto Scaling group and an Application Load Balancer for this machine.
 ///
 /// `minicloud up` starts everything; the other commands then show and change it. Data goes to
-/// stdout, everything else to stderr. Exit codes: docs/commands.md.
+/// stdout, everything else to stderr. Exit codes: docs/reference/commands.md.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, max_term_width = 100)]
 pub(crate) struct Cli {

@@ -1,4 +1,4 @@
-//! docs/commands.md, written from the definition of the command line.
+//! docs/reference/commands.md, written from the definition of the command line.
 
 use clap::CommandFactory;
 
@@ -38,13 +38,13 @@ fn section(page: &mut String, command: &clap::Command, depth: usize) {
 
 #[test]
 fn reference_page_is_current() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/commands.md");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference/commands.md");
     if std::env::var_os("MINICLOUD_BLESS").is_some() {
         std::fs::write(path, page()).unwrap();
     }
     let written = std::fs::read_to_string(path).unwrap_or_default();
     assert!(
         written == page(),
-        "docs/commands.md is out of date: MINICLOUD_BLESS=1 cargo test -p minicloud reference_page"
+        "docs/reference/commands.md is out of date: MINICLOUD_BLESS=1 cargo test -p minicloud reference_page"
     );
 }

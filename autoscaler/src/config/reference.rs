@@ -1,4 +1,4 @@
-//! docs/configuration.md, written from the tables that the reader itself goes by.
+//! docs/reference/configuration.md, written from the tables that the reader itself goes by.
 
 use std::{collections::HashSet, fmt::Write as _};
 
@@ -98,14 +98,14 @@ mod tests {
 
     #[test]
     fn reference_page_is_current() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/reference/configuration.md");
         if std::env::var_os("MINICLOUD_BLESS").is_some() {
             std::fs::write(path, page()).unwrap();
         }
         let written = std::fs::read_to_string(path).unwrap_or_default();
         assert!(
             written == page(),
-            "docs/configuration.md is out of date: MINICLOUD_BLESS=1 cargo test -p minicloud-autoscaler reference_page"
+            "docs/reference/configuration.md is out of date: MINICLOUD_BLESS=1 cargo test -p minicloud-autoscaler reference_page"
         );
     }
 

@@ -1,5 +1,5 @@
 //! What a section of the file may hold. Each section's table stands beside its reading in
-//! `file`: the reader refuses what is not in it, and docs/configuration.md is written from it.
+//! `file`: the reader refuses what is not in it, and docs/reference/configuration.md is written from it.
 
 use std::{fmt, time::Duration};
 

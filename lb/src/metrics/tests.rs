@@ -118,7 +118,7 @@ fn groups_counts_follow_what_was_sampled() {
     assert!(!metrics.text().contains("minicloud_lb_queue_length{"));
 }
 
-/// The table of docs/observing.md, with a sample of each series.
+/// The table of docs/how-to/observing.md, with a sample of each series.
 fn table() -> String {
     let metrics = Metrics::new().unwrap();
     let group = metrics.group("web");
@@ -142,7 +142,7 @@ fn table() -> String {
 
 #[test]
 fn page_of_metrics_is_current() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/observing.md");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/how-to/observing.md");
     let page = std::fs::read_to_string(path).unwrap();
     let (begin, end) = ("<!-- balancer's metrics -->\n", "<!-- end -->");
     let (before, rest) = page.split_once(begin).unwrap();
@@ -154,7 +154,7 @@ fn page_of_metrics_is_current() {
     }
     assert!(
         written == table(),
-        "docs/observing.md is out of date: MINICLOUD_BLESS=1 cargo test -p minicloud-lb page_of_metrics"
+        "docs/how-to/observing.md is out of date: MINICLOUD_BLESS=1 cargo test -p minicloud-lb page_of_metrics"
     );
 }
 

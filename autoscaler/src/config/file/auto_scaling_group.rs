@@ -96,7 +96,7 @@ pub(in crate::config) const SECTION: Section = Section {
             "termination_policies",
             Form::Text(termination_policies::VALUE),
             Absent::ByPace(|defaults| format!("[{}]", defaults.termination_policy)),
-            "Which instance goes when the group scales in: asked in this order until one is left. See [choosing-instances.md](choosing-instances.md).",
+            "Which instance goes when the group scales in: asked in this order until one is left. See [choosing-instances.md](../concepts/choosing-instances.md).",
         ),
         Key::new(
             "new_instances_protected_from_scale_in",
@@ -120,7 +120,7 @@ pub(in crate::config) const SECTION: Section = Section {
             "foreign_changes",
             Form::OneOf(FOREIGN_CHANGES),
             Absent::Default("`revert`"),
-            "What becomes of an instance that somebody else removed, stopped or started: see [choosing-instances.md](choosing-instances.md).",
+            "What becomes of an instance that somebody else removed, stopped or started: see [choosing-instances.md](../concepts/choosing-instances.md).",
         ),
         Key::new(
             "scheduled_actions",

@@ -71,7 +71,7 @@ pub(in crate::config) const SECTION: Section = Section {
             "security_groups",
             Form::Text("list of names of security groups, up to 5"),
             Absent::Default("none"),
-            "Who may reach its instances, as far as the provider can tell: docs/security-groups.md.",
+            "Who may reach its instances, as far as the provider can tell: docs/concepts/security-groups.md.",
         ),
         Key::new(
             "entrypoint",
