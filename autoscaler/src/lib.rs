@@ -25,6 +25,7 @@
 //! package adapts.
 
 mod activity;
+pub mod adopt;
 pub mod alarms;
 pub mod api;
 mod autoscaler;

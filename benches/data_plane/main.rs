@@ -56,7 +56,9 @@ fn main() {
         println!("{}: {}", model.name, model.version);
     }
     if !models.iter().any(Model::is_peer) {
-        println!("no peer is installed: nothing to be compared with (docs/reference/benchmarks.md)");
+        println!(
+            "no peer is installed: nothing to be compared with (docs/reference/benchmarks.md)"
+        );
     }
     let backends = [Backend::start(), Backend::start()];
     let mut ratios = Ratios::default();

@@ -98,7 +98,10 @@ mod tests {
 
     #[test]
     fn reference_page_is_current() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/reference/configuration.md");
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../docs/reference/configuration.md"
+        );
         if std::env::var_os("MINICLOUD_BLESS").is_some() {
             std::fs::write(path, page()).unwrap();
         }

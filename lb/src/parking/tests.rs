@@ -312,7 +312,11 @@ async fn ask(clients: &mut [tokio::net::TcpStream]) {
 
 #[test]
 fn parked_connections_are_small() {
-    assert_eq!(size_of::<Parked>(), 128, "as docs/concepts/load-balancer.md has it");
+    assert_eq!(
+        size_of::<Parked>(),
+        128,
+        "as docs/concepts/load-balancer.md has it"
+    );
 }
 
 #[tokio::test]
