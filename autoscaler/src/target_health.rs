@@ -1,10 +1,8 @@
 //! What the balancer reported, as the loop asks for it.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{cmp::Ordering, collections::BTreeSet, sync::Arc, time::Duration};
 
+use itertools::{EitherOrBoth, Itertools};
 use minicloud_lb_api::{AnomalyResult, TargetGroupReport, TargetHealthDescription, TargetState};
 use tokio::time::Instant;
 
@@ -15,6 +13,10 @@ pub const REPORT_STALE_AFTER: Duration = Duration::from_secs(5);
 
 /// What a report says of a target group.
 type Said<'a> = (&'a [TargetHealthDescription], Option<&'a TargetGroupReport>);
+
+fn by_name<'a, T, U>(one: &(&'a str, T), other: &(&'a str, U)) -> Ordering {
+    one.0.cmp(other.0)
+}
 
 /// Target health by target group and instance; empty where the balancer is silent.
 #[derive(Clone, Copy, Debug, Default)]
@@ -69,24 +71,38 @@ impl<'a> TargetHealthIndex<'a> {
 
     /// Names of the target groups of which the other report says something else.
     pub fn changed(&self, other: &Self) -> BTreeSet<&'a str> {
-        let (ours, theirs) = (self.by_group(), other.by_group());
-        let names = ours.keys().chain(theirs.keys()).copied();
-        names
-            .filter(|name| ours.get(name) != theirs.get(name))
+        if self.is_same(other) {
+            return BTreeSet::new();
+        }
+        let pairs = self.by_group().merge_join_by(other.by_group(), by_name);
+        pairs
+            .filter_map(|pair| match pair {
+                EitherOrBoth::Both(ours, theirs) => (ours != theirs).then_some(ours.0),
+                EitherOrBoth::Left((name, _)) | EitherOrBoth::Right((name, _)) => Some(name),
+            })
             .collect()
     }
 
-    fn by_group(&self) -> BTreeMap<&'a str, Said<'a>> {
-        let mut by_group = BTreeMap::<&str, Said<'_>>::new();
-        let Some(received) = self.received else {
-            return by_group;
-        };
-        let targets = received.targets();
-        by_group.extend(targets.map(|(name, targets)| (name, (targets, None))));
-        for group in &received.report.target_groups {
-            by_group.entry(&group.target_group).or_default().1 = Some(group);
+    fn is_same(&self, other: &Self) -> bool {
+        match (self.received, other.received) {
+            (Some(ours), Some(theirs)) => Arc::ptr_eq(&ours.report, &theirs.report),
+            (ours, theirs) => ours.is_none() && theirs.is_none(),
         }
-        by_group
+    }
+
+    /// In the order of the names of the target groups.
+    fn by_group(&self) -> impl Iterator<Item = (&'a str, Said<'a>)> {
+        let received = self.received.into_iter();
+        let targets = received.clone().flat_map(ReceivedReport::targets);
+        let groups = received.flat_map(|received| &received.report.target_groups);
+        let groups = groups.map(|group| (group.target_group.as_str(), group));
+        targets
+            .merge_join_by(groups, by_name)
+            .map(|pair| match pair {
+                EitherOrBoth::Both((name, targets), (_, group)) => (name, (targets, Some(group))),
+                EitherOrBoth::Left((name, targets)) => (name, (targets, None)),
+                EitherOrBoth::Right((name, group)) => (name, (Default::default(), Some(group))),
+            })
     }
 
     /// Whether one of `target_groups` finds that the instance fails more requests than others
@@ -145,5 +161,67 @@ impl<'a> TargetHealthIndex<'a> {
             .filter_map(|group| self.get(group, id))
             .map(|target| target.in_flight)
             .sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use minicloud_lb_api::{Report, TargetDescription, TargetHealth};
+
+    use super::*;
+
+    /// A report of `targets`, each `group/id`, and of the queues of `groups`.
+    fn report(targets: &[&str], groups: &[(&str, u64)]) -> ReceivedReport {
+        let targets = targets.iter().map(|target| {
+            let (group, id) = target.split_once('/').unwrap();
+            TargetHealthDescription {
+                target_group: group.to_owned(),
+                target: TargetDescription {
+                    id: id.to_owned(),
+                    address: "127.0.0.1:1".to_owned(),
+                    port: 1,
+                    availability_zone: None,
+                },
+                target_health: TargetHealth {
+                    state: TargetState::Healthy,
+                    reason: None,
+                    description: None,
+                },
+                in_flight: 0,
+                request_count: 0,
+                anomaly_detection: None,
+            }
+        });
+        let groups = groups.iter().map(|(name, length)| TargetGroupReport {
+            target_group: (*name).to_owned(),
+            queue_length: *length,
+            ..TargetGroupReport::default()
+        });
+        let report = Report {
+            targets: targets.collect(),
+            target_groups: groups.collect(),
+            ..Report::default()
+        };
+        ReceivedReport::new(report, Instant::now())
+    }
+
+    #[test]
+    fn what_is_said_anew_is_changed() {
+        let known = report(
+            &["a/i-1", "b/i-1", "c/i-1"],
+            &[("b", 0), ("d", 0), ("e", 0)],
+        );
+        let fresh = report(
+            &["a/i-1", "b/i-1", "c/i-2"],
+            &[("b", 1), ("d", 0), ("f", 0)],
+        );
+        let known = TargetHealthIndex::as_was(Some(&known));
+        let fresh = TargetHealthIndex::as_was(Some(&fresh));
+        let changed = fresh.changed(&known).into_iter().collect::<String>();
+        assert_eq!(changed, "bcef");
+        assert_eq!(fresh.changed(&fresh), BTreeSet::new());
+        assert_eq!(fresh.changed(&TargetHealthIndex::silent()).len(), 5);
+        let silent = TargetHealthIndex::silent();
+        assert_eq!(silent.changed(&silent), BTreeSet::new());
     }
 }
