@@ -8,6 +8,7 @@ mod exec_stream;
 mod failure;
 mod http_client;
 mod logging;
+mod metrics;
 mod output;
 mod role;
 mod socket;

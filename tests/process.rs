@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     story::{self, Stress},
-    support::{http, machine::Machine, up::Up, wait::until},
+    support::{exposition, http, machine::Machine, up::Up, wait::until},
 };
 
 const SOON: Duration = Duration::from_secs(60);
@@ -43,6 +43,15 @@ async fn instance_names_itself_and_the_parts_show_metrics() {
         }
     })
     .await;
+    let text = http::get(up.api.0, "/metrics").await.unwrap().text();
+    exposition::check(&text);
+    let found = up.api.get("/v1/prometheus/sd").await.unwrap();
+    let labels = &found[0]["labels"];
+    assert_eq!(labels["__meta_minicloud_instance_id"], *id, "{found}");
+    assert_eq!(labels["__meta_minicloud_lifecycle_state"], "InService");
+    let target = found[0]["targets"][0].as_str().unwrap();
+    let answer = http::get(target.parse().unwrap(), "/").await.unwrap();
+    assert!(answer.text().contains(&id), "{}", answer.text());
     let decision = until("a decision", SOON, || up.api.get("/v1/groups/web/decision")).await;
     assert!(
         decision["reason"].is_string() && decision["inputs"]["target_value"] == 80.0,

@@ -23,6 +23,7 @@ mod clock;
 mod config;
 mod exposition;
 mod files;
+mod metric_family;
 mod monotonic;
 mod node;
 mod process;
@@ -32,4 +33,6 @@ mod snapshot;
 
 pub use agent::{Agent, StartError};
 pub use config::Config;
+pub use exposition::metric_families;
+pub use metric_family::MetricFamily;
 pub use server::{Listener, serve};

@@ -301,6 +301,32 @@ pub enum ConditionKind {
     QuotaNotEnforced,
 }
 
+impl ConditionKind {
+    /// As it is on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MetricsStale => "MetricsStale",
+            Self::MetricUnavailable => "MetricUnavailable",
+            Self::LaunchSuspended => "LaunchSuspended",
+            Self::LaunchFailing => "LaunchFailing",
+            Self::ProviderUnavailable => "ProviderUnavailable",
+            Self::LoadBalancerUnreachable => "LoadBalancerUnreachable",
+            Self::LoadBalancerFault => "LoadBalancerFault",
+            Self::ConfigInvalid => "ConfigInvalid",
+            Self::Stranger => "Stranger",
+            Self::ProtectedFromScaleIn => "ProtectedFromScaleIn",
+            Self::InstancesBusy => "InstancesBusy",
+            Self::HostSaturated => "HostSaturated",
+            Self::AvailabilityZoneImpaired => "AvailabilityZoneImpaired",
+            Self::ForeignChange => "ForeignChange",
+            Self::NotificationsFailing => "NotificationsFailing",
+            Self::LaunchTemplateNotFound => "LaunchTemplateNotFound",
+            Self::UserDataFailed => "UserDataFailed",
+            Self::QuotaNotEnforced => "QuotaNotEnforced",
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TargetGroup {
     pub target_group_name: String,

@@ -80,6 +80,7 @@ pub use autoscaler::{Autoscaler, ConfigSource, Settings, Shutdown, StartError};
 pub use busy_probe::BusyProbe;
 pub use crash_point::{Crash, CrashPoint};
 pub use metric_source::{MetricSource, ScrapeError};
+pub use metrics::metric_collectors;
 pub use reload::ConfigWatch;
 pub use snapshot::static_snapshot;
 pub use state_dir::{StateDir, StateDirError};

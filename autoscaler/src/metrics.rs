@@ -1,14 +1,24 @@
-//! Every metric of the autoscaler. Labels are names from the configuration, so bounded.
+//! Every metric of the autoscaler. Labels are names from the configuration and words of ours,
+//! so bounded; the series of a group end with it.
+
+mod condition;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use prometheus::{
-    GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry, core::Collector,
 };
 
+use self::condition::ConditionSeries;
 use crate::{
     capacity::Capacity,
+    describe::Condition,
     group::Group,
+    instance::LifecycleState,
     scaling_policy::{PolicyKind, PredefinedMetric, ScalingPolicy},
 };
 
@@ -19,20 +29,100 @@ pub(crate) struct Metrics {
     in_service: IntGaugeVec,
     min: IntGaugeVec,
     max: IntGaugeVec,
+    instances: IntGaugeVec,
     cpu: GaugeVec,
     cpu_target: GaugeVec,
     scaling_activities: IntCounterVec,
     launch_duration: HistogramVec,
     launch_failures: IntCounterVec,
-    config_last_reload_successful: IntGauge,
-    passes: prometheus::Histogram,
     notifications: IntCounterVec,
+    conditions: ConditionSeries,
+    config_last_reload_successful: IntGauge,
+    config_last_reload_success: Gauge,
+    pass_duration: Histogram,
+    last_pass: Gauge,
+}
+
+/// Who changed the desired capacity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ScalingCause {
+    /// A scaling policy.
+    Policy,
+    /// A request that found the group at zero.
+    Queue,
+    /// The control API.
+    User,
+    /// A scheduled action.
+    Schedule,
+    /// Somebody else, who started or removed an instance.
+    Foreign,
+}
+
+/// What became of a notification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotificationResult {
+    Delivered,
+    GivenUp,
+    /// Too many waited before it.
+    Dropped,
+}
+
+const DIRECTIONS: [&str; 2] = ["in", "out"];
+/// A terminated instance is gone.
+const STATES: [LifecycleState; 3] = [
+    LifecycleState::Pending,
+    LifecycleState::InService,
+    LifecycleState::Terminating,
+];
+
+impl ScalingCause {
+    const ALL: [Self; 5] = [
+        Self::Policy,
+        Self::Queue,
+        Self::User,
+        Self::Schedule,
+        Self::Foreign,
+    ];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Policy => "policy",
+            Self::Queue => "queue",
+            Self::User => "user",
+            Self::Schedule => "schedule",
+            Self::Foreign => "foreign",
+        }
+    }
+}
+
+impl NotificationResult {
+    const ALL: [Self; 3] = [Self::Delivered, Self::GivenUp, Self::Dropped];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::GivenUp => "given_up",
+            Self::Dropped => "dropped",
+        }
+    }
+}
+
+/// Each collector of `/metrics`, also those that have no sample yet: what a catalogue of the
+/// autoscaler's metrics is written from.
+///
+/// # Errors
+/// Two of one name, which is a bug.
+pub fn metric_collectors() -> prometheus::Result<Vec<Box<dyn Collector>>> {
+    Ok(Metrics::new()?.collectors())
 }
 
 impl Metrics {
-    pub(crate) fn new() -> Result<Self, prometheus::Error> {
-        let group = &["group"];
-        let gauge = |name: &str, help: &str| IntGaugeVec::new(Opts::new(name, help), group);
+    pub(crate) fn new() -> prometheus::Result<Self> {
+        let gauge = |name: &str, help: &str| IntGaugeVec::new(Opts::new(name, help), &["group"]);
+        let ratio = |name: &str, help: &str| GaugeVec::new(Opts::new(name, help), &["group"]);
+        let counter = |name: &str, help: &str, labels: &[&str]| {
+            IntCounterVec::new(Opts::new(name, help), labels)
+        };
         let metrics = Self {
             registry: Registry::new(),
             desired: gauge("minicloud_group_desired_instances", "Desired capacity.")?,
@@ -42,25 +132,24 @@ impl Metrics {
             )?,
             min: gauge("minicloud_group_min_instances", "Minimum size.")?,
             max: gauge("minicloud_group_max_instances", "Maximum size.")?,
-            cpu: GaugeVec::new(
+            instances: IntGaugeVec::new(
                 Opts::new(
-                    "minicloud_group_cpu_utilization_ratio",
-                    "Mean CPU use over quota of warmed instances.",
+                    "minicloud_group_instances",
+                    "Instances by lifecycle state: Pending, InService, Terminating.",
                 ),
-                group,
+                &["group", "lifecycle_state"],
             )?,
-            cpu_target: GaugeVec::new(
-                Opts::new(
-                    "minicloud_group_cpu_target_ratio",
-                    "Target of the group's CPU policy.",
-                ),
-                group,
+            cpu: ratio(
+                "minicloud_group_cpu_utilization_ratio",
+                "Mean CPU use over quota of warmed instances; absent without fresh figures.",
             )?,
-            scaling_activities: IntCounterVec::new(
-                Opts::new(
-                    "minicloud_scaling_activities_total",
-                    "Changes of the desired capacity.",
-                ),
+            cpu_target: ratio(
+                "minicloud_group_cpu_target_ratio",
+                "Target of the group's CPU policy; absent without one.",
+            )?,
+            scaling_activities: counter(
+                "minicloud_scaling_activities_total",
+                "Changes of the desired capacity, out or in, by who made them: policy, queue, user, schedule, foreign.",
                 &["group", "direction", "cause"],
             )?,
             launch_duration: HistogramVec::new(
@@ -69,54 +158,64 @@ impl Metrics {
                     "From the intent to launch until in service.",
                 )
                 .buckets(vec![0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 30.0, 60.0, 300.0]),
-                group,
+                &["group"],
             )?,
-            launch_failures: IntCounterVec::new(
-                Opts::new(
-                    "minicloud_instance_launch_failures_total",
-                    "Instances that never came into service.",
-                ),
-                group,
+            launch_failures: counter(
+                "minicloud_instance_launch_failures_total",
+                "Instances that never came into service.",
+                &["group"],
             )?,
+            notifications: counter(
+                "minicloud_notifications_total",
+                "Notifications by what became of them: delivered, given_up, dropped.",
+                &["group", "result"],
+            )?,
+            conditions: ConditionSeries::new()?,
             config_last_reload_successful: IntGauge::new(
                 "minicloud_config_last_reload_successful",
                 "1 where the configuration file as it stands is in force, 0 where it was refused.",
             )?,
-            passes: prometheus::Histogram::with_opts(
+            config_last_reload_success: Gauge::new(
+                "minicloud_config_last_reload_success_timestamp_seconds",
+                "When a configuration file last came into force, in seconds since the Unix epoch.",
+            )?,
+            pass_duration: Histogram::with_opts(
                 HistogramOpts::new(
                     "minicloud_reconcile_pass_duration_seconds",
                     "Passes of the reconcile loop, without the wait for the provider's answer.",
                 )
                 .buckets(vec![0.000_1, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0]),
             )?,
-            notifications: IntCounterVec::new(
-                Opts::new(
-                    "minicloud_notifications_total",
-                    "Notifications by what became of them: delivered, given_up, dropped.",
-                ),
-                &["group", "result"],
+            last_pass: Gauge::new(
+                "minicloud_reconcile_last_pass_timestamp_seconds",
+                "When the reconcile loop last ended a pass, in seconds since the Unix epoch.",
             )?,
         };
-        metrics.register()?;
-        metrics.config_last_reload_successful.set(1);
+        for collector in metrics.collectors() {
+            metrics.registry.register(collector)?;
+        }
         Ok(metrics)
     }
 
-    fn register(&self) -> Result<(), prometheus::Error> {
-        let registry = &self.registry;
-        for gauge in [&self.desired, &self.in_service, &self.min, &self.max] {
-            registry.register(Box::new(gauge.clone()))?;
-        }
-        for gauge in [&self.cpu, &self.cpu_target] {
-            registry.register(Box::new(gauge.clone()))?;
-        }
-        for counter in [&self.scaling_activities, &self.launch_failures] {
-            registry.register(Box::new(counter.clone()))?;
-        }
-        registry.register(Box::new(self.launch_duration.clone()))?;
-        registry.register(Box::new(self.config_last_reload_successful.clone()))?;
-        registry.register(Box::new(self.notifications.clone()))?;
-        registry.register(Box::new(self.passes.clone()))
+    fn collectors(&self) -> Vec<Box<dyn Collector>> {
+        vec![
+            Box::new(self.desired.clone()),
+            Box::new(self.in_service.clone()),
+            Box::new(self.min.clone()),
+            Box::new(self.max.clone()),
+            Box::new(self.instances.clone()),
+            Box::new(self.cpu.clone()),
+            Box::new(self.cpu_target.clone()),
+            Box::new(self.scaling_activities.clone()),
+            Box::new(self.launch_duration.clone()),
+            Box::new(self.launch_failures.clone()),
+            Box::new(self.notifications.clone()),
+            self.conditions.collector(),
+            Box::new(self.config_last_reload_successful.clone()),
+            Box::new(self.config_last_reload_success.clone()),
+            Box::new(self.pass_duration.clone()),
+            Box::new(self.last_pass.clone()),
+        ]
     }
 
     pub(crate) fn observe_group(&self, name: &str, group: &Group, cpu_percent: Option<f64>) {
@@ -131,37 +230,75 @@ impl Metrics {
         self.desired
             .with_label_values(label)
             .set(desired_capacity.into());
-        let in_service = group
-            .live()
-            .filter(|instance| instance.is_in_service())
-            .count();
+        let in_service = group.live().filter(|instance| instance.is_in_service());
         self.in_service
             .with_label_values(label)
-            .set(i64::try_from(in_service).unwrap_or(i64::MAX));
-        if let Some(target) = cpu_target(&group.spec.scaling_policies) {
-            self.cpu_target.with_label_values(label).set(target / 100.0);
+            .set(gauge_value(in_service.count()));
+        for state in STATES {
+            let instances = group.instances.values();
+            let in_state = instances.filter(|instance| instance.lifecycle_state == state);
+            self.instances
+                .with_label_values(&[name, state.as_str()])
+                .set(gauge_value(in_state.count()));
         }
-        match cpu_percent {
-            Some(percent) => self.cpu.with_label_values(label).set(percent / 100.0),
-            // A figure that is not known is not exported: a stale gauge would lie.
-            None => drop(self.cpu.remove_label_values(label)),
+        // There from the start: a rate cannot see a counter's first step if it appears with it.
+        self.launch_failures.with_label_values(label);
+        for cause in ScalingCause::ALL {
+            for direction in DIRECTIONS {
+                let labels = &[name, direction, cause.as_str()];
+                self.scaling_activities.with_label_values(labels);
+            }
         }
+        // A figure that is not known is not exported: a stale gauge would lie.
+        let target = cpu_target(&group.spec.scaling_policies);
+        for (gauge, percent) in [(&self.cpu, cpu_percent), (&self.cpu_target, target)] {
+            match percent {
+                Some(percent) => gauge.with_label_values(label).set(percent / 100.0),
+                None => drop(gauge.remove_label_values(label)),
+            }
+        }
+    }
+
+    /// Takes over the conditions of a group, or, with an empty name, of the whole.
+    pub(crate) fn observe_conditions(&self, scope: &str, lasting: &[Condition]) {
+        self.conditions.set(scope, lasting);
     }
 
     pub(crate) fn forget_group(&self, name: &str) {
         let label = &[name];
+        // What is missing was never counted.
         for gauge in [&self.desired, &self.in_service, &self.min, &self.max] {
             let _ = gauge.remove_label_values(label);
         }
         for gauge in [&self.cpu, &self.cpu_target] {
             let _ = gauge.remove_label_values(label);
         }
+        for state in STATES {
+            let _ = self.instances.remove_label_values(&[name, state.as_str()]);
+        }
+        let _ = self.launch_duration.remove_label_values(label);
+        let _ = self.launch_failures.remove_label_values(label);
+        for cause in ScalingCause::ALL {
+            for direction in DIRECTIONS {
+                let labels = &[name, direction, cause.as_str()];
+                let _ = self.scaling_activities.remove_label_values(labels);
+            }
+        }
+        for result in NotificationResult::ALL {
+            let labels = &[name, result.as_str()];
+            let _ = self.notifications.remove_label_values(labels);
+        }
+        self.conditions.set(name, &[]);
     }
 
-    pub(crate) fn count_scaling(&self, group: &str, before: u32, after: u32, cause: &str) {
-        let direction = if after > before { "out" } else { "in" };
+    /// Counts a change of the desired capacity; the same before and after is none.
+    pub(crate) fn count_scaling(&self, group: &str, before: u32, after: u32, cause: ScalingCause) {
+        if before == after {
+            return;
+        }
+        let direction = DIRECTIONS[usize::from(after > before)];
         self.scaling_activities
-            .with_label_values(&[group, direction, cause])
+            .with_label_values(&[group, direction, cause.as_str()])
             .inc();
     }
 
@@ -175,17 +312,32 @@ impl Metrics {
         self.launch_failures.with_label_values(&[group]).inc();
     }
 
-    pub(crate) fn set_reload_successful(&self, successful: bool) {
+    /// A configuration file came into force, or was refused.
+    pub(crate) fn observe_reload(&self, successful: bool, at: Timestamp) {
         self.config_last_reload_successful.set(successful.into());
+        if successful {
+            self.config_last_reload_success.set(seconds(at));
+        }
     }
 
-    pub(crate) fn observe_pass(&self, took: Duration) {
-        self.passes.observe(took.as_secs_f64());
+    pub(crate) fn observe_pass(&self, took: Duration, ended: Timestamp) {
+        self.pass_duration.observe(took.as_secs_f64());
+        self.last_pass.set(seconds(ended));
     }
 
-    pub(crate) fn count_notification(&self, group: &str, result: &str) {
-        self.notifications.with_label_values(&[group, result]).inc();
+    pub(crate) fn count_notification(&self, group: &str, result: NotificationResult) {
+        self.notifications
+            .with_label_values(&[group, result.as_str()])
+            .inc();
     }
+}
+
+fn gauge_value(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn seconds(time: Timestamp) -> f64 {
+    time.as_duration().as_secs_f64()
 }
 
 fn cpu_target(policies: &[ScalingPolicy]) -> Option<f64> {

@@ -309,7 +309,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         self.ledger.forget_old(now);
         self.publish(&taken, now);
         let took = started.elapsed().saturating_sub(self.observation.waited);
-        self.metrics.observe_pass(took);
+        self.metrics.observe_pass(took, now.wall);
     }
 
     /// Asks the provider where that is due. False: it cannot be relied on now, so nothing is

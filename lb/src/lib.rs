@@ -90,6 +90,7 @@ pub use admin::{AdminListener, serve_admin};
 pub use config::{AccessLog, AccessLogFormat, AccessLogOutput, Config, Limits, Timeouts};
 pub use listener::BindError;
 pub use load_balancer::{Handle, LoadBalancer, StartError};
+pub use metrics::metric_collectors;
 pub use which_rule::{
     EvaluatedRule, RequestDescription, RuleEvaluation, UnmetCondition, Verdict, WhichRuleError,
     which_rule,

@@ -97,7 +97,7 @@ async fn refused_connections_are_explained() {
         "{attempt:#?}"
     );
     let series = format!(
-        "minicloud_target_connection_errors_total{{group=\"web\",instance=\"{}\"}}",
+        "minicloud_target_connection_errors_total{{group=\"web\",instance_id=\"{}\"}}",
         target.id()
     );
     assert!(lb.metric(&series) >= 1);

@@ -22,7 +22,7 @@ async fn unhealthy_target_serves_no_more_until_it_recovers() {
     assert_eq!(a.requests(), before);
     assert_eq!(
         lb.metric(&format!(
-            "minicloud_target_healthy{{group=\"web\",instance=\"{}\"}}",
+            "minicloud_target_healthy{{group=\"web\",instance_id=\"{}\"}}",
             a.id()
         )),
         0
@@ -31,7 +31,7 @@ async fn unhealthy_target_serves_no_more_until_it_recovers() {
     lb.until_target(&a, is_healthy).await;
     assert_eq!(
         lb.metric(&format!(
-            "minicloud_target_healthy{{group=\"web\",instance=\"{}\"}}",
+            "minicloud_target_healthy{{group=\"web\",instance_id=\"{}\"}}",
             a.id()
         )),
         1

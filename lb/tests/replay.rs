@@ -3,7 +3,7 @@
 use std::{
     num::NonZeroUsize,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -102,6 +102,36 @@ async fn idempotent_request_on_a_stale_connection_is_sent_again() {
             assert_eq!(lb.retries("stale"), 1, "{request}");
         }
     }
+}
+
+#[tokio::test]
+async fn trace_context_is_in_each_try() {
+    const CONTEXT: &str = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n\
+                           tracestate: a=1,b=2\r\n";
+    let heads = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&heads);
+    let target = Target::scripted(move |mut conn, head| {
+        let seen = Arc::clone(&seen);
+        async move {
+            seen.lock().unwrap().push(head.clone());
+            conn.read_body(&head).await?;
+            conn.answer(200, "ok").await?;
+            let head = conn.head().await?;
+            seen.lock().unwrap().push(head);
+            Some(())
+        }
+    })
+    .await;
+    let lb = start(&[&target]).await;
+    assert_eq!(status_of(&lb, &get("/")).await, 200);
+    let request = format!("GET / HTTP/1.1\r\nHost: a\r\n{CONTEXT}\r\n");
+    assert_eq!(status_of(&lb, &request).await, 200);
+    let heads = heads.lock().unwrap().clone();
+    assert_eq!(heads.len(), 3, "one without, two tries: {heads:#?}");
+    assert!(
+        heads[1..].iter().all(|head| head.contains(CONTEXT)),
+        "{heads:#?}"
+    );
 }
 
 /// Serves two requests on a connection and ends it on the third, without a word.

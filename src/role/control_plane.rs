@@ -19,6 +19,7 @@ use tracing::warn;
 use crate::{
     endpoint::Endpoint,
     failure::{Exit, Failure},
+    metrics::register_build_info,
     socket::Socket,
 };
 
@@ -102,6 +103,7 @@ impl ControlPlane {
         let autoscaler = Autoscaler::start(settings).await.map_err(explain)?;
         let stop = CancellationToken::new();
         let registry = autoscaler.registry().clone();
+        register_build_info(&registry).map_err(|error| explain(StartError::Metrics(error)))?;
         let api = Arc::new(Api {
             view: autoscaler.view(),
             commands: autoscaler.commands(),

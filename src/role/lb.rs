@@ -21,6 +21,7 @@ use crate::{
     endpoint::Endpoint,
     failure::{Exit, Failure},
     http_client::HttpClient,
+    metrics::register_build_info,
     socket::Socket,
 };
 
@@ -36,6 +37,8 @@ pub(crate) async fn run(args: LbArgs) -> Result<(), Failure> {
         started = start(&args, &mut tasks) => started?,
         () = signals.next() => return Ok(()),
     };
+    register_build_info(started.registry())
+        .map_err(|error| Failure::new(Exit::Failure, error.to_string()))?;
     let stop = CancellationToken::new();
     tasks.spawn(serve_admin(admin.into(), started.handle(), stop.clone()));
     info!(admin = %args.admin, "load balancer serves");

@@ -3,6 +3,7 @@
 pub(crate) mod api;
 pub(crate) mod child;
 pub(crate) mod compose;
+pub(crate) mod exposition;
 pub(crate) mod http;
 pub(crate) mod machine;
 pub(crate) mod roles;

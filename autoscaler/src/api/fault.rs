@@ -68,6 +68,13 @@ impl Fault {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message)
     }
 
+    pub(super) fn not_ready() -> Self {
+        Self::unavailable(
+            "NotReady",
+            "the provider has not been observed yet; /v1/status has what is known",
+        )
+    }
+
     pub(super) fn no_snapshot() -> Self {
         Self::unavailable(
             "NotReady",

@@ -32,6 +32,7 @@
 //! GET        /v1/listeners                       {"listeners": [..]}, with their rules
 //! GET        /v1/request-failures                {"request_failures": [..]}, newest first
 //! GET        /v1/security-groups                 {"security_groups": [..]}
+//! GET        /v1/prometheus/sd                   [{"targets": [..], "labels": {..}}], for http_sd
 //! POST       /v1/instances/{id}/exec             runs a command, streams its output
 //! POST       /v1/plan                            what a configuration file (YAML) would change
 //! POST       /v1/apply?fingerprint=              puts it in force, if that is what was planned
@@ -64,6 +65,7 @@ mod launch_templates;
 mod load_balancer;
 mod policies;
 mod probes;
+mod prometheus_sd;
 mod scheduled_actions;
 mod security_groups;
 mod segment;
@@ -213,6 +215,7 @@ pub fn router(api: Arc<Api>, access: Access) -> Router {
         .route("/v1/listeners", get(load_balancer::listeners))
         .route("/v1/request-failures", get(load_balancer::request_failures))
         .route("/v1/security-groups", get(security_groups::list))
+        .route("/v1/prometheus/sd", get(prometheus_sd::discover))
         .route("/metrics", get(probes::metrics))
         .route("/readyz", get(probes::readyz));
     let configuration = Router::new()

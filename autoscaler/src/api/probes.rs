@@ -19,10 +19,7 @@ pub(super) async fn healthz() -> Json<Value> {
 pub(super) async fn readyz(State(api): State<Arc<Api>>) -> Result<Json<Value>, Fault> {
     match api.view.borrow().ready {
         true => Ok(Json(json!({ "status": "ready" }))),
-        false => Err(Fault::unavailable(
-            "NotReady",
-            "the provider has not been observed yet; /v1/status has what is known",
-        )),
+        false => Err(Fault::not_ready()),
     }
 }
 

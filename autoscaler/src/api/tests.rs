@@ -1,5 +1,6 @@
 mod history;
 mod key_pairs;
+mod prometheus_sd;
 mod shell;
 mod stream;
 
@@ -633,6 +634,7 @@ async fn token_opens_what_it_guards() {
         ("/v1/groups", "", StatusCode::UNAUTHORIZED),
         ("/nothing", "", StatusCode::UNAUTHORIZED),
         ("/metrics", "", StatusCode::UNAUTHORIZED),
+        ("/v1/prometheus/sd", "", StatusCode::UNAUTHORIZED),
         ("/healthz", "", StatusCode::OK),
     ] {
         let (status, body) = send(&router, get(path, authorization)).await;
@@ -651,6 +653,7 @@ async fn balancer_reaches_only_its_own_routes() {
         ("POST", "/v1/instances/i-0123abcd/exec"),
         ("GET", "/v1/status"),
         ("GET", "/metrics"),
+        ("GET", "/v1/prometheus/sd"),
     ] {
         let (status, body) = send(&router, json_request(method, path, "{}")).await;
         assert_eq!(status, StatusCode::NOT_FOUND, "{method} {path}: {body}");

@@ -17,6 +17,7 @@ use crate::{
     launch_backoff::LaunchBackoff,
     launch_template::LaunchTemplate,
     metric::GroupSignals,
+    metrics::ScalingCause,
     now::{Clock, Now, wall_since},
     plan::LEAST_DRAIN,
     policy,
@@ -30,6 +31,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     pub(crate) fn load(&mut self) -> Result<(), StoreError> {
         let now = self.clock.now();
         self.apply(now)?;
+        self.metrics.observe_reload(true, now.wall);
         for record in self.ledger.store.instances()? {
             self.retire_unknown(&record.auto_scaling_group);
             let key_pair = self.ledger.store.instance_key_pair(&record.id)?;
@@ -61,7 +63,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             }
             Err(faults) => Some(faults),
         };
-        self.metrics.set_reload_successful(refused.is_none());
+        self.metrics.observe_reload(refused.is_none(), now.wall);
         if let Some(faults) = &refused {
             warn!(
                 faults,
@@ -281,17 +283,17 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         self.put_capacity(name, after, cause.clone())
             .map_err(|error| CommandError::Store(error.to_string()))?;
         info!(asg.name = name, cause, "capacity updated");
-        self.take_capacity(name, after, cause, "user", now);
+        self.take_capacity(name, after, cause, ScalingCause::User, now);
         Ok(())
     }
 
-    /// Lets a recorded change of bounds or desired capacity take effect. `by` is a label.
+    /// Lets a recorded change of bounds or desired capacity take effect.
     pub(super) fn take_capacity(
         &mut self,
         name: &str,
         after: Capacity,
         cause: String,
-        by: &str,
+        by: ScalingCause,
         now: Now,
     ) {
         let Some(group) = self.groups.get_mut(name) else {

@@ -11,6 +11,7 @@ use crate::{
     group::{Group, Instance},
     instance::LifecycleState,
     metric::{GaugeSeries, Scrape},
+    metrics::ScalingCause,
     now::{Clock, Now},
     policy::{self, Evaluation, Observation, TrackedInstance, Verdict},
     provider::InstanceProvider,
@@ -61,7 +62,8 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             );
             let policy = group.spec.scaling_policies[index].clone();
             info!(asg.name = name, cause, "desired capacity changed");
-            self.metrics.count_scaling(name, before, after, "policy");
+            self.metrics
+                .count_scaling(name, before, after, ScalingCause::Policy);
             self.set_desired_capacity(name, after, cause, now);
             self.begin_cooldown(name, &policy);
         }
@@ -141,7 +143,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             return;
         };
         info!(asg.name = name, cause, "desired capacity changed");
-        self.metrics.count_scaling(name, 0, 1, "queue");
+        self.metrics.count_scaling(name, 0, 1, ScalingCause::Queue);
         self.set_desired_capacity(name, 1, cause, now);
     }
 

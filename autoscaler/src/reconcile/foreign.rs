@@ -13,6 +13,7 @@ use crate::{
     },
     group::Instance,
     instance::{InstanceId, LifecycleState},
+    metrics::ScalingCause,
     now::{Clock, Now},
     observe::Change,
     provider::InstanceProvider,
@@ -91,7 +92,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         };
         let desired = (before.desired_capacity, after.desired_capacity);
         self.metrics
-            .count_scaling(name, desired.0, desired.1, "foreign");
+            .count_scaling(name, desired.0, desired.1, ScalingCause::Foreign);
         self.set_desired_capacity(name, after.desired_capacity, cause, now);
     }
 

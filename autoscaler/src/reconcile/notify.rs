@@ -8,6 +8,7 @@ use super::Reconciler;
 use crate::{
     config::AutoScalingGroup,
     describe::ConditionKind,
+    metrics::NotificationResult,
     notification::{Fate, GIVE_UP_AFTER, Notification, NotificationType, Outcome, QUEUE},
     now::{Clock, Now},
     provider::InstanceProvider,
@@ -111,7 +112,8 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             asg.name = name,
             "{QUEUE} notifications wait for an endpoint: one more is dropped"
         );
-        self.metrics.count_notification(&name, "dropped");
+        self.metrics
+            .count_notification(&name, NotificationResult::Dropped);
         self.forget_outgoing(&id);
     }
 
@@ -125,7 +127,8 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         let route = (name.clone(), endpoint.clone());
         match fate {
             Fate::Delivered => {
-                self.metrics.count_notification(&name, "delivered");
+                self.metrics
+                    .count_notification(&name, NotificationResult::Delivered);
                 self.forget_outgoing(&id);
                 self.undelivered.remove(&route);
             }
@@ -134,7 +137,8 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             }
             Fate::GivenUp(why) => {
                 warn!(asg.name = name, endpoint, why, "a notification is given up");
-                self.metrics.count_notification(&name, "given_up");
+                self.metrics
+                    .count_notification(&name, NotificationResult::GivenUp);
                 self.forget_outgoing(&id);
                 self.undelivered
                     .insert(route, format!("{why}; one was given up at {:.0}", now.wall));

@@ -11,6 +11,7 @@ use crate::{
     command::{CommandError, PolicyCommand, PolicyRequest},
     config::AutoScalingGroup,
     group::Group,
+    metrics::ScalingCause,
     now::{Clock, Now},
     policy::{self, ExecuteError, Execution, alarm::Transition},
     provider::InstanceProvider,
@@ -218,7 +219,8 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         );
         info!(asg.name = name, cause, "scaling policy executed");
         if before != after {
-            self.metrics.count_scaling(name, before, after, "user");
+            self.metrics
+                .count_scaling(name, before, after, ScalingCause::User);
             self.set_desired_capacity(name, after, cause, now);
             self.begin_cooldown(name, &policy);
         }

@@ -8,6 +8,7 @@ use crate::{
     command::{CommandError, InstanceProtection},
     describe::Activity,
     instance::InstanceId,
+    metrics::ScalingCause,
     now::{Clock, Now},
     provider::InstanceProvider,
 };
@@ -95,7 +96,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             };
             self.put_capacity(&name, after, cause.clone())
                 .map_err(|error| CommandError::Store(error.to_string()))?;
-            self.take_capacity(&name, after, cause.clone(), "user", now);
+            self.take_capacity(&name, after, cause.clone(), ScalingCause::User, now);
         }
         info!(asg.name = name, instance.id = %id, cause, "terminated on request");
         self.deregister(&name, id, cause, false, now);

@@ -36,7 +36,12 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         self.report_balancer(now);
         let report = self.report.clone();
         let targets = TargetHealthIndex::as_was(report.as_ref());
-        for name in taken.union(&self.conditions.take_changed()) {
+        let changed = self.conditions.take_changed();
+        for scope in &changed {
+            self.metrics
+                .observe_conditions(scope, &self.conditions.of(scope));
+        }
+        for name in taken.union(&changed) {
             if let Some(group) = self.groups.get(name) {
                 let described = self.describe_group(name, group, &targets, now);
                 self.published.put_group(described);

@@ -8,6 +8,7 @@ use crate::{
     command::CommandError,
     config::AutoScalingGroup,
     describe::{Activity, ScheduledUpdateGroupAction},
+    metrics::ScalingCause,
     now::{Clock, Now},
     provider::InstanceProvider,
     schedule::{
@@ -106,7 +107,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                     cause,
                     "capacity updated"
                 );
-                self.take_capacity(name, after, cause, "schedule", now);
+                self.take_capacity(name, after, cause, ScalingCause::Schedule, now);
             }
             Err(why) => {
                 warn!(

@@ -3,9 +3,9 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec, Opts, Registry};
+use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec, Opts};
 
-use super::register;
+use super::catalog::Catalog;
 
 /// A target group's queue and judgements at one moment.
 #[derive(Clone, Debug, Default)]
@@ -30,13 +30,10 @@ pub(super) struct GroupSeries {
 }
 
 impl GroupSeries {
-    pub(super) fn new(registry: &Registry) -> prometheus::Result<Self> {
+    pub(super) fn new(catalog: &Catalog) -> prometheus::Result<Self> {
         let labels = ["group"];
         let counter = |name: &str, help: &str| {
-            register(
-                registry,
-                IntCounterVec::new(Opts::new(name, help), &labels)?,
-            )
+            catalog.register(IntCounterVec::new(Opts::new(name, help), &labels)?)
         };
         let length = Opts::new(
             "minicloud_lb_queue_length",
@@ -47,8 +44,8 @@ impl GroupSeries {
             "How long the request that waits longest has waited.",
         );
         Ok(Self {
-            queue_length: register(registry, IntGaugeVec::new(length, &labels)?)?,
-            queue_age: register(registry, GaugeVec::new(age, &labels)?)?,
+            queue_length: catalog.register(IntGaugeVec::new(length, &labels)?)?,
+            queue_age: catalog.register(GaugeVec::new(age, &labels)?)?,
             queue_rejected: counter(
                 "minicloud_lb_queue_rejected_total",
                 "Requests that the queue had no place for, or that waited too long.",

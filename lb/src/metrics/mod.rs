@@ -1,6 +1,7 @@
 //! All metrics of the balancer. Handles are resolved once per group, so that counting a
 //! request touches atomics only; no label comes from a request without being folded first.
 
+mod catalog;
 mod group;
 mod rule;
 mod target;
@@ -18,12 +19,12 @@ use prometheus::{
     IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
 };
 
+use self::{catalog::Catalog, group::GroupSeries, rule::RuleSeries, target::TargetSeries};
 pub(crate) use self::{
     group::GroupSample,
     rule::{RuleKey, RuleMetrics},
     target::{TargetCounts, TargetSample},
 };
-use self::{group::GroupSeries, rule::RuleSeries, target::TargetSeries};
 use crate::http1::{Classification, Method, Reason};
 
 /// Codes that are counted by name; others count as their class.
@@ -148,15 +149,15 @@ impl RetryReason {
 
 impl Metrics {
     pub(crate) fn new() -> prometheus::Result<Self> {
-        let registry = Registry::new();
+        Self::listed_in(&Catalog::default())
+    }
+
+    fn listed_in(catalog: &Catalog) -> prometheus::Result<Self> {
         let counter = |name: &str, help: &str, labels: &[&str]| {
-            register(
-                &registry,
-                IntCounterVec::new(Opts::new(name, help), labels)?,
-            )
+            catalog.register(IntCounterVec::new(Opts::new(name, help), labels)?)
         };
         let gauge = |name: &str, help: &str, labels: &[&str]| {
-            register(&registry, IntGaugeVec::new(Opts::new(name, help), labels)?)
+            catalog.register(IntGaugeVec::new(Opts::new(name, help), labels)?)
         };
         let duration = HistogramOpts::new(
             "minicloud_lb_request_duration_seconds",
@@ -174,7 +175,7 @@ impl Metrics {
                 "Requests by response code and method.",
                 &["group", "code", "method"],
             )?,
-            duration: register(&registry, HistogramVec::new(duration, &["group"])?)?,
+            duration: catalog.register(HistogramVec::new(duration, &["group"])?)?,
             inflight: gauge(
                 "minicloud_lb_inflight_requests",
                 "Requests and tunnels being served.",
@@ -195,7 +196,7 @@ impl Metrics {
                 "Requests sent to unhealthy targets as none was healthy.",
                 &["group"],
             )?,
-            queue_wait: register(&registry, HistogramVec::new(queue_wait, &["group"])?)?,
+            queue_wait: catalog.register(HistogramVec::new(queue_wait, &["group"])?)?,
             non_compliant: counter(
                 "minicloud_lb_non_compliant_requests_total",
                 "Requests by desync classification, compliant ones left out.",
@@ -206,15 +207,13 @@ impl Metrics {
                 "Changes of listeners, target groups and targets, by what changed.",
                 &["kind"],
             )?,
-            rules: RuleSeries::new(&registry)?,
-            targets: TargetSeries::new(&registry)?,
-            group_samples: GroupSeries::new(&registry)?,
-            connections: register(
-                &registry,
+            rules: RuleSeries::new(catalog)?,
+            targets: TargetSeries::new(catalog)?,
+            group_samples: GroupSeries::new(catalog)?,
+            connections: catalog.register(
                 IntGauge::new("minicloud_lb_connections", "Client connections open.")?,
             )?,
-            connections_parked: register(
-                &registry,
+            connections_parked: catalog.register(
                 IntGauge::new(
                     "minicloud_lb_connections_parked",
                     "Client connections that are idle, and of which but the socket is kept.",
@@ -228,8 +227,7 @@ impl Metrics {
                 )?;
                 TooMany::ALL.map(|reason| rejected.with_label_values(&[reason.as_str()]))
             },
-            connections_refused: register(
-                &registry,
+            connections_refused: catalog.register(
                 IntCounter::new(
                     "minicloud_lb_connections_refused_by_security_group_total",
                     "Client connections closed unread as no security group of the load balancer admits them.",
@@ -240,26 +238,23 @@ impl Metrics {
                 "Request heads refused before a listener saw them.",
                 &["code"],
             )?,
-            access_log_dropped: register(
-                &registry,
+            access_log_dropped: catalog.register(
                 IntCounter::new(
                     "minicloud_lb_access_log_dropped_total",
                     "Access-log lines dropped as the log was too slow.",
                 )?,
             )?,
-            snapshots_applied: register(
-                &registry,
+            snapshots_applied: catalog.register(
                 IntCounter::new("minicloud_lb_snapshots_applied_total", "Snapshots applied.")?,
             )?,
-            snapshot_faults: register(
-                &registry,
+            snapshot_faults: catalog.register(
                 IntGauge::new(
                     "minicloud_lb_snapshot_faults",
                     "Parts of the snapshot in force that could not be applied.",
                 )?,
             )?,
             groups: Mutex::default(),
-            registry,
+            registry: catalog.registry().clone(),
         })
     }
 
@@ -391,10 +386,13 @@ fn code_label(index: usize) -> &'static str {
     }
 }
 
-fn register<C: Collector + Clone + 'static>(
-    registry: &Registry,
-    metric: C,
-) -> prometheus::Result<C> {
-    registry.register(Box::new(metric.clone()))?;
-    Ok(metric)
+/// Each collector of `/metrics`, also those that have no sample yet: what a catalogue of the
+/// balancer's metrics is written from.
+///
+/// # Errors
+/// Two of one name, which is a bug.
+pub fn metric_collectors() -> prometheus::Result<Vec<Box<dyn Collector>>> {
+    let catalog = Catalog::default();
+    Metrics::listed_in(&catalog)?;
+    Ok(catalog.into_collectors())
 }

@@ -4,9 +4,9 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
+use prometheus::{IntCounter, IntCounterVec, Opts};
 
-use super::{CLASSES, class_index, register};
+use super::{CLASSES, catalog::Catalog, class_index};
 
 /// A rule's name: its listener's port and its priority, none for the default.
 pub(crate) type RuleKey = (u16, Option<u32>);
@@ -30,7 +30,7 @@ pub(crate) struct RuleMetrics {
 }
 
 impl RuleSeries {
-    pub(super) fn new(registry: &Registry) -> prometheus::Result<Self> {
+    pub(super) fn new(catalog: &Catalog) -> prometheus::Result<Self> {
         let labels = ["listener", "rule"];
         let requests = Opts::new(
             "minicloud_lb_rule_requests_total",
@@ -41,11 +41,9 @@ impl RuleSeries {
             "Requests refused with 429 by a rule's rate limit.",
         );
         Ok(Self {
-            requests: register(
-                registry,
-                IntCounterVec::new(requests, &["listener", "rule", "code"])?,
-            )?,
-            rate_limited: register(registry, IntCounterVec::new(rate_limited, &labels)?)?,
+            requests: catalog
+                .register(IntCounterVec::new(requests, &["listener", "rule", "code"])?)?,
+            rate_limited: catalog.register(IntCounterVec::new(rate_limited, &labels)?)?,
             rules: Mutex::default(),
         })
     }

@@ -3,9 +3,9 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry};
+use prometheus::{IntCounterVec, IntGaugeVec, Opts};
 
-use super::{CLASSES, register};
+use super::{CLASSES, catalog::Catalog};
 
 /// What a target has counted by itself since it was registered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,10 +39,10 @@ pub(super) struct TargetSeries {
 }
 
 impl TargetSeries {
-    pub(super) fn new(registry: &Registry) -> prometheus::Result<Self> {
-        let labels = ["group", "instance"];
+    pub(super) fn new(catalog: &Catalog) -> prometheus::Result<Self> {
+        let labels = ["group", "instance_id"];
         let gauge = |name: &str, help: &str| {
-            register(registry, IntGaugeVec::new(Opts::new(name, help), &labels)?)
+            catalog.register(IntGaugeVec::new(Opts::new(name, help), &labels)?)
         };
         let requests = Opts::new(
             "minicloud_target_requests_total",
@@ -61,11 +61,11 @@ impl TargetSeries {
                 "minicloud_target_inflight_requests",
                 "Requests and tunnels that the target holds.",
             )?,
-            requests: register(
-                registry,
-                IntCounterVec::new(requests, &["group", "instance", "code"])?,
-            )?,
-            connection_errors: register(registry, IntCounterVec::new(errors, &labels)?)?,
+            requests: catalog.register(IntCounterVec::new(
+                requests,
+                &["group", "instance_id", "code"],
+            )?)?,
+            connection_errors: catalog.register(IntCounterVec::new(errors, &labels)?)?,
             taken: Mutex::default(),
         })
     }
