@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     config::Pace,
@@ -24,7 +25,7 @@ pub(crate) const HISTORY_KEPT: usize = 100;
 /// By alarm name, newest first.
 pub type AlarmHistory = BTreeMap<String, VecDeque<AlarmHistoryItem>>;
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Alarm {
     pub alarm_name: String,
     pub auto_scaling_group_name: String,
@@ -48,7 +49,7 @@ pub struct Alarm {
     pub state_updated_timestamp: Option<Timestamp>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AlarmHistoryItem {
     pub alarm_name: String,
     pub timestamp: Timestamp,
@@ -58,7 +59,7 @@ pub struct AlarmHistoryItem {
     pub history_data: Transition,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum HistoryItemType {
     StateUpdate,
 }

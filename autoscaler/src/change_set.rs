@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 
 pub use self::{
     instances::InstanceChanges,
@@ -27,7 +28,7 @@ pub use self::{
 use crate::{capacity::CapacityRecord, config::Config, launch_template::VersionedTemplate};
 
 /// What sets a configuration apart from the one in force.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ChangeSet {
     /// By type, then by name; empty where nothing would change.
     pub changes: Vec<ResourceChange>,
@@ -37,7 +38,7 @@ pub struct ChangeSet {
 }
 
 /// `ResourceChange` of botocore's `cloudformation` model.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ResourceChange {
     pub action: ChangeAction,
     pub resource_type: ResourceType,
@@ -50,7 +51,7 @@ pub struct ResourceChange {
     pub instances: InstanceChanges,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum ChangeAction {
     Add,
     Modify,
@@ -58,7 +59,7 @@ pub enum ChangeAction {
 }
 
 /// What a configuration is made of, in the order in which changes are told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ResourceType {
     /// What holds for the whole file.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
+use utoipa::ToSchema;
 
 use crate::{
     change_set::ChangeSet,
@@ -103,7 +104,7 @@ pub enum PolicyRequest {
 }
 
 /// `SetInstanceProtection`'s members.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InstanceProtection {
     /// From 1 to 50, all in service in the group.
@@ -197,7 +198,7 @@ pub type TemplateReply<T> = oneshot::Sender<Result<T, LaunchTemplateError>>;
 
 /// `UpdateAutoScalingGroup`'s capacity members; absent ones keep their value. Where
 /// `desired_capacity` is absent, it moves into the new bounds as AWS moves it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CapacityUpdate {
     #[serde(default, skip_serializing_if = "Option::is_none")]

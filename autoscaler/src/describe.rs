@@ -6,6 +6,7 @@ use std::{collections::VecDeque, sync::Arc};
 use jiff::Timestamp;
 use minicloud_lb_api::TargetHealthDescription;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     alarms::{Alarm, AlarmHistory},
@@ -20,7 +21,7 @@ use crate::{
 };
 
 /// Everything the API shows, as of one pass of the reconcile loop.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct View {
     pub time: Timestamp,
     /// False until the provider has been observed once: nothing may be concluded before.
@@ -55,7 +56,7 @@ impl View {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AutoScalingGroup {
     pub auto_scaling_group_name: String,
     pub min_size: u32,
@@ -103,14 +104,14 @@ pub struct AutoScalingGroup {
     pub activities: Arc<VecDeque<Arc<Activity>>>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LaunchTemplateSpecification {
     pub launch_template_name: String,
     /// A string, as AWS has it.
     pub version: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Instance {
     pub instance_id: InstanceId,
     pub auto_scaling_group_name: String,
@@ -135,14 +136,14 @@ pub struct Instance {
     pub in_flight: u64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum HealthStatus {
     Healthy,
     Unhealthy,
 }
 
 /// `Activity` of botocore's `autoscaling` model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Activity {
     pub activity_id: String,
     pub auto_scaling_group_name: String,
@@ -163,7 +164,7 @@ pub struct Activity {
 }
 
 /// `ScheduledUpdateGroupAction` of botocore's `autoscaling` model.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ScheduledUpdateGroupAction {
     pub auto_scaling_group_name: String,
     pub scheduled_action_name: String,
@@ -191,7 +192,7 @@ pub struct ScheduledUpdateGroupAction {
 }
 
 /// The subset of `ScalingActivityStatusCode` that a group without hooks passes through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum ActivityStatus {
     PreInService,
     InProgress,
@@ -203,7 +204,7 @@ pub enum ActivityStatus {
 
 /// What a group's scaling policies concluded in one pass: the policy that settled it, and what
 /// each of them had to say. A decision to hold carries its reason too.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Decision {
     pub time: Timestamp,
     pub policy_name: String,
@@ -218,7 +219,7 @@ pub struct Decision {
 }
 
 /// What one policy had to say.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PolicyDecision {
     pub policy_name: String,
     pub policy_type: String,
@@ -232,7 +233,7 @@ pub struct PolicyDecision {
     pub reason: String,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DecisionInputs {
     /// Target value or threshold of the policy that settled it.
     pub target_value: f64,
@@ -243,7 +244,7 @@ pub struct DecisionInputs {
     pub max_size: u32,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct InstanceMetric {
     pub instance_id: InstanceId,
     /// Absent: no fresh data.
@@ -252,7 +253,7 @@ pub struct InstanceMetric {
 }
 
 /// Something an operator should know, while it lasts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Condition {
     #[serde(rename = "type")]
     pub kind: ConditionKind,
@@ -261,7 +262,9 @@ pub struct Condition {
     pub message: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
 pub enum ConditionKind {
     /// No fresh CPU figures: nothing scales in.
     MetricsStale,
@@ -327,7 +330,7 @@ impl ConditionKind {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TargetGroup {
     pub target_group_name: String,
     /// Absent while the balancer is silent.
@@ -337,7 +340,7 @@ pub struct TargetGroup {
 }
 
 /// Requests that wait because no target may take one more.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Queue {
     /// Requests that wait now.
     pub length: u64,
@@ -348,7 +351,7 @@ pub struct Queue {
     pub rejected: u64,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LoadBalancer {
     pub load_balancer_name: String,
     pub dns_name: String,
@@ -356,7 +359,7 @@ pub struct LoadBalancer {
 }
 
 /// The configuration in force.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Configuration {
     pub source: ConfigurationSource,
     /// The file that is watched: once its content changes, it is in force.
@@ -367,7 +370,7 @@ pub struct Configuration {
     pub applied_at: Option<Timestamp>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ConfigurationSource {
     /// The example that is built in.

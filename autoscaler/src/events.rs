@@ -9,6 +9,7 @@ use std::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+use utoipa::ToSchema;
 
 use crate::describe::{Activity, Condition, ConditionKind};
 
@@ -16,7 +17,7 @@ use crate::describe::{Activity, Condition, ConditionKind};
 const KEPT: usize = 1024;
 
 /// Something that happened to a group, or to the whole.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Event {
     /// Counts up, over restarts too.
     pub id: u64,
@@ -28,7 +29,7 @@ pub struct Event {
     pub detail: EventDetail,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum EventDetail {
     ActivityBegun { activity: Activity },
@@ -38,7 +39,7 @@ pub enum EventDetail {
     ConditionCleared { kind: ConditionKind },
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CapacityChange {
     pub min_size: u32,
     pub max_size: u32,

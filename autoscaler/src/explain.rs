@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     describe::{
@@ -16,7 +17,7 @@ use crate::{
 const ACTIVITIES: usize = 5;
 
 /// Everything that bears on what a group does next.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Explanation {
     pub time: Timestamp,
     pub auto_scaling_group_name: String,
@@ -35,7 +36,7 @@ pub struct Explanation {
     pub activities: Vec<Activity>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Capacity {
     pub min_size: u32,
     pub max_size: u32,
@@ -46,7 +47,7 @@ pub struct Capacity {
 }
 
 /// What sets an instance apart from one that is simply in service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct InstanceNote {
     pub instance_id: InstanceId,
     pub lifecycle_state: LifecycleState,

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{capacity::Capacity, group::Group, instance::InstanceId};
 
@@ -24,7 +25,7 @@ impl fmt::Display for ForeignChange {
 }
 
 /// What an operator makes of changes that were only reported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Resolution {
     /// They were meant: the desired capacity follows.

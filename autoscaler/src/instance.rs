@@ -4,9 +4,10 @@ use std::{fmt, str::FromStr};
 
 use rand::Rng;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// `i-` and 8 to 17 lower-case hex digits, EC2's form. Ours are made with 8.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct InstanceId(String);
 
@@ -62,7 +63,7 @@ impl fmt::Display for InstanceId {
 }
 
 /// The subset of EC2 Auto Scaling's `LifecycleState` that a group without hooks passes through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 pub enum LifecycleState {
     /// An intent to launch is recorded; the instance may or may not run yet.
     Pending,

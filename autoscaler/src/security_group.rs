@@ -7,11 +7,12 @@ use ipnet::IpNet;
 use minicloud_lb_api::IpPermission;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The names of groups, to what they are.
 pub type SecurityGroups = BTreeMap<String, SecurityGroup>;
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SecurityGroup {
     /// `sg-` and 17 hex digits, given by the store; empty before.
     pub group_id: String,
@@ -22,20 +23,21 @@ pub struct SecurityGroup {
     pub ingress: Vec<IngressRule>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct IngressRule {
     pub protocol: Protocol,
     pub from_port: u16,
     /// Not below `from_port`; the range has both.
     pub to_port: u16,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>)]
     pub cidr: Vec<IpNet>,
     /// Its members are let in as well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_security_group: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Protocol {
     #[default]

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State};
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::{
     Api,
@@ -14,16 +15,28 @@ use super::{
 /// `MaxRecords` of AWS's `DescribeScalingActivities`, default and maximum at once.
 const MAX_RECORDS: usize = 100;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ActivityParameters {
+    /// 1 to 100, which is the default.
     max_records: Option<usize>,
+    /// Of the page before.
     next_token: Option<String>,
     /// Of groups that are no longer there too.
     #[serde(default)]
     include_deleted_groups: bool,
 }
 
+/// A group's activities, newest first.
+#[utoipa::path(
+    get,
+    path = "/v1/groups/{name}/activities",
+    operation_id = "DescribeScalingActivities",
+    tag = "groups",
+    params(("name" = String, Path), ActivityParameters),
+    responses((status = 200, body = Activities))
+)]
 pub(super) async fn of_group(
     State(api): State<Arc<Api>>,
     Segment(name): Segment,
@@ -43,6 +56,15 @@ pub(super) async fn of_group(
     }
 }
 
+/// Activities of all groups, newest first.
+#[utoipa::path(
+    get,
+    path = "/v1/activities",
+    operation_id = "DescribeAllScalingActivities",
+    tag = "groups",
+    params(ActivityParameters),
+    responses((status = 200, body = Activities))
+)]
 pub(super) async fn of_all(
     State(api): State<Arc<Api>>,
     Parameters(parameters): Parameters<ActivityParameters>,

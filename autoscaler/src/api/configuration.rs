@@ -10,6 +10,7 @@ use axum::{
 };
 use serde::Deserialize;
 use tokio::sync::oneshot;
+use utoipa::IntoParams;
 
 use super::{Api, body, fault::Fault, segment::Parameters};
 use crate::{
@@ -20,9 +21,11 @@ use crate::{
 
 type Answer = Result<Json<ChangeSet>, Fault>;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ApplyParameters {
+    /// Of the plan that was reviewed.
     fingerprint: String,
 }
 
@@ -50,6 +53,15 @@ impl<S: Send + Sync> FromRequest<S> for YamlBody {
 
 const YAML: &str = "application/yaml";
 
+/// What putting a configuration file in force would change; changes nothing.
+#[utoipa::path(
+    post,
+    path = "/v1/plan",
+    operation_id = "CreateChangeSet",
+    tag = "configuration",
+    request_body(content = String, content_type = "application/yaml"),
+    responses((status = 200, body = ChangeSet))
+)]
 pub(super) async fn plan(State(api): State<Arc<Api>>, YamlBody(text): YamlBody) -> Answer {
     let submitted = read(&api, &text).await?;
     ask(&api, |reply| Command::PlanConfiguration {
@@ -59,7 +71,18 @@ pub(super) async fn plan(State(api): State<Arc<Api>>, YamlBody(text): YamlBody) 
     .await
 }
 
+/// Puts a configuration file in force, if that still changes what was planned.
+///
 /// Answers once the loop has recorded the configuration and goes by it.
+#[utoipa::path(
+    post,
+    path = "/v1/apply",
+    operation_id = "ExecuteChangeSet",
+    tag = "configuration",
+    params(ApplyParameters),
+    request_body(content = String, content_type = "application/yaml"),
+    responses((status = 200, body = ChangeSet))
+)]
 pub(super) async fn apply(
     State(api): State<Arc<Api>>,
     Parameters(ApplyParameters { fingerprint }): Parameters<ApplyParameters>,

@@ -11,6 +11,7 @@ use futures_util::{Stream, StreamExt, stream};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use utoipa::IntoParams;
 
 use super::{Api, fault::Fault, segment::Parameters};
 use crate::events::{Event, EventLog};
@@ -29,9 +30,11 @@ pub struct EventStreams {
     slots: Arc<Semaphore>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EventParameters {
+    /// Those of this group, and those that concern the whole.
     auto_scaling_group_name: Option<String>,
 }
 
@@ -57,8 +60,18 @@ impl EventStreams {
     }
 }
 
+/// Events as they happen, as server-sent events.
+///
 /// From now on, or from after `Last-Event-ID`. A reader that missed events gets `reset`; one
 /// that reads too slowly gets `end`, and may come back with the id that it has.
+#[utoipa::path(
+    get,
+    path = "/v1/events",
+    operation_id = "FollowEvents",
+    tag = "status",
+    params(EventParameters),
+    responses((status = 200, body = Event, content_type = "text/event-stream"))
+)]
 pub(super) async fn follow(
     State(api): State<Arc<Api>>,
     Parameters(parameters): Parameters<EventParameters>,

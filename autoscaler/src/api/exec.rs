@@ -67,8 +67,18 @@ impl<P: InstanceProvider> Exec for P {
     }
 }
 
-/// One [`ExecFrame`] a line. A client that leaves drops the stream, with it the session, and
-/// so ends the command.
+/// Runs a command in an instance and streams its output, one frame a line.
+///
+/// A client that leaves drops the stream, with it the session, and so ends the command.
+#[utoipa::path(
+    post,
+    path = "/v1/instances/{id}/exec",
+    operation_id = "ExecuteCommand",
+    tag = "instances",
+    params(("id" = String, Path)),
+    request_body = ExecRequest,
+    responses((status = 200, body = ExecFrame, content_type = "application/x-ndjson"))
+)]
 pub(super) async fn exec(
     State(api): State<Arc<Api>>,
     Segment(id): Segment,

@@ -9,6 +9,15 @@ use super::{
 };
 use crate::explain::{Explanation, explain as of};
 
+/// Why a group did or did not act.
+#[utoipa::path(
+    get,
+    path = "/v1/groups/{name}/explain",
+    operation_id = "ExplainAutoScalingGroup",
+    tag = "groups",
+    params(("name" = String, Path)),
+    responses((status = 200, body = Explanation))
+)]
 pub(super) async fn explain(
     State(api): State<Arc<Api>>,
     Segment(name): Segment,

@@ -20,11 +20,27 @@ pub(super) type Answer<T> = Result<Json<T>, Fault>;
 /// A pass of the loop shows what was recorded well within it.
 pub(super) const UPDATE_SHOWS_WITHIN: Duration = Duration::from_secs(3);
 
+/// The whole view.
+#[utoipa::path(
+    get,
+    path = "/v1/status",
+    operation_id = "DescribeStatus",
+    tag = "status",
+    responses((status = 200, body = View))
+)]
 pub(super) async fn status(State(api): State<Arc<Api>>) -> Json<View> {
     let view = api.view.borrow().clone();
     Json(View::clone(&view))
 }
 
+/// Every Auto Scaling group.
+#[utoipa::path(
+    get,
+    path = "/v1/groups",
+    operation_id = "DescribeAutoScalingGroups",
+    tag = "groups",
+    responses((status = 200, body = AutoScalingGroups))
+)]
 pub(super) async fn list(State(api): State<Arc<Api>>) -> Json<AutoScalingGroups> {
     let auto_scaling_groups = api.view.borrow().auto_scaling_groups.clone();
     Json(AutoScalingGroups {
@@ -32,6 +48,15 @@ pub(super) async fn list(State(api): State<Arc<Api>>) -> Json<AutoScalingGroups>
     })
 }
 
+/// One Auto Scaling group.
+#[utoipa::path(
+    get,
+    path = "/v1/groups/{name}",
+    operation_id = "DescribeAutoScalingGroup",
+    tag = "groups",
+    params(("name" = String, Path)),
+    responses((status = 200, body = AutoScalingGroup))
+)]
 pub(super) async fn show(
     State(api): State<Arc<Api>>,
     Segment(name): Segment,
@@ -39,6 +64,15 @@ pub(super) async fn show(
     group(&api, &name, AutoScalingGroup::clone)
 }
 
+/// A group's instances.
+#[utoipa::path(
+    get,
+    path = "/v1/groups/{name}/instances",
+    operation_id = "DescribeAutoScalingInstances",
+    tag = "groups",
+    params(("name" = String, Path)),
+    responses((status = 200, body = Instances))
+)]
 pub(super) async fn instances(
     State(api): State<Arc<Api>>,
     Segment(name): Segment,
@@ -48,6 +82,15 @@ pub(super) async fn instances(
     })
 }
 
+/// The last decision of a group's policies, with its inputs.
+#[utoipa::path(
+    get,
+    path = "/v1/groups/{name}/decision",
+    operation_id = "DescribeDecision",
+    tag = "groups",
+    params(("name" = String, Path)),
+    responses((status = 200, body = Decision))
+)]
 pub(super) async fn decision(
     State(api): State<Arc<Api>>,
     Segment(name): Segment,
@@ -61,7 +104,18 @@ pub(super) async fn decision(
     })
 }
 
+/// Changes a group's capacity.
+///
 /// Answers once the loop has recorded the change and, within a bound, shows it.
+#[utoipa::path(
+    patch,
+    path = "/v1/groups/{name}",
+    operation_id = "UpdateAutoScalingGroup",
+    tag = "groups",
+    params(("name" = String, Path)),
+    request_body = CapacityUpdate,
+    responses((status = 200, body = AutoScalingGroup))
+)]
 pub(super) async fn update(
     State(api): State<Arc<Api>>,
     Segment(name): Segment,

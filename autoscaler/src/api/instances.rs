@@ -21,6 +21,15 @@ use crate::{
 const SHOWS_WITHIN: Duration = Duration::from_secs(3);
 
 /// `SetInstanceProtection`: answers with the group's instances once they show it.
+#[utoipa::path(
+    put,
+    path = "/v1/groups/{name}/instances/protection",
+    operation_id = "SetInstanceProtection",
+    tag = "groups",
+    params(("name" = String, Path)),
+    request_body = InstanceProtection,
+    responses((status = 200, body = Instances))
+)]
 pub(super) async fn protect(
     State(api): State<Arc<Api>>,
     Segment(name): Segment,
@@ -42,6 +51,15 @@ pub(super) async fn protect(
 }
 
 /// `TerminateInstanceInAutoScalingGroup`: answers with the activity that it begins.
+#[utoipa::path(
+    post,
+    path = "/v1/instances/{id}/terminate",
+    operation_id = "TerminateInstanceInAutoScalingGroup",
+    tag = "instances",
+    params(("id" = String, Path)),
+    request_body = TerminateInstance,
+    responses((status = 200, body = Activity))
+)]
 pub(super) async fn terminate(
     State(api): State<Arc<Api>>,
     Segment(id): Segment,
@@ -58,6 +76,15 @@ pub(super) async fn terminate(
 }
 
 /// Says what becomes of what somebody else did to the group.
+#[utoipa::path(
+    post,
+    path = "/v1/groups/{name}/foreign-changes",
+    operation_id = "ResolveForeignChanges",
+    tag = "groups",
+    params(("name" = String, Path)),
+    request_body = ResolveForeignChanges,
+    responses((status = 200, body = AutoScalingGroup))
+)]
 pub(super) async fn resolve(
     State(api): State<Arc<Api>>,
     Segment(name): Segment,

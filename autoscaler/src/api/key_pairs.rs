@@ -13,6 +13,14 @@ use crate::{
     },
 };
 
+/// Every key pair.
+#[utoipa::path(
+    get,
+    path = "/v1/key-pairs",
+    operation_id = "DescribeKeyPairs",
+    tag = "key pairs",
+    responses((status = 200, body = KeyPairs))
+)]
 pub(super) async fn list(State(api): State<Arc<Api>>) -> Result<Json<KeyPairs>, Fault> {
     let known = ask(&api, |reply| KeyPairCommand::Describe { reply }).await?;
     Ok(Json(KeyPairs {
@@ -21,6 +29,14 @@ pub(super) async fn list(State(api): State<Arc<Api>>) -> Result<Json<KeyPairs>, 
 }
 
 /// Imports the public key that is given, else makes a key and tells it, this once.
+#[utoipa::path(
+    post,
+    path = "/v1/key-pairs",
+    operation_id = "CreateKeyPair",
+    tag = "key pairs",
+    request_body = CreateKeyPair,
+    responses((status = 201, body = CreatedKeyPair))
+)]
 pub(super) async fn create(
     State(api): State<Arc<Api>>,
     JsonBody(create): JsonBody<CreateKeyPair>,
@@ -45,6 +61,15 @@ pub(super) async fn create(
     ))
 }
 
+/// Deletes a key pair.
+#[utoipa::path(
+    delete,
+    path = "/v1/key-pairs/{name}",
+    operation_id = "DeleteKeyPair",
+    tag = "key pairs",
+    params(("name" = String, Path)),
+    responses((status = 200, body = KeyPairInfo))
+)]
 pub(super) async fn delete(
     State(api): State<Arc<Api>>,
     Segment(key_name): Segment,

@@ -21,11 +21,28 @@ use crate::{
 type Answer<T> = Result<Json<T>, Fault>;
 type Created<T> = Result<(StatusCode, Json<T>), Fault>;
 
+/// Every launch template.
+#[utoipa::path(
+    get,
+    path = "/v1/launch-templates",
+    operation_id = "DescribeLaunchTemplates",
+    tag = "launch templates",
+    responses((status = 200, body = LaunchTemplates))
+)]
 pub(super) async fn list(State(api): State<Arc<Api>>) -> Answer<LaunchTemplates> {
     let launch_templates = ask(&api, |reply| LaunchTemplateCommand::Describe { reply }).await?;
     Ok(Json(LaunchTemplates { launch_templates }))
 }
 
+/// Makes a launch template with its first version.
+#[utoipa::path(
+    post,
+    path = "/v1/launch-templates",
+    operation_id = "CreateLaunchTemplate",
+    tag = "launch templates",
+    request_body = CreateLaunchTemplate,
+    responses((status = 201, body = LaunchTemplateDescription))
+)]
 pub(super) async fn create(
     State(api): State<Arc<Api>>,
     JsonBody(create): JsonBody<CreateLaunchTemplate>,
@@ -37,6 +54,16 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(made.await?)))
 }
 
+/// Sets a launch template's default version.
+#[utoipa::path(
+    patch,
+    path = "/v1/launch-templates/{name}",
+    operation_id = "ModifyLaunchTemplate",
+    tag = "launch templates",
+    params(("name" = String, Path)),
+    request_body = ModifyLaunchTemplate,
+    responses((status = 200, body = LaunchTemplateDescription))
+)]
 pub(super) async fn modify(
     State(api): State<Arc<Api>>,
     Segment(name): Segment,
@@ -50,6 +77,15 @@ pub(super) async fn modify(
     modified.await.map(Json)
 }
 
+/// Deletes a launch template with all its versions.
+#[utoipa::path(
+    delete,
+    path = "/v1/launch-templates/{name}",
+    operation_id = "DeleteLaunchTemplate",
+    tag = "launch templates",
+    params(("name" = String, Path)),
+    responses((status = 200, body = LaunchTemplateDescription))
+)]
 pub(super) async fn delete(
     State(api): State<Arc<Api>>,
     Segment(name): Segment,
@@ -58,6 +94,15 @@ pub(super) async fn delete(
     deleted.await.map(Json)
 }
 
+/// A launch template's versions, oldest first.
+#[utoipa::path(
+    get,
+    path = "/v1/launch-templates/{name}/versions",
+    operation_id = "DescribeLaunchTemplateVersions",
+    tag = "launch templates",
+    params(("name" = String, Path)),
+    responses((status = 200, body = LaunchTemplateVersions))
+)]
 pub(super) async fn versions(
     State(api): State<Arc<Api>>,
     Segment(name): Segment,
@@ -72,6 +117,16 @@ pub(super) async fn versions(
     }))
 }
 
+/// Adds a version to a launch template.
+#[utoipa::path(
+    post,
+    path = "/v1/launch-templates/{name}/versions",
+    operation_id = "CreateLaunchTemplateVersion",
+    tag = "launch templates",
+    params(("name" = String, Path)),
+    request_body = CreateLaunchTemplateVersion,
+    responses((status = 201, body = LaunchTemplateVersionDescription))
+)]
 pub(super) async fn create_version(
     State(api): State<Arc<Api>>,
     Segment(name): Segment,
@@ -85,6 +140,15 @@ pub(super) async fn create_version(
     Ok((StatusCode::CREATED, Json(made.await?)))
 }
 
+/// Deletes one version, named by its number.
+#[utoipa::path(
+    delete,
+    path = "/v1/launch-templates/{name}/versions/{version}",
+    operation_id = "DeleteLaunchTemplateVersions",
+    tag = "launch templates",
+    params(("name" = String, Path), ("version" = String, Path)),
+    responses((status = 200, body = LaunchTemplateVersionDescription))
+)]
 pub(super) async fn delete_version(
     State(api): State<Arc<Api>>,
     Segments((name, version)): Segments<(String, String)>,
@@ -100,6 +164,14 @@ pub(super) async fn delete_version(
     deleted.await.map(Json)
 }
 
+/// EC2's instance types and those of the configuration file.
+#[utoipa::path(
+    get,
+    path = "/v1/instance-types",
+    operation_id = "DescribeInstanceTypes",
+    tag = "launch templates",
+    responses((status = 200, body = InstanceTypes))
+)]
 pub(super) async fn instance_types(State(api): State<Arc<Api>>) -> Answer<InstanceTypes> {
     let types = ask(&api, |reply| LaunchTemplateCommand::DescribeInstanceTypes {
         reply,

@@ -1,47 +1,11 @@
 //! The control API: JSON over HTTP, in AWS's words and snake_case.
 //!
+//! Which routes there are stands at each handler, from where [`router`] takes path and method
+//! and [`document`] the rest; docs/reference/api.md lists them. Besides, for the balancer alone:
+//!
 //! ```text
-//! GET        /v1/status                          the whole view
-//! GET        /v1/groups                          {"auto_scaling_groups": [..]}
-//! GET, PATCH /v1/groups/{name}                   one group; PATCH takes a CapacityUpdate
-//! GET        /v1/groups/{name}/instances         {"instances": [..]}
-//! PUT        /v1/groups/{name}/instances/protection  SetInstanceProtection
-//! POST       /v1/groups/{name}/foreign-changes   says what becomes of them
-//! GET        /v1/groups/{name}/activities        {"activities": [..], "next_token"?}, newest first
-//! GET        /v1/activities                      those of all groups; both take ?max_records=,
-//!                                                next_token= and include_deleted_groups=
-//! GET        /v1/groups/{name}/scheduled-actions {"scheduled_update_group_actions": [..]}
-//! GET, PUT, DELETE  ../scheduled-actions/{action} one; PUT takes a ScheduledActionSpec
-//! GET        /v1/groups/{name}/explain           why it did or did not act
-//! GET        /v1/events                          server-sent events, ?auto_scaling_group_name=
-//! GET        /v1/groups/{name}/decision          the last decision with its inputs
-//! GET, POST  /v1/launch-templates                {"launch_templates": [..]}; POST makes one
-//! PATCH, DELETE /v1/launch-templates/{name}      its default version; or the whole template
-//! GET, POST  /v1/launch-templates/{name}/versions  {"launch_template_versions": [..]}; POST adds one
-//! DELETE     /v1/launch-templates/{name}/versions/{number}
-//! GET, POST  /v1/key-pairs                       {"key_pairs": [..]}; POST makes or imports one
-//! DELETE     /v1/key-pairs/{name}
-//! GET        /v1/instance-types                  {"instance_types": [..]}
-//! GET        /v1/groups/{name}/policies          {"scaling_policies": [..]}
-//! PUT, DELETE /v1/groups/{name}/policies/{policy}          PutScalingPolicy, DeletePolicy
-//! POST       /v1/groups/{name}/policies/{policy}/execute   ExecutePolicy
-//! GET        /v1/alarms                          {"metric_alarms": [..]}
-//! GET        /v1/alarms/{name}/history           {"alarm_history_items": [..]}, newest first
-//! GET        /v1/target-groups                   {"target_groups": [..]}
-//! GET        /v1/target-groups/{name}/targets    {"target_health_descriptions": [..]}
-//! GET        /v1/listeners                       {"listeners": [..]}, with their rules
-//! GET        /v1/request-failures                {"request_failures": [..]}, newest first
-//! GET        /v1/security-groups                 {"security_groups": [..]}
-//! GET        /v1/prometheus/sd                   [{"targets": [..], "labels": {..}}], for http_sd
-//! POST       /v1/instances/{id}/exec             runs a command, streams its output
-//! POST       /v1/plan                            what a configuration file (YAML) would change
-//! POST       /v1/apply?fingerprint=              puts it in force, if that is what was planned
-//! POST       /v1/instances/{id}/shell/challenge  {"nonce": .., "expires_in_seconds": ..}
-//! POST       /v1/instances/{id}/shell            takes a ShellRequest, becomes a stream of frames
-//! POST       /v1/instances/{id}/terminate        TerminateInstanceInAutoScalingGroup
-//! GET        /healthz  /readyz  /metrics
-//! GET        /internal/v1/snapshot?after=        for the balancer: long poll
-//! PUT        /internal/v1/report                 for the balancer
+//! GET  /internal/v1/snapshot?after=   long poll
+//! PUT  /internal/v1/report
 //! ```
 //!
 //! Invariants: whatever a handler refuses is answered with a [`FaultBody`] and has changed
@@ -53,6 +17,7 @@ mod access;
 mod activities;
 mod body;
 mod configuration;
+mod document;
 mod events;
 mod exec;
 mod explain;
@@ -66,6 +31,8 @@ mod load_balancer;
 mod policies;
 mod probes;
 mod prometheus_sd;
+#[cfg(test)]
+mod reference;
 mod scheduled_actions;
 mod security_groups;
 mod segment;
@@ -85,14 +52,16 @@ use axum::{
     error_handling::HandleErrorLayer,
     extract::DefaultBodyLimit,
     middleware,
-    routing::{delete, get, patch, post, put},
+    routing::{get, put},
 };
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tower::{ServiceBuilder, limit::GlobalConcurrencyLimitLayer};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use self::{
     access::{Access, AccessError, Token, TokenError},
+    document::document,
     events::EventStreams,
     exec::ExecSessions,
     fault::Fault,
@@ -102,9 +71,9 @@ pub use self::{
     wire::{
         Activities, AlarmHistoryItems, Alarms, AutoScalingGroups, ExecFrame, ExecRequest,
         FaultBody, FaultDetail, InstanceTypeInfo, InstanceTypes, Instances, KeyPairs,
-        LaunchTemplateVersions, LaunchTemplates, Listeners, RequestFailures, ResolveForeignChanges,
-        ScalingPolicies, ScheduledActions, SecurityGroups, ShellRequest, TargetGroups,
-        TargetHealthDescriptions, TerminateInstance,
+        LaunchTemplateVersions, LaunchTemplates, Listeners, ProbeStatus, RequestFailures,
+        ResolveForeignChanges, ScalingPolicies, ScheduledActions, SecurityGroups, ShellRequest,
+        TargetGroups, TargetHealthDescriptions, TerminateInstance,
     },
 };
 use crate::{
@@ -145,94 +114,9 @@ pub struct Api {
 /// Everything. The balancer's routes are part of it only where `access` says that whoever
 /// gets this far is on this machine.
 pub fn router(api: Arc<Api>, access: Access) -> Router {
-    let short = Router::new()
-        .route("/v1/status", get(groups::status))
-        .route("/v1/groups", get(groups::list))
-        .route("/v1/groups/{name}", get(groups::show).patch(groups::update))
-        .route("/v1/groups/{name}/instances", get(groups::instances))
-        .route(
-            "/v1/groups/{name}/instances/protection",
-            put(instances::protect),
-        )
-        .route(
-            "/v1/groups/{name}/foreign-changes",
-            post(instances::resolve),
-        )
-        .route("/v1/instances/{id}/terminate", post(instances::terminate))
-        .route("/v1/groups/{name}/activities", get(activities::of_group))
-        .route("/v1/activities", get(activities::of_all))
-        .route(
-            "/v1/groups/{name}/scheduled-actions",
-            get(scheduled_actions::list),
-        )
-        .route(
-            "/v1/groups/{name}/scheduled-actions/{action}",
-            get(scheduled_actions::show)
-                .put(scheduled_actions::put)
-                .delete(scheduled_actions::delete),
-        )
-        .route("/v1/groups/{name}/explain", get(explain::explain))
-        .route("/v1/groups/{name}/decision", get(groups::decision))
-        .route(
-            "/v1/launch-templates",
-            get(launch_templates::list).post(launch_templates::create),
-        )
-        .route(
-            "/v1/launch-templates/{name}",
-            patch(launch_templates::modify).delete(launch_templates::delete),
-        )
-        .route(
-            "/v1/launch-templates/{name}/versions",
-            get(launch_templates::versions).post(launch_templates::create_version),
-        )
-        .route(
-            "/v1/launch-templates/{name}/versions/{version}",
-            delete(launch_templates::delete_version),
-        )
-        .route(
-            "/v1/key-pairs",
-            get(key_pairs::list).post(key_pairs::create),
-        )
-        .route("/v1/key-pairs/{name}", delete(key_pairs::delete))
-        .route("/v1/instances/{id}/shell/challenge", post(shell::challenge))
-        .route("/v1/instance-types", get(launch_templates::instance_types))
-        .route("/v1/groups/{name}/policies", get(policies::list))
-        .route(
-            "/v1/groups/{name}/policies/{policy}",
-            put(policies::put).delete(policies::delete),
-        )
-        .route(
-            "/v1/groups/{name}/policies/{policy}/execute",
-            post(policies::execute),
-        )
-        .route("/v1/alarms", get(policies::alarms))
-        .route("/v1/alarms/{name}/history", get(policies::history))
-        .route("/v1/target-groups", get(target_groups::list))
-        .route(
-            "/v1/target-groups/{name}/targets",
-            get(target_groups::targets),
-        )
-        .route("/v1/listeners", get(load_balancer::listeners))
-        .route("/v1/request-failures", get(load_balancer::request_failures))
-        .route("/v1/security-groups", get(security_groups::list))
-        .route("/v1/prometheus/sd", get(prometheus_sd::discover))
-        .route("/metrics", get(probes::metrics))
-        .route("/readyz", get(probes::readyz));
-    let configuration = Router::new()
-        .route("/v1/plan", post(configuration::plan))
-        .route("/v1/apply", post(configuration::apply))
-        .layer(DefaultBodyLimit::max(MAX_FILE_BYTES));
-    let long = Router::new()
-        .route("/v1/instances/{id}/exec", post(exec::exec))
-        .route("/v1/instances/{id}/shell", post(shell::shell))
-        .route("/v1/events", get(events::follow));
-    let routes = bounded(short, REQUEST_TIMEOUT)
-        .merge(bounded(configuration, REQUEST_TIMEOUT))
-        .merge(bounded(long, LONG_REQUEST_TIMEOUT))
-        .route("/healthz", get(probes::healthz));
     let routes = match access.serves_balancer() {
-        true => routes.merge(balancer_routes()),
-        false => routes,
+        true => public_routes().merge(balancer_routes()),
+        false => public_routes(),
     };
     finish(routes, api, access)
 }
@@ -240,22 +124,82 @@ pub fn router(api: Arc<Api>, access: Access) -> Router {
 /// The two routes that the balancer needs, for a socket that only the balancer can open: it
 /// faces the world and must not be able to change capacity or run commands.
 pub fn load_balancer_router(api: Arc<Api>) -> Router {
-    let routes = balancer_routes().route("/healthz", get(probes::healthz));
+    let routes = balancer_routes().routes(routes!(probes::healthz));
     finish(routes, api, Access::Socket)
 }
 
-type Routes = Router<Arc<Api>>;
+type Routes = OpenApiRouter<Arc<Api>>;
 
+/// What anybody may use: the document has all of it.
+fn public_routes() -> Routes {
+    let short = OpenApiRouter::default()
+        .routes(routes!(groups::status))
+        .routes(routes!(groups::list))
+        .routes(routes!(groups::show, groups::update))
+        .routes(routes!(groups::instances))
+        .routes(routes!(groups::decision))
+        .routes(routes!(explain::explain))
+        .routes(routes!(instances::protect))
+        .routes(routes!(instances::resolve))
+        .routes(routes!(instances::terminate))
+        .routes(routes!(activities::of_group))
+        .routes(routes!(activities::of_all))
+        .routes(routes!(scheduled_actions::list))
+        .routes(routes!(
+            scheduled_actions::show,
+            scheduled_actions::put,
+            scheduled_actions::delete
+        ))
+        .routes(routes!(policies::list))
+        .routes(routes!(policies::put, policies::delete))
+        .routes(routes!(policies::execute))
+        .routes(routes!(policies::alarms))
+        .routes(routes!(policies::history))
+        .routes(routes!(launch_templates::list, launch_templates::create))
+        .routes(routes!(launch_templates::modify, launch_templates::delete))
+        .routes(routes!(
+            launch_templates::versions,
+            launch_templates::create_version
+        ))
+        .routes(routes!(launch_templates::delete_version))
+        .routes(routes!(launch_templates::instance_types))
+        .routes(routes!(key_pairs::list, key_pairs::create))
+        .routes(routes!(key_pairs::delete))
+        .routes(routes!(shell::challenge))
+        .routes(routes!(target_groups::list))
+        .routes(routes!(target_groups::targets))
+        .routes(routes!(load_balancer::listeners))
+        .routes(routes!(load_balancer::request_failures))
+        .routes(routes!(security_groups::list))
+        .routes(routes!(prometheus_sd::discover))
+        .routes(routes!(probes::metrics))
+        .routes(routes!(probes::readyz));
+    let configuration = OpenApiRouter::default()
+        .routes(routes!(configuration::plan))
+        .routes(routes!(configuration::apply))
+        .layer(DefaultBodyLimit::max(MAX_FILE_BYTES));
+    let long = OpenApiRouter::default()
+        .routes(routes!(exec::exec))
+        .routes(routes!(shell::shell))
+        .routes(routes!(events::follow));
+    bounded(short, REQUEST_TIMEOUT)
+        .merge(bounded(configuration, REQUEST_TIMEOUT))
+        .merge(bounded(long, LONG_REQUEST_TIMEOUT))
+        .routes(routes!(probes::healthz))
+        .routes(routes!(document::show))
+}
+
+/// A private matter between two parts of one version: no document has them.
 fn balancer_routes() -> Routes {
-    let report = Router::new()
+    let report = OpenApiRouter::default()
         .route("/internal/v1/report", put(internal::report))
         .layer(DefaultBodyLimit::max(MAX_REPORT_BYTES));
-    let snapshot = Router::new().route("/internal/v1/snapshot", get(internal::snapshot));
+    let snapshot = OpenApiRouter::default().route("/internal/v1/snapshot", get(internal::snapshot));
     bounded(report, REQUEST_TIMEOUT).merge(bounded(snapshot, LONG_REQUEST_TIMEOUT))
 }
 
 fn finish(routes: Routes, api: Arc<Api>, access: Access) -> Router {
-    routes
+    Router::from(routes)
         .fallback(fault::unknown_path)
         .method_not_allowed_fallback(fault::method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

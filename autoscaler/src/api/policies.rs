@@ -24,6 +24,15 @@ use crate::{
 /// A pass of the loop shows what was recorded well within it.
 const SHOWS_WITHIN: Duration = Duration::from_secs(3);
 
+/// A group's scaling policies.
+#[utoipa::path(
+    get,
+    path = "/v1/groups/{name}/policies",
+    operation_id = "DescribePolicies",
+    tag = "scaling policies",
+    params(("name" = String, Path)),
+    responses((status = 200, body = ScalingPolicies))
+)]
 pub(super) async fn list(
     State(api): State<Arc<Api>>,
     Segment(name): Segment,
@@ -31,6 +40,16 @@ pub(super) async fn list(
     group(&api, &name, policies)
 }
 
+/// Makes a scaling policy, or replaces the one of that name.
+#[utoipa::path(
+    put,
+    path = "/v1/groups/{name}/policies/{policy}",
+    operation_id = "PutScalingPolicy",
+    tag = "scaling policies",
+    params(("name" = String, Path), ("policy" = String, Path)),
+    request_body = RawPolicy,
+    responses((status = 200, body = ScalingPolicy))
+)]
 pub(super) async fn put(
     State(api): State<Arc<Api>>,
     Segments((name, policy_name)): Segments<(String, String)>,
@@ -62,6 +81,15 @@ pub(super) async fn put(
     Ok(Json(policy))
 }
 
+/// Deletes a scaling policy; answers with those that are left.
+#[utoipa::path(
+    delete,
+    path = "/v1/groups/{name}/policies/{policy}",
+    operation_id = "DeletePolicy",
+    tag = "scaling policies",
+    params(("name" = String, Path), ("policy" = String, Path)),
+    responses((status = 200, body = ScalingPolicies))
+)]
 pub(super) async fn delete(
     State(api): State<Arc<Api>>,
     Segments((name, policy_name)): Segments<(String, String)>,
@@ -75,7 +103,18 @@ pub(super) async fn delete(
     group(&api, &name, policies)
 }
 
+/// Does what a policy does where its alarm is raised.
+///
 /// Answers once the loop has set the capacity; instances come and go after.
+#[utoipa::path(
+    post,
+    path = "/v1/groups/{name}/policies/{policy}/execute",
+    operation_id = "ExecutePolicy",
+    tag = "scaling policies",
+    params(("name" = String, Path), ("policy" = String, Path)),
+    request_body = Execution,
+    responses((status = 200, body = AutoScalingGroup))
+)]
 pub(super) async fn execute(
     State(api): State<Arc<Api>>,
     Segments((name, policy_name)): Segments<(String, String)>,
@@ -89,6 +128,14 @@ pub(super) async fn execute(
     group(&api, &name, AutoScalingGroup::clone)
 }
 
+/// The alarms of all policies.
+#[utoipa::path(
+    get,
+    path = "/v1/alarms",
+    operation_id = "DescribeAlarms",
+    tag = "scaling policies",
+    responses((status = 200, body = Alarms))
+)]
 pub(super) async fn alarms(State(api): State<Arc<Api>>) -> Json<Alarms> {
     let view = api.view.borrow().clone();
     let groups = view.auto_scaling_groups.iter();
@@ -97,6 +144,15 @@ pub(super) async fn alarms(State(api): State<Arc<Api>>) -> Json<Alarms> {
     })
 }
 
+/// An alarm's history, newest first.
+#[utoipa::path(
+    get,
+    path = "/v1/alarms/{name}/history",
+    operation_id = "DescribeAlarmHistory",
+    tag = "scaling policies",
+    params(("name" = String, Path)),
+    responses((status = 200, body = AlarmHistoryItems))
+)]
 pub(super) async fn history(
     State(api): State<Arc<Api>>,
     Segment(alarm_name): Segment,

@@ -5,20 +5,30 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{Json, extract::State};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Api, fault::Fault};
 use crate::describe::{HealthStatus, Instance, View};
 
 /// One target group of `http_sd`: an instance, so that each can have labels of its own.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Discovered {
     /// `host:port`, one.
     targets: [String; 1],
     labels: BTreeMap<&'static str, String>,
 }
 
-/// All instances that have an address, whatever their state: the reader's relabelling chooses.
+/// Instances, for Prometheus's service discovery over HTTP.
+///
+/// All that have an address, whatever their state: the reader's relabelling chooses.
 /// A fault before the provider was observed: Prometheus then keeps the list that it has.
+#[utoipa::path(
+    get,
+    path = "/v1/prometheus/sd",
+    operation_id = "DiscoverTargets",
+    tag = "instances",
+    responses((status = 200, body = [Discovered]))
+)]
 pub(super) async fn discover(State(api): State<Arc<Api>>) -> Result<Json<Vec<Discovered>>, Fault> {
     let view = api.view.borrow().clone();
     match view.ready {

@@ -17,6 +17,15 @@ use crate::{
     schedule::ScheduledActionSpec,
 };
 
+/// A group's scheduled actions.
+#[utoipa::path(
+    get,
+    path = "/v1/groups/{name}/scheduled-actions",
+    operation_id = "DescribeScheduledActions",
+    tag = "scheduled actions",
+    params(("name" = String, Path)),
+    responses((status = 200, body = ScheduledActions))
+)]
 pub(super) async fn list(
     State(api): State<Arc<Api>>,
     Segment(name): Segment,
@@ -26,6 +35,15 @@ pub(super) async fn list(
     })
 }
 
+/// One scheduled action.
+#[utoipa::path(
+    get,
+    path = "/v1/groups/{name}/scheduled-actions/{action}",
+    operation_id = "DescribeScheduledAction",
+    tag = "scheduled actions",
+    params(("name" = String, Path), ("action" = String, Path)),
+    responses((status = 200, body = ScheduledUpdateGroupAction))
+)]
 pub(super) async fn show(
     State(api): State<Arc<Api>>,
     Segments((name, action)): Segments<(String, String)>,
@@ -44,7 +62,18 @@ pub(super) async fn show(
     })
 }
 
+/// Makes a scheduled action, or replaces the one of that name.
+///
 /// Answers once the loop has recorded the change and, within a bound, shows it.
+#[utoipa::path(
+    put,
+    path = "/v1/groups/{name}/scheduled-actions/{action}",
+    operation_id = "PutScheduledUpdateGroupAction",
+    tag = "scheduled actions",
+    params(("name" = String, Path), ("action" = String, Path)),
+    request_body = ScheduledActionSpec,
+    responses((status = 200, body = ScheduledUpdateGroupAction))
+)]
 pub(super) async fn put(
     State(api): State<Arc<Api>>,
     Segments((group, name)): Segments<(String, String)>,
@@ -62,6 +91,15 @@ pub(super) async fn put(
     show(State(api), Segments((group, name))).await
 }
 
+/// Deletes a scheduled action.
+#[utoipa::path(
+    delete,
+    path = "/v1/groups/{name}/scheduled-actions/{action}",
+    operation_id = "DeleteScheduledAction",
+    tag = "scheduled actions",
+    params(("name" = String, Path), ("action" = String, Path)),
+    responses((status = 204))
+)]
 pub(super) async fn delete(
     State(api): State<Arc<Api>>,
     Segments((group, name)): Segments<(String, String)>,

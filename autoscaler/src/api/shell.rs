@@ -78,6 +78,15 @@ impl Shells {
     }
 }
 
+/// A nonce to sign with the key that the instance was launched with.
+#[utoipa::path(
+    post,
+    path = "/v1/instances/{id}/shell/challenge",
+    operation_id = "CreateShellChallenge",
+    tag = "instances",
+    params(("id" = String, Path)),
+    responses((status = 200, body = Challenge))
+)]
 pub(super) async fn challenge(
     State(api): State<Arc<Api>>,
     Segment(id): Segment,
@@ -89,6 +98,16 @@ pub(super) async fn challenge(
     Ok(Json(challenges.give(&id, random, Instant::now())))
 }
 
+/// Opens a shell: the connection becomes a stream of frames, `minicloud-shell`.
+#[utoipa::path(
+    post,
+    path = "/v1/instances/{id}/shell",
+    operation_id = "OpenShell",
+    tag = "instances",
+    params(("id" = String, Path)),
+    request_body = ShellRequest,
+    responses((status = 101))
+)]
 pub(super) async fn shell(
     State(api): State<Arc<Api>>,
     Segment(id): Segment,

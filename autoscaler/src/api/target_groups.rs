@@ -10,11 +10,28 @@ use super::{
 };
 use crate::describe::View;
 
+/// Every target group.
+#[utoipa::path(
+    get,
+    path = "/v1/target-groups",
+    operation_id = "DescribeTargetGroups",
+    tag = "load balancing",
+    responses((status = 200, body = TargetGroups))
+)]
 pub(super) async fn list(State(api): State<Arc<Api>>) -> Json<TargetGroups> {
     let target_groups = api.view.borrow().target_groups.clone();
     Json(TargetGroups { target_groups })
 }
 
+/// A target group's targets and their health.
+#[utoipa::path(
+    get,
+    path = "/v1/target-groups/{name}/targets",
+    operation_id = "DescribeTargetHealth",
+    tag = "load balancing",
+    params(("name" = String, Path)),
+    responses((status = 200, body = TargetHealthDescriptions))
+)]
 pub(super) async fn targets(
     State(api): State<Arc<Api>>,
     Segment(name): Segment,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use minicloud_lb_api::{Listener, RequestFailure, TargetHealthDescription};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     alarms::{Alarm, AlarmHistoryItem},
@@ -19,13 +20,13 @@ use crate::{
     security_group::SecurityGroup,
 };
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct AutoScalingGroups {
     pub auto_scaling_groups: Vec<Arc<AutoScalingGroup>>,
 }
 
 /// Opens a shell.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ShellRequest {
     /// Of the challenge.
@@ -40,12 +41,12 @@ pub struct ShellRequest {
     pub terminal: Option<Terminal>,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Instances {
     pub instances: Vec<Instance>,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Activities {
     pub activities: Vec<Activity>,
     /// Where to go on, where there is more.
@@ -53,47 +54,47 @@ pub struct Activities {
     pub next_token: Option<String>,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ScheduledActions {
     pub scheduled_update_group_actions: Vec<ScheduledUpdateGroupAction>,
 }
 
 /// By name.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct KeyPairs {
     pub key_pairs: Vec<KeyPairInfo>,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct LaunchTemplates {
     pub launch_templates: Vec<LaunchTemplateDescription>,
 }
 
 /// Oldest first.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct LaunchTemplateVersions {
     pub launch_template_versions: Vec<LaunchTemplateVersionDescription>,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct InstanceTypes {
     pub instance_types: Vec<InstanceTypeInfo>,
 }
 
 /// `InstanceTypeInfo`, whose vCPUs may be fractions here.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct InstanceTypeInfo {
     pub instance_type: String,
     pub vcpu_info: VCpuInfo,
     pub memory_info: MemoryInfo,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct VCpuInfo {
     pub default_vcpus: f64,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct MemoryInfo {
     pub size_in_mib: u64,
 }
@@ -112,56 +113,62 @@ impl From<InstanceType> for InstanceTypeInfo {
     }
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ScalingPolicies {
     pub scaling_policies: Vec<ScalingPolicy>,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Alarms {
     pub metric_alarms: Vec<Alarm>,
 }
 
 /// Newest first.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct AlarmHistoryItems {
     pub alarm_history_items: Vec<AlarmHistoryItem>,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct TargetGroups {
     pub target_groups: Vec<Arc<TargetGroup>>,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct TargetHealthDescriptions {
     pub target_health_descriptions: Vec<TargetHealthDescription>,
 }
 
 /// With all their rules, as the balancer is told them.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Listeners {
     pub listeners: Vec<Listener>,
 }
 
 /// Newest first; those that the balancer reported last.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct RequestFailures {
     pub request_failures: Vec<RequestFailure>,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct SecurityGroups {
     pub security_groups: Vec<SecurityGroup>,
 }
 
+/// What a probe of the control plane itself answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProbeStatus {
+    pub status: String,
+}
+
 /// Body of every answer that is not a success.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FaultBody {
     pub error: FaultDetail,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FaultDetail {
     pub code: String,
     pub message: String,
@@ -170,7 +177,7 @@ pub struct FaultDetail {
     pub faults: Vec<config::Fault>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExecRequest {
     /// Program and arguments; no shell comes between.
@@ -178,7 +185,7 @@ pub struct ExecRequest {
 }
 
 /// `TerminateInstanceInAutoScalingGroup`'s members, the instance apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TerminateInstance {
     /// Whether the group does without it, or replaces it.
@@ -186,18 +193,20 @@ pub struct TerminateInstance {
 }
 
 /// What becomes of what somebody else did to a group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResolveForeignChanges {
     pub resolution: Resolution,
 }
 
 /// One line of an exec stream; the last is an exit code, or the error that kept one from us.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ExecFrame {
     /// Base64, for output is bytes and JSON is text.
+    #[schema(value_type = String)]
     Stdout(#[serde(with = "base64_bytes")] Bytes),
+    #[schema(value_type = String)]
     Stderr(#[serde(with = "base64_bytes")] Bytes),
     ExitCode(i32),
     Error(FaultDetail),

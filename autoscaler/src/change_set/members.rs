@@ -2,6 +2,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use crate::config::{show_bytes, show_duration};
 
@@ -9,7 +10,7 @@ use crate::config::{show_bytes, show_duration};
 const SECONDS: [&str; 3] = ["cooldown", "estimated_instance_warmup", "period"];
 
 /// One member of a resource, as the file writes it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Detail {
     /// From the resource: `health_check.path`, `scaling_policies.cpu80.target_tracking.metric`.
     pub name: String,

@@ -3,6 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Characters of a source line that a snippet shows.
 const SNIPPET_WIDTH: usize = 160;
@@ -14,7 +15,8 @@ const QUOTE_WIDTH: usize = 40;
 const SENTENCE_WIDTH: usize = 240;
 
 /// One mistake in a configuration file. Line and column count from 1, columns in characters.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ConfigurationFault)]
 pub struct Fault {
     /// Keys from the root, such as `auto_scaling_groups.web.min_size`; empty for the whole file.
     pub path: String,

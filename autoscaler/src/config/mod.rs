@@ -30,6 +30,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use minicloud_lb_api::{HealthCheck, Listener, TargetGroupAttributes};
 use serde::{Deserialize, Serialize, Serializer};
+use utoipa::ToSchema;
 
 pub use self::{
     busy_check::{BusyCheck, BusyQuestion},
@@ -162,7 +163,7 @@ impl fmt::Display for ProviderKind {
 }
 
 /// Which set of timing defaults applies.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Pace {
     /// Seconds: one-second samples, a decision each second.
@@ -207,7 +208,7 @@ pub struct AutoScalingGroup {
 
 /// What becomes of a launch that its zone refuses: `CapacityDistributionStrategy` of botocore's
 /// `autoscaling` model.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CapacityDistributionStrategy {
     /// Another zone takes it.
@@ -217,7 +218,7 @@ pub enum CapacityDistributionStrategy {
     BalancedOnly,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum HealthCheckType {
     /// Replace an instance that no longer runs.
     #[default]

@@ -1,10 +1,11 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// How scale-in chooses among instances: `TerminationPolicies` of botocore's `autoscaling`
 /// model, and one of our own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum TerminationPolicy {
     /// EC2 Auto Scaling's own: oldest launch template, then closest to the next instance hour,
     /// then any.

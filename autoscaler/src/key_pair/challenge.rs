@@ -8,12 +8,13 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
+use utoipa::ToSchema;
 
 use super::PublicKey;
 use crate::instance::InstanceId;
 
 /// A nonce to sign, once, within [`Self::LIFETIME`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Challenge {
     /// 64 hex digits.
     pub nonce: String,

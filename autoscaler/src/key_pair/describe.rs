@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::KeyPair;
 
 /// `KeyPairInfo`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct KeyPairInfo {
     pub key_pair_id: String,
     pub key_name: String,
@@ -35,7 +36,7 @@ impl From<&KeyPair> for KeyPairInfo {
 }
 
 /// `ImportKeyPair` with a public key, `CreateKeyPair` without.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateKeyPair {
     pub key_name: String,
@@ -45,7 +46,7 @@ pub struct CreateKeyPair {
 
 /// A key pair that was made, with the private key where it was made here: said this once, and
 /// kept nowhere.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct CreatedKeyPair {
     #[serde(flatten)]
     pub info: KeyPairInfo,

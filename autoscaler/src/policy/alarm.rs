@@ -5,6 +5,7 @@ use std::{collections::VecDeque, fmt, time::Duration};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
+use utoipa::ToSchema;
 
 use crate::{
     metric::Spread,
@@ -17,7 +18,7 @@ const PART: Duration = Duration::from_secs(60);
 /// Datapoints that a reason repeats.
 const SHOWN: usize = 5;
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum StateValue {
     #[serde(rename = "OK")]
     Ok,
@@ -39,7 +40,7 @@ impl fmt::Display for StateValue {
 }
 
 /// From one state to another.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Transition {
     pub timestamp: Timestamp,
     pub from: StateValue,

@@ -1,12 +1,13 @@
 //! `ExecutePolicy`: a step or simple policy without its alarm.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Observation, State, simple, step};
 use crate::scaling_policy::{PolicyKind, ScalingPolicy};
 
 /// `ExecutePolicyType`'s members but for the names.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Execution {
     /// Whether a cooldown is waited for; of simple scaling alone.

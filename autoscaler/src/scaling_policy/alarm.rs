@@ -1,11 +1,12 @@
 use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{MetricSpecification, seconds};
 
 /// `PutMetricAlarm`'s members that say when a metric alarms.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MetricAlarm {
     #[serde(flatten)]
@@ -15,6 +16,7 @@ pub struct MetricAlarm {
     pub comparison_operator: ComparisonOperator,
     pub threshold: f64,
     /// 10, 20, 30 or a multiple of 60 seconds.
+    #[schema(value_type = u32)]
     #[serde(with = "seconds")]
     pub period: Duration,
     /// N of "M out of N".
@@ -43,7 +45,7 @@ impl MetricAlarm {
 
 /// What becomes of a period's samples: those of the instances, or of the group where the
 /// metric is one figure of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum Statistic {
     SampleCount,
     #[default]
@@ -53,7 +55,7 @@ pub enum Statistic {
     Maximum,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum ComparisonOperator {
     GreaterThanOrEqualToThreshold,
     GreaterThanThreshold,
@@ -83,7 +85,7 @@ impl fmt::Display for ComparisonOperator {
 }
 
 /// What a period without data counts as.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum TreatMissingData {
     Breaching,

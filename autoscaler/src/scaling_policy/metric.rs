@@ -1,6 +1,10 @@
 use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{RefOr, Schema},
+};
 
 /// Which metric: `metric` names one that a minicloud measures, `customized_metric` says where
 /// another is read.
@@ -16,7 +20,7 @@ pub enum MetricSpecification {
     Customized(CustomizedMetric),
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 struct RawSpecification {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     metric: Option<PredefinedMetric>,
@@ -24,6 +28,19 @@ struct RawSpecification {
     resource_label: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     customized_metric: Option<CustomizedMetric>,
+}
+
+/// Of its wire form.
+impl PartialSchema for MetricSpecification {
+    fn schema() -> RefOr<Schema> {
+        RawSpecification::schema()
+    }
+}
+
+impl ToSchema for MetricSpecification {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        RawSpecification::schemas(schemas);
+    }
 }
 
 impl TryFrom<RawSpecification> for MetricSpecification {
@@ -98,7 +115,7 @@ impl fmt::Display for MetricSpecification {
 
 /// Metrics that a minicloud measures by itself: AWS's predefined ones, and what says that a
 /// group is saturated, which are alarms' alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub enum PredefinedMetric {
     /// Mean over instances of CPU time used, in percent of the instance's own quota.
     #[serde(rename = "ASGAverageCPUUtilization")]
@@ -199,7 +216,7 @@ impl fmt::Display for PredefinedMetric {
 }
 
 /// A metric of somebody else's, read over HTTP every few seconds. One figure for the group.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CustomizedMetric {
     Scrape(Scrape),
@@ -207,7 +224,7 @@ pub enum CustomizedMetric {
 }
 
 /// A metric of a text exposition.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Scrape {
     /// Of the exposition, such as `http://127.0.0.1:9100/metrics`.
@@ -222,7 +239,9 @@ pub struct Scrape {
 }
 
 /// How the series that match become one figure.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum SeriesStatistic {
     #[default]
@@ -232,7 +251,7 @@ pub enum SeriesStatistic {
 }
 
 /// An instant query of a Prometheus server that gives one figure.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PrometheusQuery {
     /// Of the server, such as `http://127.0.0.1:9090`; `/api/v1/query` is added.

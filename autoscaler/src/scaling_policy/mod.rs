@@ -11,6 +11,7 @@ mod validate;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub(crate) use self::record::{PolicyRecord, merge};
 pub use self::{
@@ -24,7 +25,7 @@ pub use self::{
 use crate::config::ProviderKind;
 
 /// One policy of a group. What is read from JSON has passed [`faults`](Self::faults).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "RawPolicy")]
 pub struct ScalingPolicy {
     /// 1 to 255 characters, unique in the group.
@@ -35,7 +36,7 @@ pub struct ScalingPolicy {
     pub kind: PolicyKind,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PolicyKind {
     TargetTracking(TargetTracking),
@@ -44,7 +45,7 @@ pub enum PolicyKind {
 }
 
 /// `TargetTrackingConfiguration`: keeps a metric near a value.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TargetTracking {
     #[serde(flatten)]
@@ -55,6 +56,7 @@ pub struct TargetTracking {
     pub disable_scale_in: bool,
     /// Until then an instance that came into service stays out of the policy's figures;
     /// the group's `default_instance_warmup` where absent. Seconds on the wire.
+    #[schema(value_type = Option<u32>)]
     #[serde(
         default,
         with = "seconds::optional",
@@ -64,7 +66,7 @@ pub struct TargetTracking {
 }
 
 /// A policy of type `StepScaling`: how far the alarm's threshold is passed says how much.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StepScaling {
     pub adjustment_type: AdjustmentType,
@@ -75,6 +77,7 @@ pub struct StepScaling {
     pub metric_aggregation_type: MetricAggregationType,
     /// 1 to 20, without overlap or gap.
     pub step_adjustments: Vec<StepAdjustment>,
+    #[schema(value_type = Option<u32>)]
     #[serde(
         default,
         with = "seconds::optional",
@@ -85,7 +88,7 @@ pub struct StepScaling {
 }
 
 /// A policy of type `SimpleScaling`: one adjustment, then a cooldown.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SimpleScaling {
     pub adjustment_type: AdjustmentType,
@@ -93,6 +96,7 @@ pub struct SimpleScaling {
     pub min_adjustment_magnitude: Option<u32>,
     pub scaling_adjustment: i32,
     /// The group's `default_cooldown` where absent. Seconds on the wire.
+    #[schema(value_type = Option<u32>)]
     #[serde(
         default,
         with = "seconds::optional",
@@ -102,14 +106,14 @@ pub struct SimpleScaling {
     pub alarm: MetricAlarm,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum AdjustmentType {
     ChangeInCapacity,
     ExactCapacity,
     PercentChangeInCapacity,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum MetricAggregationType {
     Minimum,
     Maximum,
@@ -119,7 +123,7 @@ pub enum MetricAggregationType {
 
 /// An interval of breach sizes and what one in it does. Bounds are relative to the alarm's
 /// threshold; an absent one is infinite.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StepAdjustment {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -130,8 +134,9 @@ pub struct StepAdjustment {
 }
 
 /// A policy as JSON has it: the body of `PUT .../policies/{name}` but for the name.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = PutScalingPolicy)]
 pub struct RawPolicy {
     #[serde(default)]
     pub name: String,

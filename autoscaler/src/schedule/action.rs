@@ -2,6 +2,7 @@
 
 use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Cron, Fault, Recurrence, time_zone};
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
 const MAX_TEXT: usize = 255;
 
 /// `ScheduledUpdateGroupAction` as it is written: body of the API, and text in the store.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScheduledActionSpec {
     /// Five fields of cron.

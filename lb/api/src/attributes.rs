@@ -2,12 +2,13 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::seconds;
 
 /// A load balancer's attributes (ELB's `ModifyLoadBalancerAttributes`), the same for all its
 /// listeners.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct LoadBalancerAttributes {
     /// What is done with requests that others may read differently.
@@ -16,11 +17,14 @@ pub struct LoadBalancerAttributes {
     pub xff_header_processing_mode: XffHeaderProcessingMode,
     /// Networks whose `X-Forwarded-*` and `Forwarded` fields are believed; those of everybody
     /// else are replaced. Empty: nobody's.
+    #[schema(value_type = Vec<String>)]
     pub trusted_networks: Vec<IpNet>,
     /// How long a client's or target's connection may stand still.
+    #[schema(value_type = f64)]
     #[serde(rename = "idle_timeout_seconds", with = "seconds")]
     pub idle_timeout: Duration,
     /// Age at which a client connection is closed after its current response.
+    #[schema(value_type = f64)]
     #[serde(rename = "client_keep_alive_seconds", with = "seconds")]
     pub client_keep_alive: Duration,
     /// Open connections from one client address; none without a limit.
@@ -38,12 +42,13 @@ pub struct LoadBalancerAttributes {
 
 /// `IpPermission` of botocore's `ec2` model, for TCP: an ingress rule whose sources are resolved
 /// to networks.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct IpPermission {
     pub from_port: u16,
     /// Not below `from_port`; the range has both.
     pub to_port: u16,
     /// IPv4 and IPv6; of an IPv4 address that is mapped into IPv6 the IPv4 one counts.
+    #[schema(value_type = Vec<String>)]
     pub ip_ranges: Vec<IpNet>,
 }
 
@@ -54,7 +59,7 @@ impl IpPermission {
 }
 
 /// How strictly a request's head is judged (`routing.http.desync_mitigation_mode`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DesyncMitigationMode {
     /// Forwards whatever has one clean reading, and tells what it was.
@@ -66,7 +71,7 @@ pub enum DesyncMitigationMode {
 }
 
 /// `routing.http.xff_header_processing.mode`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum XffHeaderProcessingMode {
     #[default]

@@ -1,4 +1,5 @@
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::RequestFailure;
 
@@ -31,7 +32,7 @@ pub struct TargetGroupReport {
     pub queue_rejected: u64,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TargetHealthDescription {
     pub target_group: String,
     pub target: TargetDescription,
@@ -45,7 +46,7 @@ pub struct TargetHealthDescription {
 }
 
 /// What the requests themselves say of a target (ELB's `AnomalyDetection`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AnomalyDetection {
     pub result: AnomalyResult,
     /// Whether requests are kept from it. The last target that can serve is never ejected;
@@ -53,14 +54,14 @@ pub struct AnomalyDetection {
     pub mitigation_in_effect: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AnomalyResult {
     Anomalous,
     Normal,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TargetDescription {
     pub id: String,
     /// `host:port` as in the snapshot.
@@ -71,7 +72,7 @@ pub struct TargetDescription {
 }
 
 /// State, reason code and sentence as ELB's `DescribeTargetHealth` gives them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TargetHealth {
     pub state: TargetState,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -80,7 +81,7 @@ pub struct TargetHealth {
     pub description: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TargetState {
     Initial,
@@ -93,7 +94,7 @@ pub enum TargetState {
 }
 
 /// ELB's reason codes (`TargetHealthReasonEnum`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 pub enum HealthReason {
     #[serde(rename = "Elb.RegistrationInProgress")]
     RegistrationInProgress,

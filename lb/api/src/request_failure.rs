@@ -1,9 +1,10 @@
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Why a client got a 5xx that the balancer gave by itself, or only a part of a response.
 ///
 /// Texts that come from requests are bounded and printable.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RequestFailure {
     /// When the request came: RFC 3339, UTC.
     pub time: String,
@@ -40,7 +41,7 @@ pub struct RequestFailure {
 }
 
 /// One try to get a response from one target.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RequestAttempt {
     /// The target's id.
     pub target: String,
@@ -56,7 +57,7 @@ pub struct RequestAttempt {
 }
 
 /// How a connection to a target was come by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ConnectionUse {
     /// Made for this request.

@@ -2,11 +2,12 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::seconds;
 
 /// A listener's rule: all its conditions hold, and no rule before it took the request.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Rule {
     /// 1 to 50000, unique in the listener; the lowest is asked first.
     pub priority: u32,
@@ -25,8 +26,9 @@ pub struct Rule {
 /// What a rule asks of a request; one of the values is enough. Patterns know `*` (any bytes)
 /// and `?` (one byte); hosts and header values match without regard to case, paths with it.
 /// Regular expressions are those of the `regex` crate and must match the whole text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = RuleCondition)]
 pub enum Condition {
     /// The Host, without its port.
     HostHeader(Patterns),
@@ -43,17 +45,18 @@ pub enum Condition {
     /// themselves; so does `+`.
     QueryString(Vec<QueryStringKeyValuePair>),
     /// The client's address: the socket's peer, or what a trusted network says of it.
+    #[schema(value_type = Vec<String>)]
     SourceIp(Vec<IpNet>),
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Patterns {
     pub values: Vec<String>,
     pub regex_values: Vec<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct QueryStringKeyValuePair {
     /// Any key without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -62,7 +65,7 @@ pub struct QueryStringKeyValuePair {
 }
 
 /// What a listener does with a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     Forward(Forward),
@@ -71,16 +74,17 @@ pub enum Action {
 }
 
 /// Forwards to one of the target groups, chosen by weight.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Forward {
     pub target_groups: Vec<TargetGroupTuple>,
     /// How long a client stays with the group it was sent to first
     /// (`TargetGroupStickinessConfig`); 0 for not at all.
+    #[schema(value_type = f64)]
     #[serde(rename = "target_group_stickiness_seconds", with = "seconds", default)]
     pub target_group_stickiness: Duration,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TargetGroupTuple {
     pub target_group: String,
     /// 0 to 999; a share of the sum. 0 gets none.
@@ -90,7 +94,7 @@ pub struct TargetGroupTuple {
 /// Sends the client elsewhere. `#{protocol}`, `#{host}`, `#{port}`, `#{path}` (without its
 /// first `/`) and `#{query}` stand for the request's own; the port is the one in its Host, else
 /// the listener's.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Redirect {
     /// `HTTP`, `HTTPS` or `#{protocol}`.
@@ -103,7 +107,7 @@ pub struct Redirect {
     pub status_code: u16,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FixedResponse {
     /// 2xx, 4xx or 5xx.
     pub status_code: u16,
@@ -117,7 +121,7 @@ pub struct FixedResponse {
 
 /// A change of what the target sees (ELB's rule transforms). The first match of `regex` is
 /// replaced; `$1` stands for its first group.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Transform {
     HostHeaderRewrite(Rewrite),
@@ -125,14 +129,14 @@ pub enum Transform {
     UrlRewrite(Rewrite),
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Rewrite {
     pub regex: String,
     pub replace: String,
 }
 
 /// Requests over it get 429 with a Retry-After.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RateLimit {
     pub requests_per_second: f64,
     /// Requests that may come at once; at least 1.
@@ -140,7 +144,7 @@ pub struct RateLimit {
     pub per: RateLimitKey,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RateLimitKey {
     /// Each client address has its own allowance; an IPv6 client's is that of its /64.
@@ -152,7 +156,7 @@ pub enum RateLimitKey {
 
 /// Compresses responses with gzip where the client takes it, the target did not compress, and
 /// the content is of a kind that shrinks.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Compression {
     /// Responses known to be shorter are left alone.

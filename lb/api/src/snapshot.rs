@@ -1,4 +1,5 @@
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{Action, LoadBalancerAttributes, Rule, TargetGroup};
 
@@ -13,7 +14,7 @@ pub struct Snapshot {
     pub target_groups: Vec<TargetGroup>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Listener {
     /// Name of the load balancer the listener belongs to.
     pub load_balancer: String,
