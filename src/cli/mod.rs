@@ -109,6 +109,10 @@ pub(crate) enum Verb {
     Demo(DemoArgs),
     /// Check a configuration file, or the one that is built in.
     Validate(ValidateArgs),
+    /// Print the JSON Schema of minicloud.yaml, for editors.
+    Schema,
+    /// Print the control API's description, OpenAPI 3.1 in JSON.
+    Openapi,
     /// Remove what a minicloud that is gone has left behind.
     Sweep(SweepArgs),
     /// Exit 0 where the part that listens there is ready, 1 where it is not.
