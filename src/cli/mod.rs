@@ -1,5 +1,7 @@
 //! The command line: what can be said. What it does is in `verb` and `role`.
 
+#[cfg(test)]
+mod documented;
 mod key_pair;
 mod launch_template;
 #[cfg(test)]
