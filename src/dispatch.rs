@@ -53,6 +53,8 @@ async fn dispatch(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::InstanceTypes(args) => verb::instance_types::run(args).await,
         Verb::Healthcheck(args) => verb::healthcheck::run(args).await,
         Verb::Validate(args) => verb::validate::run(args),
+        Verb::Schema => verb::describe::schema(),
+        Verb::Openapi => verb::describe::openapi(),
         Verb::Sweep(args) => verb::sweep::run(args).await,
         Verb::Up(args) => role::up::run(args).await,
         Verb::Lb(args) => role::lb::run(args).await,

@@ -1,5 +1,7 @@
 //! The command line: what can be said. What it does is in `verb` and `role`.
 
+#[cfg(test)]
+mod documented;
 mod key_pair;
 mod launch_template;
 #[cfg(test)]
@@ -109,6 +111,10 @@ pub(crate) enum Verb {
     Demo(DemoArgs),
     /// Check a configuration file, or the one that is built in.
     Validate(ValidateArgs),
+    /// Print the JSON Schema of minicloud.yaml, for editors.
+    Schema,
+    /// Print the control API's description, OpenAPI 3.1 in JSON.
+    Openapi,
     /// Remove what a minicloud that is gone has left behind.
     Sweep(SweepArgs),
     /// Exit 0 where the part that listens there is ready, 1 where it is not.

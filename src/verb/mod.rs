@@ -4,6 +4,7 @@ pub(crate) mod activities;
 pub(crate) mod alarms;
 pub(crate) mod apply;
 pub(crate) mod demo;
+pub(crate) mod describe;
 pub(crate) mod events;
 pub(crate) mod exec;
 pub(crate) mod explain;

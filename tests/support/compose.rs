@@ -156,11 +156,24 @@ impl Compose {
             ])
             .arg(root())
             .args(arguments)
-            .env("MINICLOUD_TAG", "test")
-            .env("MINICLOUD_HTTP_PORT", self.address.port().to_string())
-            .env("MINICLOUD_API_PORT", self.api.0.port().to_string())
-            .env("MINICLOUD_CONFIG_DIR", self.config.path());
+            .envs(self.environment());
         command
+    }
+
+    /// What makes any `docker compose` one of this project.
+    pub(crate) fn environment(&self) -> [(&'static str, String); 6] {
+        let config = self.config.path().display().to_string();
+        [
+            ("COMPOSE_PROJECT_NAME", self.project.clone()),
+            (
+                "COMPOSE_FILE",
+                root().join("docker-compose.yml").display().to_string(),
+            ),
+            ("MINICLOUD_TAG", "test".to_owned()),
+            ("MINICLOUD_HTTP_PORT", self.address.port().to_string()),
+            ("MINICLOUD_API_PORT", self.api.0.port().to_string()),
+            ("MINICLOUD_CONFIG_DIR", config),
+        ]
     }
 
     /// Names of the project's containers, instances included, exited ones too.

@@ -40,7 +40,7 @@ pub(super) const ROOT: Section = Section {
     keys: &[
         Key::new(
             "version",
-            Form::Text("`1`"),
+            Form::Exactly(1),
             Absent::Fault("1"),
             "Version of this format.",
         ),

@@ -38,6 +38,21 @@ impl<T> Limits<T> {
     }
 }
 
+impl<T: Copy> Limits<T> {
+    pub(super) fn low(&self) -> T {
+        self.low
+    }
+
+    pub(super) fn high(&self) -> T {
+        self.high
+    }
+
+    /// Whether the smallest value itself is left out.
+    pub(super) fn is_above(&self) -> bool {
+        self.above
+    }
+}
+
 impl<T: Quantity> Limits<T> {
     /// `written` is the value as the file has it.
     pub(super) fn check(&self, value: T, written: impl fmt::Display) -> Result<T, Mistake> {

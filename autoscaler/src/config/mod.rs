@@ -9,6 +9,7 @@ mod fault;
 mod file;
 mod foreign_changes;
 mod host_headroom;
+mod json_schema;
 mod limits;
 mod node;
 mod reader;
@@ -95,6 +96,12 @@ impl Config {
     /// What [`EXAMPLE`] says.
     pub fn example() -> Self {
         Self::parse(EXAMPLE.as_bytes()).expect("a test parses the built-in example")
+    }
+
+    /// The JSON Schema (2020-12) of the file. It takes whatever [`parse`](Self::parse) takes, and
+    /// refuses most of what that refuses: not what concerns several keys, or the text of one.
+    pub fn json_schema() -> serde_json::Value {
+        json_schema::of_file()
     }
 
     /// The reference page of the file in Markdown: every key with unit, range and default.

@@ -35,6 +35,9 @@ turns bad while minicloud runs changes nothing: the last good one stays in force
   `CUSTOMIZED_METRIC` what a policy or an alarm may follow instead of `metric`.
 - A default with two values is that of `pace: fast`, then that of `pace: aws`.
 - Anchors, aliases and `<<` work. The file is UTF-8, one YAML document, up to 1 MiB.
+- **Editors** complete and check it by the JSON Schema that `minicloud schema` prints and that is
+  contrib/schema/minicloud.schema.json here. Most take it from a comment in the first line:
+  `# yaml-language-server: $schema=./minicloud.schema.json`.
 ";
 
 /// The reference page of the file, in Markdown.
@@ -70,6 +73,7 @@ fn row(key: &Key) -> String {
     let default = match &key.absent {
         Absent::Fault(_) => "**required**".to_owned(),
         Absent::Default(value) => (*value).to_owned(),
+        Absent::OneOf => "-".to_owned(),
         Absent::ByPace(value) => by_pace(*value),
     };
     let cells = [

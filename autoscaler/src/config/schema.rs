@@ -1,5 +1,6 @@
 //! What a section of the file may hold. Each section's table stands beside its reading in
-//! `file`: the reader refuses what is not in it, and docs/reference/configuration.md is written from it.
+//! `file`: the reader refuses what is not in it, and docs/reference/configuration.md and the JSON Schema
+//! are written from it.
 
 use std::{fmt, time::Duration};
 
@@ -42,11 +43,18 @@ pub(super) enum Form {
     Rate(&'static Limits<Rate>),
     Flag,
     OneOf(&'static [&'static str]),
-    /// In words.
+    /// This number and no other.
+    Exactly(u32),
+    /// In words, as what follows.
     Text(&'static str),
+    TextOrNumber(&'static str),
+    Texts(&'static str),
+    /// Of one, the list may be left out.
+    TextOrTexts(&'static str),
+    TextsByName(&'static str),
     Section(&'static Section),
-    /// A short form, in words, or the long one.
-    Or(&'static str, &'static Section),
+    /// A short form, or the long one.
+    Or(&'static Form, &'static Section),
     /// A mapping from names to sections.
     Named(&'static Section),
     ListOf(&'static Section),
@@ -58,6 +66,8 @@ pub(super) enum Absent {
     /// It is a fault, mended by a value such as this.
     Fault(&'static str),
     Default(&'static str),
+    /// Exactly one of the section's keys that say so is there.
+    OneOf,
     ByPace(fn(&Defaults) -> String),
 }
 
@@ -144,8 +154,17 @@ impl fmt::Display for Form {
             Self::Bytes(limits) => write!(f, "size, {limits}"),
             Self::Rate(limits) => write!(f, "rate, {limits}"),
             Self::Flag => f.write_str("`true` or `false`"),
-            Self::OneOf(words) => write!(f, "`{}`", words.join("` or `")),
-            Self::Text(what) => f.write_str(what),
+            Self::OneOf([first @ .., second_last, last]) => {
+                first.iter().try_for_each(|word| write!(f, "`{word}`, "))?;
+                write!(f, "`{second_last}` or `{last}`")
+            }
+            Self::OneOf(words) => write!(f, "`{}`", words.concat()),
+            Self::Exactly(number) => write!(f, "`{number}`"),
+            Self::Text(what)
+            | Self::TextOrNumber(what)
+            | Self::Texts(what)
+            | Self::TextOrTexts(what)
+            | Self::TextsByName(what) => f.write_str(what),
             Self::Section(_) => f.write_str("mapping"),
             Self::Or(short, _) => write!(f, "{short}, or mapping"),
             Self::Named(_) => f.write_str("mapping of names to mappings"),

@@ -4,6 +4,7 @@ mod balancer;
 mod choosing;
 mod classes;
 mod hostile;
+mod json_schema;
 mod policies;
 mod schedule;
 mod security_groups;

@@ -13,7 +13,7 @@ pub(super) struct Bytes(pub(super) u64);
 pub(super) struct Rate(pub(super) u64);
 
 /// What is measured, and how it is written.
-struct Measure {
+pub(super) struct Measure {
     name: &'static str,
     /// How it is written, with an example.
     form: &'static str,
@@ -25,7 +25,7 @@ struct Measure {
     spellings: &'static [(&'static str, &'static [&'static str])],
 }
 
-const TIME: Measure = Measure {
+pub(super) const TIME: Measure = Measure {
     name: "a duration",
     form: "a number and ms, s, m or h, such as 30s",
     common: "s",
@@ -38,7 +38,7 @@ const TIME: Measure = Measure {
     ],
 };
 
-const SIZE: Measure = Measure {
+pub(super) const SIZE: Measure = Measure {
     name: "a size",
     form: "a number and KiB, MiB or GiB, such as 128MiB",
     common: "MiB",
@@ -50,7 +50,7 @@ const SIZE: Measure = Measure {
     ],
 };
 
-const RATE: Measure = Measure {
+pub(super) const RATE: Measure = Measure {
     name: "a rate",
     form: "a number and B/s, KiB/s or MiB/s, such as 240B/s",
     common: "B/s",
@@ -137,6 +137,12 @@ impl std::fmt::Display for Rate {
 }
 
 impl Measure {
+    /// What [`read`](Self::read) takes, as a regular expression.
+    pub(super) fn pattern(&self) -> String {
+        let units: Vec<_> = self.units.iter().map(|(unit, _)| *unit).collect();
+        format!(r"^(\d+(\.\d*)?|\.\d+)({})$", units.join("|"))
+    }
+
     fn read(&self, text: &str) -> Result<f64, Mistake> {
         let end = text.find(|c: char| !matches!(c, '0'..='9' | '.'));
         let (digits, unit) = text.split_at(end.unwrap_or(text.len()));

@@ -19,20 +19,20 @@ pub(super) const SECTION: Section = Section {
     keys: &[
         Key::new(
             FORWARD,
-            Form::Or("name of a target group", &FORWARD_SECTION),
-            Absent::Default("-"),
+            Form::Or(&Form::Text("name of a target group"), &FORWARD_SECTION),
+            Absent::OneOf,
             "Forwards the request to a target of the group, or of one of several groups.",
         ),
         Key::new(
             REDIRECT,
             Form::Section(&REDIRECT_SECTION),
-            Absent::Default("-"),
+            Absent::OneOf,
             "Sends the client elsewhere.",
         ),
         Key::new(
             FIXED_RESPONSE,
             Form::Section(&FIXED_RESPONSE_SECTION),
-            Absent::Default("-"),
+            Absent::OneOf,
             "Answers by itself.",
         ),
     ],
@@ -116,7 +116,7 @@ const REDIRECT_SECTION: Section = Section {
         ),
         Key::new(
             "port",
-            Form::Text("1 to 65535, or `\"#{port}\"`"),
+            Form::TextOrNumber("1 to 65535, or `\"#{port}\"`"),
             Absent::Default("`\"#{port}\"`"),
             "",
         ),

@@ -28,7 +28,7 @@ pub(in crate::config) const SECTION: Section = Section {
     keys: &[
         Key::new(
             "launch_template",
-            Form::Or("name of a launch template", &LAUNCH_TEMPLATE),
+            Form::Or(&Form::Text("name of a launch template"), &LAUNCH_TEMPLATE),
             Absent::Fault("NAME"),
             "What its instances are launched from; a name alone is its latest version. One that the file does not have is looked for among those that the control API made.",
         ),
@@ -52,13 +52,13 @@ pub(in crate::config) const SECTION: Section = Section {
         ),
         Key::new(
             "availability_zones",
-            Form::Text("list of names, one at least"),
+            Form::Texts("list of names, one at least"),
             Absent::Default("`[local]`"),
             "Zones that instances are spread over: nodes, or labels on one node.",
         ),
         Key::new(
             "target_groups",
-            Form::Text("list of names of target groups"),
+            Form::Texts("list of names of target groups"),
             Absent::Default("none"),
             "Where its instances are registered.",
         ),
@@ -94,7 +94,7 @@ pub(in crate::config) const SECTION: Section = Section {
         ),
         Key::new(
             "termination_policies",
-            Form::Text(termination_policies::VALUE),
+            Form::Texts(termination_policies::VALUE),
             Absent::ByPace(|defaults| format!("[{}]", defaults.termination_policy)),
             "Which instance goes when the group scales in: asked in this order until one is left. See [choosing-instances.md](../concepts/choosing-instances.md).",
         ),
@@ -203,7 +203,7 @@ const LAUNCH_TEMPLATE: Section = Section {
         ),
         Key::new(
             "version",
-            Form::Text("`$Latest`, `$Default` or a number"),
+            Form::TextOrNumber("`$Latest`, `$Default` or a number"),
             Absent::Default("`$Latest`"),
             "Which version. The default is the first, until another is made it.",
         ),

@@ -21,7 +21,7 @@ pub(super) const SECTION: Section = Section {
         ),
         Key::new(
             "command",
-            Form::Text("list of a program and its arguments"),
+            Form::Texts("list of a program and its arguments"),
             Absent::Default("none"),
             "What is run inside the instance: exit code 0 means busy. Works in Compose too, where the autoscaler shares no network with instances.",
         ),

@@ -63,25 +63,25 @@ pub(in crate::config) const SECTION: Section = Section {
         ),
         Key::new(
             "env",
-            Form::Text("mapping of names to text"),
+            Form::TextsByName("mapping of names to text"),
             Absent::Default("none"),
             "Environment variables. `PORT` and `MINICLOUD_*` are minicloud's own.",
         ),
         Key::new(
             "security_groups",
-            Form::Text("list of names of security groups, up to 5"),
+            Form::Texts("list of names of security groups, up to 5"),
             Absent::Default("none"),
             "Who may reach its instances, as far as the provider can tell: docs/concepts/security-groups.md.",
         ),
         Key::new(
             "entrypoint",
-            Form::Text("list of text"),
+            Form::Texts("list of text"),
             Absent::Default("the image's"),
             "What a container runs; `command` is appended to it.",
         ),
         Key::new(
             "command",
-            Form::Text("list of text"),
+            Form::Texts("list of text"),
             Absent::Default("the image's, or none beside an `entrypoint`"),
             "What a container runs, or what its entrypoint is given. A child process has `process`.",
         ),
@@ -111,7 +111,7 @@ pub(in crate::config) const SECTION: Section = Section {
         ),
         Key::new(
             "mounts",
-            Form::Text("list of `SOURCE:TARGET` or `SOURCE:TARGET:ro`"),
+            Form::Texts("list of `SOURCE:TARGET` or `SOURCE:TARGET:ro`"),
             Absent::Default("none"),
             "Folders of the host (an absolute path) or named volumes in a container, writable unless `ro`.",
         ),
@@ -157,7 +157,7 @@ const PROCESS: Section = Section {
     place: "launch_templates.NAME.process",
     keys: &[Key::new(
         "command",
-        Form::Text("list of text"),
+        Form::Texts("list of text"),
         Absent::Fault("[minicloud, sample-app]"),
         "Program and arguments. The program `minicloud` is the running executable.",
     )],

@@ -32,7 +32,7 @@ pub(in crate::config) const SECTION: Section = Section {
         ),
         Key::new(
             "security_groups",
-            Form::Text("list of names of security groups, up to 5"),
+            Form::Texts("list of names of security groups, up to 5"),
             Absent::Default("none: everybody"),
             "Who may reach its listeners: a connection that no group lets in is closed unread.",
         ),

@@ -28,7 +28,7 @@ pub(in crate::config) const SECTION: Section = Section {
         ),
         Key::new(
             "notification_types",
-            Form::Text(
+            Form::Texts(
                 "list of `autoscaling:EC2_INSTANCE_LAUNCH`, `.._LAUNCH_ERROR`, `.._TERMINATE`, `.._TERMINATE_ERROR`, `autoscaling:TEST_NOTIFICATION`",
             ),
             Absent::Default("all"),

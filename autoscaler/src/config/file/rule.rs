@@ -53,7 +53,7 @@ pub(super) const SECTION: Section = Section {
         ),
         Key::new(
             "compression",
-            Form::Or("`true` or `false`", &COMPRESSION),
+            Form::Or(&Form::Flag, &COMPRESSION),
             Absent::Default("`false`"),
             "Compresses responses with gzip, for clients that take it.",
         ),

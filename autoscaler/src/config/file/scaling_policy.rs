@@ -36,19 +36,19 @@ pub(in crate::config) const SECTION: Section = Section {
         Key::new(
             "target_tracking",
             Form::Section(&TARGET_TRACKING),
-            Absent::Default("-"),
+            Absent::OneOf,
             "Keeps a metric near a value. A policy has one of this and the two below.",
         ),
         Key::new(
             "step_scaling",
             Form::Section(&STEP_SCALING),
-            Absent::Default("-"),
+            Absent::OneOf,
             "How far an alarm's threshold is passed says how much.",
         ),
         Key::new(
             "simple_scaling",
             Form::Section(&SIMPLE_SCALING),
-            Absent::Default("-"),
+            Absent::OneOf,
             "One adjustment as an alarm goes off, then a cooldown.",
         ),
     ],
@@ -90,7 +90,7 @@ const TARGET_TRACKING: Section = Section {
         Key::new(
             "metric",
             Form::OneOf(metric::TRACKED),
-            Absent::Default("-"),
+            Absent::OneOf,
             "A mean over instances: CPU in percent of the quota, bytes a minute, or requests a minute. This or `customized_metric`.",
         ),
         metric::RESOURCE_LABEL,

@@ -43,7 +43,7 @@ pub(in crate::config) const SECTION: Section = Section {
         ),
         Key::new(
             "load_balancing_algorithm_type",
-            Form::Or(algorithm::SHORT, &algorithm::SECTION),
+            Form::Or(&algorithm::SHORT, &algorithm::SECTION),
             Absent::Default("`round_robin`"),
             "How a target is chosen. `peak_ewma` weighs requests in flight and time to the first byte, `cpu_headroom` the CPU that instances have left as well.",
         ),
@@ -65,7 +65,7 @@ pub(in crate::config) const SECTION: Section = Section {
         ),
         Key::new(
             "stickiness",
-            Form::Or(stickiness::SHORT, &stickiness::SECTION),
+            Form::Or(&stickiness::SHORT, &stickiness::SECTION),
             Absent::Default("none"),
             "Keeps a client with the target that served it first.",
         ),
@@ -105,7 +105,7 @@ pub(in crate::config) const SECTION: Section = Section {
         ),
         Key::new(
             "targets",
-            Form::Text("list of `host:port`"),
+            Form::Texts("list of `host:port`"),
             Absent::Default("none"),
             "Targets registered by hand, besides the instances of groups.",
         ),

@@ -28,7 +28,7 @@ pub(super) const SECTION: Section = Section {
         ),
         Key::new(
             "trusted_networks",
-            Form::Text("network or list of networks, such as `10.0.0.0/8` or `::1`"),
+            Form::TextOrTexts("network or list of networks, such as `10.0.0.0/8` or `::1`"),
             Absent::Default("none"),
             "Whose `X-Forwarded-*` and `Forwarded` are believed; everybody else's are replaced.",
         ),

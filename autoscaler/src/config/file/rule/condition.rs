@@ -14,38 +14,38 @@ pub(super) const SECTION: Section = Section {
     keys: &[
         Key::new(
             HOST_HEADER,
-            Form::Or("pattern or list of patterns", &PATTERNS),
-            Absent::Default("-"),
+            Form::Or(&Form::TextOrTexts("pattern or list of patterns"), &PATTERNS),
+            Absent::OneOf,
             "The Host, without its port, in any case.",
         ),
         Key::new(
             PATH_PATTERN,
-            Form::Or("pattern or list of patterns", &PATTERNS),
-            Absent::Default("-"),
+            Form::Or(&Form::TextOrTexts("pattern or list of patterns"), &PATTERNS),
+            Absent::OneOf,
             "The path as it was sent, without the query.",
         ),
         Key::new(
             HTTP_HEADER,
             Form::Section(&HTTP_HEADER_PATTERNS),
-            Absent::Default("-"),
+            Absent::OneOf,
             "The value of a header field, in any case.",
         ),
         Key::new(
             HTTP_REQUEST_METHOD,
-            Form::Text("method or list of methods, such as `GET`"),
-            Absent::Default("-"),
+            Form::TextOrTexts("method or list of methods, such as `GET`"),
+            Absent::OneOf,
             "The method, in the case it is written in.",
         ),
         Key::new(
             QUERY_STRING,
             Form::ListOf(&QUERY_STRING_PAIR),
-            Absent::Default("-"),
+            Absent::OneOf,
             "Members of the query, percent-decoded.",
         ),
         Key::new(
             SOURCE_IP,
-            Form::Text("network or list of networks, such as `10.0.0.0/8` or `::1`"),
-            Absent::Default("-"),
+            Form::TextOrTexts("network or list of networks, such as `10.0.0.0/8` or `::1`"),
+            Absent::OneOf,
             "The client's address, or what a trusted network says of it.",
         ),
     ],
@@ -95,14 +95,14 @@ const HTTP_HEADER_PATTERNS: Section = Section {
 
 const VALUES: Key = Key::new(
     "values",
-    Form::Text("pattern or list of patterns"),
+    Form::TextOrTexts("pattern or list of patterns"),
     Absent::Default("none"),
     "`*` stands for any text, `?` for one character. One match is enough.",
 );
 
 const REGEX_VALUES: Key = Key::new(
     "regex_values",
-    Form::Text("regular expression or list of them"),
+    Form::TextOrTexts("regular expression or list of them"),
     Absent::Default("none"),
     "As the Rust crate `regex` has them, of the whole text. One match is enough.",
 );

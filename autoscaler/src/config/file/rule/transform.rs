@@ -12,13 +12,13 @@ pub(super) const SECTION: Section = Section {
         Key::new(
             HOST_HEADER_REWRITE,
             Form::Section(&REWRITE),
-            Absent::Default("-"),
+            Absent::OneOf,
             "Rewrites the Host.",
         ),
         Key::new(
             URL_REWRITE,
             Form::Section(&REWRITE),
-            Absent::Default("-"),
+            Absent::OneOf,
             "Rewrites path and query.",
         ),
     ],

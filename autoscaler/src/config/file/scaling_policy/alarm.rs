@@ -26,7 +26,7 @@ const SECTION: Section = Section {
         Key::new(
             "metric",
             Form::OneOf(metric::ALL),
-            Absent::Default("-"),
+            Absent::OneOf,
             "One that a minicloud measures. This or `customized_metric`.",
         ),
         metric::RESOURCE_LABEL,

@@ -44,7 +44,7 @@ pub(super) const RESOURCE_LABEL: Key = Key::new(
 pub(super) const CUSTOMIZED: Key = Key::new(
     "customized_metric",
     Form::Section(&CUSTOMIZED_METRIC),
-    Absent::Default("-"),
+    Absent::OneOf,
     "A metric of yours, read over HTTP each 5 s: one figure of the whole group.",
 );
 
@@ -54,13 +54,13 @@ const CUSTOMIZED_METRIC: Section = Section {
         Key::new(
             "scrape",
             Form::Section(&SCRAPE),
-            Absent::Default("-"),
+            Absent::OneOf,
             "From a Prometheus text exposition.",
         ),
         Key::new(
             "prometheus_query",
             Form::Section(&PROMETHEUS_QUERY),
-            Absent::Default("-"),
+            Absent::OneOf,
             "From a Prometheus server.",
         ),
     ],
@@ -88,7 +88,7 @@ const SCRAPE: Section = Section {
         ),
         Key::new(
             "labels",
-            Form::Text("mapping of label names to values"),
+            Form::TextsByName("mapping of label names to values"),
             Absent::Default("none"),
             "What a series must have.",
         ),

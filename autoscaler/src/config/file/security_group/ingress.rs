@@ -36,7 +36,7 @@ pub(super) const SECTION: Section = Section {
         ),
         Key::new(
             "cidr",
-            Form::Text("network or list of networks, such as `10.0.0.0/8` or `::1`"),
+            Form::TextOrTexts("network or list of networks, such as `10.0.0.0/8` or `::1`"),
             Absent::Default("none"),
             "Networks that are let in. `0.0.0.0/0` is all of IPv4 and nothing of IPv6, `::/0` the other way round.",
         ),

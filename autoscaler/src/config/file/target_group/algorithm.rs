@@ -9,14 +9,13 @@ use crate::config::{
 };
 
 /// The short form: every algorithm but the one that wants to know more.
-pub(super) const SHORT: &str =
-    "`round_robin`, `least_outstanding_requests`, `weighted_random`, `peak_ewma` or `cpu_headroom`";
+pub(super) const SHORT: Form = Form::OneOf(WORDS);
 
 pub(super) const SECTION: Section = Section {
     place: "target_groups.NAME.load_balancing_algorithm_type",
     keys: &[Key::new(
         CONSISTENT_HASH,
-        Form::Or("`source_ip` or `path`", &HASH_KEY),
+        Form::Or(&Form::OneOf(KEY_WORDS), &HASH_KEY),
         Absent::Fault("source_ip"),
         "The same key goes to the same target, as long as that is there.",
     )],

@@ -54,7 +54,7 @@ pub(super) const SECTION: Section = Section {
         ),
         Key::new(
             "matcher",
-            Form::Text("codes, 200 to 499: `200`, `\"200,204\"`, `200-299`"),
+            Form::TextOrNumber("codes, 200 to 499: `200`, `\"200,204\"`, `200-299`"),
             Absent::Default("`200`"),
             "HTTP codes that pass.",
         ),

@@ -17,13 +17,13 @@ pub(super) const SECTION: Section = Section {
         Key::new(
             LB_COOKIE,
             Form::Section(&LB_COOKIE_SECTION),
-            Absent::Default("-"),
+            Absent::OneOf,
             "A cookie of the balancer's own says which target it was.",
         ),
         Key::new(
             APP_COOKIE,
             Form::Section(&APP_COOKIE_SECTION),
-            Absent::Default("-"),
+            Absent::OneOf,
             "For as long as the application keeps a cookie of its own.",
         ),
     ],
@@ -79,7 +79,7 @@ const LB_COOKIE: &str = "lb_cookie";
 const APP_COOKIE: &str = "app_cookie";
 
 /// The short form.
-pub(super) const SHORT: &str = "`lb_cookie`";
+pub(super) const SHORT: Form = Form::OneOf(&[LB_COOKIE]);
 
 /// ELB's bounds, and its default.
 const DURATION: Limits<Duration> =
