@@ -4,11 +4,7 @@ use std::process::ExitCode;
 
 use tokio::runtime::{Builder, Runtime};
 
-use crate::{
-    cli::Verb,
-    failure::{Exit, Failure},
-    logging, role, verb,
-};
+use crate::{cli::Verb, failure::Failure, logging, role, verb};
 
 pub(crate) fn run(verb: Verb) -> Result<ExitCode, Failure> {
     let level = match verb {
@@ -75,5 +71,5 @@ fn runtime(verb: &Verb) -> Result<Runtime, Failure> {
         .worker_threads(2)
         .enable_all()
         .build()
-        .map_err(|error| Failure::new(Exit::Failure, format!("cannot start: {error}")))
+        .map_err(|error| Failure::runtime(&error))
 }

@@ -10,7 +10,7 @@ mod verb;
 
 use std::ffi::OsString;
 
-use clap::{Parser, Subcommand};
+use clap::{ColorChoice, Parser, Subcommand};
 
 pub(crate) use self::{
     key_pair::{
@@ -28,9 +28,9 @@ pub(crate) use self::{
     verb::{
         ActivitiesArgs, ApplyArgs, Connection, DeleteScheduledActionArgs, DemoArgs, DemoVerb,
         EventsArgs, ExecArgs, ExplainArgs, GroupReading, HealthcheckArgs, InstancesArgs, Output,
-        PlanArgs, ProtectArgs, PutScheduledActionArgs, Reading, ResolveArgs, ScaleArgs,
+        PlanArgs, ProtectArgs, PutScheduledActionArgs, ResolveArgs, ScaleArgs,
         ScheduledActionsArgs, SshArgs, StressArgs, SweepArgs, TargetsArgs, TerminateArgs,
-        ValidateArgs, WhichRuleArgs, WhyArgs,
+        ValidateArgs, Watching, WhichRuleArgs, WhyArgs,
     },
 };
 
@@ -43,6 +43,9 @@ pub(crate) use self::{
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) verb: Verb,
+    /// Colours; `auto` has them on a terminal, and minds NO_COLOR and CLICOLOR_FORCE.
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = ColorChoice::Auto)]
+    pub(crate) color: ColorChoice,
 }
 
 #[derive(Debug, Subcommand)]
@@ -50,9 +53,9 @@ pub(crate) enum Verb {
     /// Run everything in this process: balancer, autoscaler, agent and, as children, instances.
     Up(UpArgs),
     /// One screen: load balancers, groups, targets, what is wrong.
-    Status(Reading),
+    Status(Watching),
     /// List the Auto Scaling groups.
-    Groups(Reading),
+    Groups(Watching),
     /// List the instances of one group or all.
     Instances(InstancesArgs),
     /// List the targets of one target group or all, with their health.
@@ -62,7 +65,7 @@ pub(crate) enum Verb {
     /// Tell which rule takes a URL, and why none before it does.
     WhichRule(WhichRuleArgs),
     /// List the security groups with what they let in.
-    SecurityGroups(Reading),
+    SecurityGroups(Watching),
     /// List what was launched and ended, newest first, with the cause.
     Activities(ActivitiesArgs),
     /// Show what a configuration file would change if it came into force.
@@ -96,9 +99,9 @@ pub(crate) enum Verb {
     /// Make, change, show or delete a launch template.
     LaunchTemplate(LaunchTemplateArgs),
     /// List the sizes that launch templates may name.
-    InstanceTypes(Reading),
+    InstanceTypes(Watching),
     /// List the key pairs.
-    KeyPairs(Reading),
+    KeyPairs(Watching),
     /// Make, import or delete a key pair.
     KeyPair(KeyPairArgs),
     /// Run a command in an instance; its exit code becomes this one's.

@@ -17,11 +17,7 @@ use super::{
     snapshot_file::SnapshotFile,
 };
 use crate::{
-    cli::LbArgs,
-    endpoint::Endpoint,
-    failure::{Exit, Failure},
-    http_client::HttpClient,
-    socket::Socket,
+    cli::LbArgs, endpoint::Endpoint, failure::Failure, http_client::HttpClient, socket::Socket,
 };
 
 /// How often the file is looked at, as the autoscaler does.
@@ -120,13 +116,7 @@ async fn report(balancer: Handle, client: HttpClient) {
 }
 
 fn snapshot_file(folder: &Path) -> Result<SnapshotFile, Failure> {
-    SnapshotFile::in_folder(folder).map_err(|error| {
-        let message = format!(
-            "the state folder {} cannot be written: {error}; give a writable one with --state-dir",
-            folder.display()
-        );
-        Failure::new(Exit::CannotCreate, message)
-    })
+    SnapshotFile::in_folder(folder).map_err(|error| Failure::snapshot_folder(folder, &error))
 }
 
 fn load(file: &SnapshotFile) -> Option<Arc<Snapshot>> {
@@ -143,9 +133,9 @@ fn load(file: &SnapshotFile) -> Option<Arc<Snapshot>> {
 async fn first_snapshot(
     news: &mut watch::Receiver<Option<Arc<Snapshot>>>,
 ) -> Result<Arc<Snapshot>, Failure> {
-    let gone = || Failure::new(Exit::Failure, "the watch on the autoscaler has ended");
-    let first = news.wait_for(Option::is_some).await.map_err(|_| gone())?;
-    first.clone().ok_or_else(gone)
+    let first = news.wait_for(Option::is_some).await;
+    let first = first.map_err(|_| Failure::watch_ended())?;
+    first.clone().ok_or_else(Failure::watch_ended)
 }
 
 /// Hands on each snapshot after the first, until either side is gone.

@@ -25,7 +25,10 @@ pub(crate) mod status;
 pub(crate) mod sweep;
 pub(crate) mod targets;
 pub(crate) mod terminate;
+#[cfg(test)]
+mod tests;
 pub(crate) mod validate;
+mod watch;
 pub(crate) mod which_rule;
 pub(crate) mod why;
 
