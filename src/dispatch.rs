@@ -21,6 +21,7 @@ async fn dispatch(verb: Verb) -> Result<ExitCode, Failure> {
     match verb {
         Verb::Ssh(args) => return verb::ssh::run(args).await.map(ExitCode::from),
         Verb::Exec(args) => return verb::exec::run(args).await.map(ExitCode::from),
+        Verb::Doctor(args) => return verb::doctor::run(args).await.map(ExitCode::from),
         Verb::Plan(args) => return verb::plan::run(args).await.map(ExitCode::from),
         Verb::Status(args) => verb::status::run(args).await,
         Verb::Groups(args) => verb::groups::run(args).await,
@@ -48,6 +49,10 @@ async fn dispatch(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::KeyPair(args) => verb::key_pair::run(args.verb).await,
         Verb::InstanceTypes(args) => verb::instance_types::run(args).await,
         Verb::Healthcheck(args) => verb::healthcheck::run(args).await,
+        Verb::Docs(args) => verb::docs::run(args),
+        Verb::Completions(args) => verb::completions::run(args),
+        Verb::Man(args) => verb::man::run(args),
+        Verb::Version => verb::version::run(),
         Verb::Validate(args) => verb::validate::run(args),
         Verb::Sweep(args) => verb::sweep::run(args).await,
         Verb::Up(args) => role::up::run(args).await,

@@ -1,5 +1,6 @@
 //! The command line: what can be said. What it does is in `verb` and `role`.
 
+mod guide;
 mod key_pair;
 mod launch_template;
 #[cfg(test)]
@@ -13,6 +14,7 @@ use std::ffi::OsString;
 use clap::{ColorChoice, Parser, Subcommand};
 
 pub(crate) use self::{
+    guide::{CompletionsArgs, DocsArgs, DoctorArgs, ManArgs},
     key_pair::{
         CreateArgs as CreateKeyPairArgs, DeleteArgs as DeleteKeyPairArgs,
         ImportArgs as ImportKeyPairArgs, KeyPairArgs, KeyPairVerb,
@@ -112,10 +114,20 @@ pub(crate) enum Verb {
     Demo(DemoArgs),
     /// Check a configuration file, or the one that is built in.
     Validate(ValidateArgs),
+    /// Look whether this machine has what minicloud needs, and say how to get what is missing.
+    Doctor(DoctorArgs),
+    /// Print a section of the reference: configuration, commands, exit codes.
+    Docs(DocsArgs),
     /// Remove what a minicloud that is gone has left behind.
     Sweep(SweepArgs),
     /// Exit 0 where the part that listens there is ready, 1 where it is not.
     Healthcheck(HealthcheckArgs),
+    /// Print what makes a shell complete these commands.
+    Completions(CompletionsArgs),
+    /// Print the manual page of minicloud, or of one of its commands.
+    Man(ManArgs),
+    /// Print the version.
+    Version,
     /// Run the load balancer alone.
     Lb(LbArgs),
     /// Run the autoscaler alone.
@@ -202,6 +214,15 @@ mod tests {
             "validate",
             "sweep",
             "healthcheck unix:/run/x.sock",
+            "doctor -o json",
+            "doctor --print-socket-allowlist",
+            "docs",
+            "docs launch_templates",
+            "completions bash",
+            "man",
+            "man demo stress",
+            "version",
+            "instances web -o name --watch --color never",
         ] {
             if let Err(error) = parse(line) {
                 panic!("{line}: {error}");

@@ -2,13 +2,18 @@
 
 use std::{collections::BTreeSet, io, path::Path, time::Duration};
 
+use clap::CommandFactory;
 use hyper::{Method, StatusCode};
 use minicloud_autoscaler::{
     StateDirError, api::FaultDetail, instance::InstanceId, launch_template::VersionSelector,
 };
 
 use super::{Exit, Failure};
-use crate::{cli::ProviderName, endpoint::Endpoint, http_client::HttpError};
+use crate::{
+    cli::{Cli, ProviderName},
+    endpoint::Endpoint,
+    http_client::HttpError,
+};
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/failure/texts.txt");
 const SOURCES: [&str; 5] = [
@@ -304,6 +309,8 @@ fn of_verbs() -> Vec<Named> {
                 },
             ),
         ),
+        ("verb_unknown", Failure::verb_unknown("fly")),
+        ("section_unknown", Failure::section_unknown("fly")),
         (
             "not_ready",
             Failure::not_ready(&endpoint(), StatusCode::SERVICE_UNAVAILABLE),
@@ -349,4 +356,20 @@ fn text_from_outside_steers_no_terminal() {
     let failure = refused(StatusCode::BAD_REQUEST, "X", "a\u{1b}[2Jb\nc");
     let shown = failure.to_string();
     assert!(shown.starts_with("a\\u{1b}[2Jb\nc (X)\n"), "{shown}");
+}
+
+/// Advice that names a verb names one that there is.
+#[test]
+fn remedies_name_verbs_that_exist() {
+    let command = Cli::command();
+    for (name, failure) in all() {
+        for told in failure.remedy.split("`minicloud ").skip(1) {
+            let verb = told.split([' ', '`']).next().unwrap();
+            let is_built_in = verb.starts_with('-') || verb == "help";
+            assert!(
+                is_built_in || command.find_subcommand(verb).is_some(),
+                "{name}: there is no `minicloud {verb}`"
+            );
+        }
+    }
 }

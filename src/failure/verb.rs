@@ -121,4 +121,22 @@ impl Failure {
             "wait, or read the log of the part that listens there",
         )
     }
+
+    pub(crate) fn verb_unknown(verb: &str) -> Self {
+        Self::new(
+            Exit::NotFound,
+            "there is no such command",
+            format!("minicloud {verb}"),
+            "`minicloud help` lists those that there are",
+        )
+    }
+
+    pub(crate) fn section_unknown(section: &str) -> Self {
+        Self::new(
+            Exit::NotFound,
+            format!("there is no section `{section}`"),
+            "the reference that is compiled in",
+            "`minicloud docs` lists those that there are",
+        )
+    }
 }

@@ -3,7 +3,10 @@
 pub(crate) mod activities;
 pub(crate) mod alarms;
 pub(crate) mod apply;
+pub(crate) mod completions;
 pub(crate) mod demo;
+pub(crate) mod docs;
+pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod exec;
 pub(crate) mod explain;
@@ -13,6 +16,7 @@ pub(crate) mod instance_types;
 pub(crate) mod instances;
 pub(crate) mod key_pair;
 pub(crate) mod launch_template;
+pub(crate) mod man;
 pub(crate) mod plan;
 pub(crate) mod policies;
 pub(crate) mod protect;
@@ -28,6 +32,7 @@ pub(crate) mod terminate;
 #[cfg(test)]
 mod tests;
 pub(crate) mod validate;
+pub(crate) mod version;
 mod watch;
 pub(crate) mod which_rule;
 pub(crate) mod why;
