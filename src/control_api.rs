@@ -21,7 +21,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     endpoint::Endpoint,
-    failure::{Exit, Failure},
+    failure::Failure,
     http_client::{Answer, Body, Exchange, HttpClient, HttpError, segment},
     role::ConfigFile,
 };
@@ -47,6 +47,10 @@ impl ControlApi {
             None => client,
         };
         Ok(Self { client, timeout })
+    }
+
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        self.client.endpoint()
     }
 
     pub(crate) async fn view(&self) -> Result<View, Failure> {
@@ -124,12 +128,12 @@ impl ControlApi {
                 .with_header("last-event-id", id)
                 .unwrap_or(client);
         }
-        let opened = client.open(Method::GET, path, None, self.timeout).await;
-        self.accepted(opened.map_err(explain)?).await
+        self.open(&client, Method::GET, path, None, self.timeout)
+            .await
     }
 
     pub(crate) async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        parse(&self.call(Method::GET, path, None).await?)
+        self.parse(&self.call(Method::GET, path, None).await?)
     }
 
     /// What `text`, which is the file's, would change.
@@ -157,12 +161,12 @@ impl ControlApi {
         let body = Body::yaml(text.clone());
         let answer = self.answer(Method::POST, path, Some(body)).await?;
         if answer.status.is_success() {
-            return parse(&answer.body);
+            return self.parse(&answer.body);
         }
         let told: Option<FaultBody> = serde_json::from_slice(&answer.body).ok();
         match told.and_then(|told| Faults::found(told.error.faults)) {
             Some(faults) => Err(file.invalid(&faults, &text)),
-            None => Err(fault(answer.status, &answer.body)),
+            None => Err(self.refused(&Method::POST, path, answer.status, &answer.body)),
         }
     }
 
@@ -188,11 +192,11 @@ impl ControlApi {
         path: &str,
         body: &impl serde::Serialize,
     ) -> Result<T, Failure> {
-        parse(&self.call(method, path, Some(Body::json(body))).await?)
+        self.parse(&self.call(method, path, Some(Body::json(body))).await?)
     }
 
     pub(crate) async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        parse(&self.call(Method::DELETE, path, None).await?)
+        self.parse(&self.call(Method::DELETE, path, None).await?)
     }
 
     /// Starts a command; its frames are the lines of the answer's body.
@@ -203,12 +207,8 @@ impl ControlApi {
     ) -> Result<Exchange, Failure> {
         let path = format!("/v1/instances/{id}/exec");
         let body = Body::json(&ExecRequest { command });
-        let exchange = self
-            .client
-            .open(Method::POST, &path, Some(body), EXEC_START)
+        self.open(&self.client, Method::POST, &path, Some(body), EXEC_START)
             .await
-            .map_err(explain)?;
-        self.accepted(exchange).await
     }
 
     /// Opens a shell and resolves with its connection.
@@ -224,31 +224,40 @@ impl ControlApi {
             .with_header("connection", "upgrade")
             .and_then(|client| client.with_header("upgrade", SHELL_PROTOCOL))
             .unwrap_or_else(|| self.client.clone());
-        let opened = client.open(Method::POST, &path, Some(Body::json(request)), EXEC_START);
-        let exchange = self.accepted(opened.await.map_err(explain)?).await?;
-        exchange.upgrade().await.map_err(|error| {
-            let message = format!("the control plane granted no connection for the shell: {error}");
-            Failure::new(Exit::Unreachable, message)
-        })
+        let body = Some(Body::json(request));
+        let exchange = self
+            .open(&client, Method::POST, &path, body, EXEC_START)
+            .await?;
+        let upgraded = exchange.upgrade().await;
+        upgraded.map_err(|error| Failure::no_connection_for_shell(self.endpoint(), &error))
     }
 
-    /// The stream, or the fault that came in its place.
-    async fn accepted(&self, exchange: Exchange) -> Result<Exchange, Failure> {
+    /// Asks for a stream: resolves with it, or with the fault that came in its place.
+    async fn open(
+        &self,
+        client: &HttpClient,
+        method: Method,
+        path: &str,
+        body: Option<Body>,
+        within: Duration,
+    ) -> Result<Exchange, Failure> {
+        let opened = client.open(method.clone(), path, body, within).await;
+        let exchange = opened.map_err(|error| self.no_answer(&error))?;
         match exchange.response.status() {
             StatusCode::OK | StatusCode::SWITCHING_PROTOCOLS => Ok(exchange),
             status => {
                 let body = tokio::time::timeout(self.timeout, exchange.read()).await;
                 let body = body.ok().and_then(Result::ok).unwrap_or_default();
-                Err(fault(status, &body))
+                Err(self.refused(&method, path, status, &body))
             }
         }
     }
 
     async fn call(&self, method: Method, path: &str, body: Option<Body>) -> Result<Bytes, Failure> {
-        let answer = self.answer(method, path, body).await?;
+        let answer = self.answer(method.clone(), path, body).await?;
         match answer.status.is_success() {
             true => Ok(answer.body),
-            false => Err(fault(answer.status, &answer.body)),
+            false => Err(self.refused(&method, path, answer.status, &answer.body)),
         }
     }
 
@@ -259,64 +268,31 @@ impl ControlApi {
         body: Option<Body>,
     ) -> Result<Answer, Failure> {
         let answer = self.client.call(method, path, body, self.timeout).await;
-        answer.map_err(explain)
+        answer.map_err(|error| self.no_answer(&error))
+    }
+
+    fn parse<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, Failure> {
+        serde_json::from_slice(body)
+            .map_err(|error| Failure::answer_not_understood(self.endpoint(), &error))
+    }
+
+    fn no_answer(&self, error: &HttpError) -> Failure {
+        Failure::no_answer(self.endpoint(), error)
+    }
+
+    fn refused(&self, method: &Method, path: &str, status: StatusCode, body: &[u8]) -> Failure {
+        match serde_json::from_slice(body) {
+            Ok(FaultBody { error }) => {
+                Failure::refused(self.endpoint(), method, path, status, &error)
+            }
+            Err(_) => Failure::foreign_answer(self.endpoint(), status),
+        }
     }
 }
 
 fn with_token(client: HttpClient, path: &Path) -> Result<HttpClient, Failure> {
-    let token = fs::read_to_string(path).map_err(|error| {
-        let message = format!("cannot read the token from {}: {error}", path.display());
-        Failure::new(Exit::Failure, message)
-    })?;
-    client.with_token(token.trim()).ok_or_else(|| {
-        let message = format!("{} does not hold a token", path.display());
-        Failure::new(Exit::Failure, message)
-    })
-}
-
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
-    serde_json::from_slice(body).map_err(|error| {
-        Failure::new(
-            Exit::Failure,
-            format!(
-                "the control API answered what this version does not understand ({error}); is it the same version of minicloud?"
-            ),
-        )
-    })
-}
-
-fn fault(status: StatusCode, body: &[u8]) -> Failure {
-    let Ok(FaultBody { error }) = serde_json::from_slice(body) else {
-        return Failure::new(
-            Exit::Failure,
-            format!("the answer was {status}, and not the control API's; is --host right?"),
-        );
-    };
-    let exit = match (status, error.code.as_str()) {
-        (_, "CommandNotFound") => Exit::CommandNotFound,
-        (_, "CommandNotExecutable") => Exit::NotExecutable,
-        (StatusCode::NOT_FOUND, _) => Exit::NotFound,
-        (StatusCode::CONFLICT, _) => Exit::Conflict,
-        (StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY, _) => Exit::Unreachable,
-        _ => Exit::Failure,
-    };
-    Failure::new(exit, format!("{} ({})", error.message, error.code))
-}
-
-fn explain(error: HttpError) -> Failure {
-    match error {
-        HttpError::Connect { .. } | HttpError::NoAnswer { .. } => Failure::new(
-            Exit::Unreachable,
-            format!(
-                "{error}. Start a minicloud with `minicloud up`, or say where one is with --host or MINICLOUD_HOST"
-            ),
-        ),
-        HttpError::Timeout { .. } => Failure::new(
-            Exit::Unreachable,
-            format!("{error}; give it longer with --timeout"),
-        ),
-        HttpError::Protocol { .. } | HttpError::TooLarge(_) => {
-            Failure::new(Exit::Failure, format!("{error}; is --host right?"))
-        }
-    }
+    let token =
+        fs::read_to_string(path).map_err(|error| Failure::token_unreadable(path, &error))?;
+    let client = client.with_token(token.trim());
+    client.ok_or_else(|| Failure::token_malformed(path))
 }

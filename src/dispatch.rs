@@ -4,11 +4,7 @@ use std::process::ExitCode;
 
 use tokio::runtime::{Builder, Runtime};
 
-use crate::{
-    cli::Verb,
-    failure::{Exit, Failure},
-    logging, role, verb,
-};
+use crate::{cli::Verb, failure::Failure, logging, role, verb};
 
 pub(crate) fn run(verb: Verb) -> Result<ExitCode, Failure> {
     let level = match verb {
@@ -25,6 +21,7 @@ async fn dispatch(verb: Verb) -> Result<ExitCode, Failure> {
     match verb {
         Verb::Ssh(args) => return verb::ssh::run(args).await.map(ExitCode::from),
         Verb::Exec(args) => return verb::exec::run(args).await.map(ExitCode::from),
+        Verb::Doctor(args) => return verb::doctor::run(args).await.map(ExitCode::from),
         Verb::Plan(args) => return verb::plan::run(args).await.map(ExitCode::from),
         Verb::Status(args) => verb::status::run(args).await,
         Verb::Groups(args) => verb::groups::run(args).await,
@@ -52,6 +49,10 @@ async fn dispatch(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::KeyPair(args) => verb::key_pair::run(args.verb).await,
         Verb::InstanceTypes(args) => verb::instance_types::run(args).await,
         Verb::Healthcheck(args) => verb::healthcheck::run(args).await,
+        Verb::Docs(args) => verb::docs::run(args),
+        Verb::Completions(args) => verb::completions::run(args),
+        Verb::Man(args) => verb::man::run(args),
+        Verb::Version => verb::version::run(),
         Verb::Validate(args) => verb::validate::run(args),
         Verb::Schema => verb::describe::schema(),
         Verb::Openapi => verb::describe::openapi(),
@@ -77,5 +78,5 @@ fn runtime(verb: &Verb) -> Result<Runtime, Failure> {
         .worker_threads(2)
         .enable_all()
         .build()
-        .map_err(|error| Failure::new(Exit::Failure, format!("cannot start: {error}")))
+        .map_err(|error| Failure::runtime(&error))
 }

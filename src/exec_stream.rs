@@ -4,11 +4,7 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use minicloud_autoscaler::{api::ExecFrame, instance::InstanceId};
 
-use crate::{
-    control_api::ControlApi,
-    failure::{Exit, Failure},
-    http_client::Exchange,
-};
+use crate::{control_api::ControlApi, failure::Failure, http_client::Exchange};
 
 /// The API cuts output into frames far smaller.
 const MAX_LINE_BYTES: usize = 1024 * 1024;
@@ -41,18 +37,20 @@ impl ExecStream {
         loop {
             if let Some(line) = self.lines.next() {
                 return serde_json::from_slice(&line)
-                    .map_err(|error| lost(&format!("answered garbage: {error}")));
+                    .map_err(|error| Failure::command_lost(&format!("answered garbage: {error}")));
             }
             if self.lines.0.len() > MAX_LINE_BYTES {
-                return Err(lost("answered a line without an end"));
+                return Err(Failure::command_lost("answered a line without an end"));
             }
             match self.exchange.response.body_mut().frame().await {
                 Some(Ok(frame)) => {
                     let data = frame.into_data().unwrap_or_default();
                     self.lines.0.extend_from_slice(&data);
                 }
-                Some(Err(error)) => return Err(lost(&format!("broke off: {error}"))),
-                None => return Err(lost("closed the connection")),
+                Some(Err(error)) => {
+                    return Err(Failure::command_lost(&format!("broke off: {error}")));
+                }
+                None => return Err(Failure::command_lost("closed the connection")),
             }
         }
     }
@@ -63,13 +61,6 @@ impl Lines {
         let end = self.0.iter().position(|byte| *byte == b'\n')?;
         Some(self.0.split_to(end + 1).freeze())
     }
-}
-
-fn lost(how: &str) -> Failure {
-    Failure::new(
-        Exit::ExecFailed,
-        format!("the control plane {how} before the command ended; its exit code is unknown"),
-    )
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ mod dispatch;
 mod endpoint;
 mod exec_stream;
 mod failure;
+#[cfg(test)]
+mod golden;
 mod http_client;
 mod logging;
 mod metrics;
@@ -21,7 +23,9 @@ use self::cli::Cli;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    match dispatch::run(Cli::parse().verb) {
+    let cli = Cli::parse();
+    output::choose_color(cli.color);
+    match dispatch::run(cli.verb) {
         Ok(code) => code,
         Err(failure) => {
             output::say(format_args!("minicloud: {failure}"));

@@ -4,10 +4,7 @@ use std::{fs, io, os::unix::fs::FileTypeExt, os::unix::fs::PermissionsExt, path:
 
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 
-use crate::{
-    endpoint::Endpoint,
-    failure::{Exit, Failure},
-};
+use crate::{endpoint::Endpoint, failure::Failure};
 
 #[derive(Debug)]
 pub(crate) enum Socket {
@@ -22,7 +19,7 @@ impl Socket {
             Endpoint::Tcp { .. } => bind_tcp(endpoint).await.map(Self::Tcp),
             Endpoint::Unix(path) => bind_unix(path).await.map(Self::Unix),
         };
-        bound.map_err(|error| explain(endpoint, option, &error))
+        bound.map_err(|error| Failure::cannot_listen(endpoint, option, &error))
     }
 }
 
@@ -49,24 +46,10 @@ async fn bind_unix(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-fn explain(endpoint: &Endpoint, option: &str, error: &io::Error) -> Failure {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => Failure::new(
-            Exit::InUse,
-            format!(
-                "{endpoint} is taken by another process; stop that one, or choose another place with {option}"
-            ),
-        ),
-        _ => Failure::new(
-            Exit::CannotCreate,
-            format!("cannot listen on {endpoint}: {error}; choose another place with {option}"),
-        ),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::Exit;
 
     #[tokio::test]
     async fn only_a_dead_socket_is_replaced() {

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use minicloud_autoscaler::launch_template::VersionSelector;
 
-use super::verb::Reading;
+use super::verb::{Reading, Watching};
 
 #[derive(Debug, Args)]
 pub(crate) struct LaunchTemplatesArgs {
@@ -11,7 +11,7 @@ pub(crate) struct LaunchTemplatesArgs {
     #[arg(value_name = "NAME")]
     pub(crate) name: Option<String>,
     #[command(flatten)]
-    pub(crate) reading: Reading,
+    pub(crate) watching: Watching,
 }
 
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod documented;
+mod guide;
 mod key_pair;
 mod launch_template;
 #[cfg(test)]
@@ -12,9 +13,10 @@ mod verb;
 
 use std::ffi::OsString;
 
-use clap::{Parser, Subcommand};
+use clap::{ColorChoice, Parser, Subcommand};
 
 pub(crate) use self::{
+    guide::{CompletionsArgs, DocsArgs, DoctorArgs, ManArgs},
     key_pair::{
         CreateArgs as CreateKeyPairArgs, DeleteArgs as DeleteKeyPairArgs,
         ImportArgs as ImportKeyPairArgs, KeyPairArgs, KeyPairVerb,
@@ -30,9 +32,9 @@ pub(crate) use self::{
     verb::{
         ActivitiesArgs, ApplyArgs, Connection, DeleteScheduledActionArgs, DemoArgs, DemoVerb,
         EventsArgs, ExecArgs, ExplainArgs, GroupReading, HealthcheckArgs, InstancesArgs, Output,
-        PlanArgs, ProtectArgs, PutScheduledActionArgs, Reading, ResolveArgs, ScaleArgs,
+        PlanArgs, ProtectArgs, PutScheduledActionArgs, ResolveArgs, ScaleArgs,
         ScheduledActionsArgs, SshArgs, StressArgs, SweepArgs, TargetsArgs, TerminateArgs,
-        ValidateArgs, WhichRuleArgs, WhyArgs,
+        ValidateArgs, Watching, WhichRuleArgs, WhyArgs,
     },
 };
 
@@ -45,6 +47,9 @@ pub(crate) use self::{
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) verb: Verb,
+    /// Colours; `auto` has them on a terminal, and minds NO_COLOR and CLICOLOR_FORCE.
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = ColorChoice::Auto)]
+    pub(crate) color: ColorChoice,
 }
 
 #[derive(Debug, Subcommand)]
@@ -52,9 +57,9 @@ pub(crate) enum Verb {
     /// Run everything in this process: balancer, autoscaler, agent and, as children, instances.
     Up(UpArgs),
     /// One screen: load balancers, groups, targets, what is wrong.
-    Status(Reading),
+    Status(Watching),
     /// List the Auto Scaling groups.
-    Groups(Reading),
+    Groups(Watching),
     /// List the instances of one group or all.
     Instances(InstancesArgs),
     /// List the targets of one target group or all, with their health.
@@ -64,7 +69,7 @@ pub(crate) enum Verb {
     /// Tell which rule takes a URL, and why none before it does.
     WhichRule(WhichRuleArgs),
     /// List the security groups with what they let in.
-    SecurityGroups(Reading),
+    SecurityGroups(Watching),
     /// List what was launched and ended, newest first, with the cause.
     Activities(ActivitiesArgs),
     /// Show what a configuration file would change if it came into force.
@@ -98,9 +103,9 @@ pub(crate) enum Verb {
     /// Make, change, show or delete a launch template.
     LaunchTemplate(LaunchTemplateArgs),
     /// List the sizes that launch templates may name.
-    InstanceTypes(Reading),
+    InstanceTypes(Watching),
     /// List the key pairs.
-    KeyPairs(Reading),
+    KeyPairs(Watching),
     /// Make, import or delete a key pair.
     KeyPair(KeyPairArgs),
     /// Run a command in an instance; its exit code becomes this one's.
@@ -115,10 +120,20 @@ pub(crate) enum Verb {
     Schema,
     /// Print the control API's description, OpenAPI 3.1 in JSON.
     Openapi,
+    /// Look whether this machine has what minicloud needs, and say how to get what is missing.
+    Doctor(DoctorArgs),
+    /// Print a section of the reference: configuration, commands, exit codes.
+    Docs(DocsArgs),
     /// Remove what a minicloud that is gone has left behind.
     Sweep(SweepArgs),
     /// Exit 0 where the part that listens there is ready, 1 where it is not.
     Healthcheck(HealthcheckArgs),
+    /// Print what makes a shell complete these commands.
+    Completions(CompletionsArgs),
+    /// Print the manual page of minicloud, or of one of its commands.
+    Man(ManArgs),
+    /// Print the version.
+    Version,
     /// Run the load balancer alone.
     Lb(LbArgs),
     /// Run the autoscaler alone.
@@ -205,6 +220,15 @@ mod tests {
             "validate",
             "sweep",
             "healthcheck unix:/run/x.sock",
+            "doctor -o json",
+            "doctor --print-socket-allowlist",
+            "docs",
+            "docs launch_templates",
+            "completions bash",
+            "man",
+            "man demo stress",
+            "version",
+            "instances web -o name --watch --color never",
         ] {
             if let Err(error) = parse(line) {
                 panic!("{line}: {error}");

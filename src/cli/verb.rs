@@ -44,8 +44,24 @@ pub(crate) struct Reading {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
+    /// For people.
     Table,
+    /// The same with more columns.
+    Wide,
+    /// What the control API answers.
     Json,
+    /// What names each, one a line, for `xargs` and the like.
+    Name,
+}
+
+/// A verb that shows what is, and can go on showing it.
+#[derive(Debug, Args)]
+pub(crate) struct Watching {
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+    /// Go on until Ctrl-C: redraws on a terminal, adds lines that change elsewhere.
+    #[arg(short, long)]
+    pub(crate) watch: bool,
 }
 
 #[derive(Debug, Args)]
@@ -53,7 +69,7 @@ pub(crate) struct InstancesArgs {
     #[arg(value_name = "GROUP")]
     pub(crate) group: Option<String>,
     #[command(flatten)]
-    pub(crate) reading: Reading,
+    pub(crate) watching: Watching,
 }
 
 /// A verb that shows something of one group or of all.
@@ -62,7 +78,7 @@ pub(crate) struct GroupReading {
     #[arg(value_name = "GROUP")]
     pub(crate) group: Option<String>,
     #[command(flatten)]
-    pub(crate) reading: Reading,
+    pub(crate) watching: Watching,
 }
 
 #[derive(Debug, Args)]
@@ -70,7 +86,7 @@ pub(crate) struct TargetsArgs {
     #[arg(value_name = "TARGET_GROUP")]
     pub(crate) target_group: Option<String>,
     #[command(flatten)]
-    pub(crate) reading: Reading,
+    pub(crate) watching: Watching,
 }
 
 #[derive(Debug, Args)]
@@ -80,7 +96,7 @@ pub(crate) struct WhyArgs {
     #[arg(value_name = "TRACE_ID")]
     pub(crate) trace_id: Option<String>,
     #[command(flatten)]
-    pub(crate) reading: Reading,
+    pub(crate) watching: Watching,
 }
 
 #[derive(Debug, Args)]
@@ -115,7 +131,7 @@ pub(crate) struct ActivitiesArgs {
     #[arg(long)]
     pub(crate) include_deleted_groups: bool,
     #[command(flatten)]
-    pub(crate) reading: Reading,
+    pub(crate) watching: Watching,
 }
 
 #[derive(Debug, Args)]
@@ -135,7 +151,7 @@ pub(crate) struct ExplainArgs {
     #[arg(value_name = "GROUP")]
     pub(crate) group: String,
     #[command(flatten)]
-    pub(crate) reading: Reading,
+    pub(crate) watching: Watching,
 }
 
 #[derive(Debug, Args)]
@@ -164,7 +180,7 @@ pub(crate) struct ScheduledActionsArgs {
     #[arg(value_name = "GROUP")]
     pub(crate) group: Option<String>,
     #[command(flatten)]
-    pub(crate) reading: Reading,
+    pub(crate) watching: Watching,
 }
 
 #[derive(Debug, Args)]

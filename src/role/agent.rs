@@ -3,11 +3,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::signals::Signals;
-use crate::{
-    cli::AgentArgs,
-    failure::{Exit, Failure},
-    socket::Socket,
-};
+use crate::{cli::AgentArgs, failure::Failure, socket::Socket};
 
 /// Measures and serves until a signal.
 pub(crate) async fn run(args: AgentArgs) -> Result<(), Failure> {
@@ -31,7 +27,7 @@ pub(crate) async fn run(args: AgentArgs) -> Result<(), Failure> {
 }
 
 pub(super) fn start(config: Config, stop: CancellationToken) -> Result<Agent, Failure> {
-    Agent::start(config, stop).map_err(|error| Failure::new(Exit::Config, error.to_string()))
+    Agent::start(config, stop).map_err(|error| Failure::agent(&error))
 }
 
 impl From<Socket> for Listener {

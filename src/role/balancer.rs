@@ -28,7 +28,7 @@ pub(super) fn start(
             StartError::Bind(_) | StartError::AccessLog(_) => Exit::CannotCreate,
             _ => Exit::Failure,
         };
-        Failure::new(exit, format!("{:#}", anyhow::Error::from(error)))
+        Failure::balancer(exit, &format_args!("{:#}", anyhow::Error::from(error)))
     })
 }
 
@@ -58,8 +58,7 @@ fn config(args: &BalancingArgs) -> Config {
 pub(super) async fn failed(balancer: &LoadBalancer) -> Failure {
     let mut reports = balancer.report();
     while reports.changed().await.is_ok() {}
-    let message = "the load balancer has ended; the log says why";
-    Failure::new(Exit::Failure, message)
+    Failure::balancer_ended()
 }
 
 /// Hands on each report at once, and the last one again each second: its age is how the

@@ -9,7 +9,7 @@ use minicloud_autoscaler::{
     config::{Config, EXAMPLE, Faults, MAX_FILE_BYTES, ProviderKind},
 };
 
-use crate::failure::{Exit, Failure};
+use crate::failure::Failure;
 
 /// What is used where no file is named, if it is there.
 const DEFAULT: &str = "minicloud.yaml";
@@ -41,8 +41,7 @@ impl ConfigFile {
     /// What is wrong with it, each with its place and line.
     pub(crate) fn invalid(&self, faults: &Faults, source: &[u8]) -> Failure {
         let message = faults.with_source(&self.name(), source).to_string();
-        let message = format!("the configuration is not valid\n{}", message.trim_end());
-        Failure::new(Exit::Config, message)
+        Failure::configuration_invalid(&self.name(), &message)
     }
 
     pub(crate) fn name(&self) -> String {
@@ -63,10 +62,7 @@ impl ConfigFile {
         File::open(path)
             .and_then(|file| file.take(most).read_to_end(&mut bytes))
             .map(|_| bytes)
-            .map_err(|error| {
-                let path = path.display();
-                Failure::new(Exit::Config, format!("cannot read {path}: {error}"))
-            })
+            .map_err(|error| Failure::configuration_unreadable(path, &error))
     }
 }
 

@@ -46,18 +46,15 @@ impl ApiSocket {
         token_file: Option<&Path>,
         published_on_loopback: bool,
     ) -> Result<Self, Failure> {
-        let invalid = |message: String| Failure::new(Exit::Config, message);
         let token = token_file.map(read_token).transpose()?;
         let Socket::Tcp(listener) = Socket::bind(endpoint, "--api").await? else {
-            return Err(invalid(
-                "--api takes an address and a port, no Unix socket".to_owned(),
-            ));
+            return Err(Failure::api_needs_tcp());
         };
         let address = listener
             .local_addr()
-            .map_err(|error| Failure::new(Exit::Failure, error.to_string()))?;
+            .map_err(|error| Failure::api_address_unknown(&error))?;
         let access = Access::at(address, token, published_on_loopback)
-            .map_err(|error| invalid(error.to_string()))?;
+            .map_err(|error| Failure::api_open_to_others(&error))?;
         let listener = Listener::Tcp(listener);
         Ok(Self { listener, access })
     }
@@ -83,12 +80,9 @@ impl ApiSocket {
 }
 
 fn read_token(path: &Path) -> Result<Token, Failure> {
-    let invalid = |why: String| {
-        let message = format!("the token file {}: {why}", path.display());
-        Failure::new(Exit::Config, message)
-    };
-    let text = fs::read_to_string(path).map_err(|error| invalid(error.to_string()))?;
-    Token::try_new(text.trim()).map_err(|error| invalid(error.to_string()))
+    let text =
+        fs::read_to_string(path).map_err(|error| Failure::token_file_invalid(path, &error))?;
+    Token::try_new(text.trim()).map_err(|error| Failure::token_file_invalid(path, &error))
 }
 
 impl ControlPlane {
@@ -142,8 +136,7 @@ impl ControlPlane {
     pub(super) async fn failed(&self) -> Failure {
         let mut view = self.autoscaler.view();
         while view.changed().await.is_ok() {}
-        let message = "the autoscaler's loop has ended; the log says why, instances go on";
-        Failure::new(Exit::Failure, message)
+        Failure::loop_ended()
     }
 
     /// Stops the loop, and the API once the loop is done, so that the end can be watched.
@@ -158,7 +151,7 @@ impl ControlPlane {
 pub(super) fn seed() -> Result<u64, Failure> {
     SysRng
         .try_next_u64()
-        .map_err(|error| Failure::new(Exit::Failure, format!("no randomness: {error}")))
+        .map_err(|error| Failure::no_randomness(&error))
 }
 
 fn metrics_text(registry: &prometheus::Registry) -> String {
@@ -175,5 +168,5 @@ pub(super) fn explain(error: StartError) -> Failure {
         StartError::Store(_) => Exit::CannotCreate,
         StartError::Metrics(_) => Exit::Failure,
     };
-    Failure::new(exit, format!("{:#}", anyhow::Error::from(error)))
+    Failure::autoscaler(exit, &format_args!("{:#}", anyhow::Error::from(error)))
 }

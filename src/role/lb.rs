@@ -38,7 +38,7 @@ pub(crate) async fn run(args: LbArgs) -> Result<(), Failure> {
         () = signals.next() => return Ok(()),
     };
     register_build_info(started.registry())
-        .map_err(|error| Failure::new(Exit::Failure, error.to_string()))?;
+        .map_err(|error| Failure::balancer(Exit::Failure, &error))?;
     let stop = CancellationToken::new();
     tasks.spawn(serve_admin(admin.into(), started.handle(), stop.clone()));
     info!(admin = %args.admin, "load balancer serves");
@@ -123,13 +123,7 @@ async fn report(balancer: Handle, client: HttpClient) {
 }
 
 fn snapshot_file(folder: &Path) -> Result<SnapshotFile, Failure> {
-    SnapshotFile::in_folder(folder).map_err(|error| {
-        let message = format!(
-            "the state folder {} cannot be written: {error}; give a writable one with --state-dir",
-            folder.display()
-        );
-        Failure::new(Exit::CannotCreate, message)
-    })
+    SnapshotFile::in_folder(folder).map_err(|error| Failure::snapshot_folder(folder, &error))
 }
 
 fn load(file: &SnapshotFile) -> Option<Arc<Snapshot>> {
@@ -146,9 +140,9 @@ fn load(file: &SnapshotFile) -> Option<Arc<Snapshot>> {
 async fn first_snapshot(
     news: &mut watch::Receiver<Option<Arc<Snapshot>>>,
 ) -> Result<Arc<Snapshot>, Failure> {
-    let gone = || Failure::new(Exit::Failure, "the watch on the autoscaler has ended");
-    let first = news.wait_for(Option::is_some).await.map_err(|_| gone())?;
-    first.clone().ok_or_else(gone)
+    let first = news.wait_for(Option::is_some).await;
+    let first = first.map_err(|_| Failure::watch_ended())?;
+    first.clone().ok_or_else(Failure::watch_ended)
 }
 
 /// Hands on each snapshot after the first, until either side is gone.

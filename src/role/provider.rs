@@ -35,20 +35,26 @@ impl Provider {
             ProviderName::Process => Self::process(state_dir)?,
             ProviderName::Docker => {
                 let docker = docker(state_dir.owner().to_owned(), docker_network);
-                Self::Docker(Box::new(docker.await.map_err(explain)?))
+                Self::Docker(Box::new(
+                    docker.await.map_err(|error| explain(name, &error))?,
+                ))
             }
         };
         Ok(Arc::new(provider))
     }
 
     fn process(state_dir: &StateDir) -> Result<Self, Failure> {
-        let program = env::current_exe().map_err(|error| {
-            let message = format!("cannot tell which program this is: {error}");
-            Failure::new(Exit::Failure, message)
-        })?;
+        let program = env::current_exe().map_err(|error| Failure::program_unknown(&error))?;
         let folder = state_dir.path().to_owned();
         let config = ProcessConfig::new(folder, state_dir.owner().to_owned(), program);
         Ok(Self::Process(ProcessProvider::new(config, SystemClock)))
+    }
+
+    fn name(&self) -> ProviderName {
+        match self {
+            Self::Process(_) => ProviderName::Process,
+            Self::Docker(_) => ProviderName::Docker,
+        }
     }
 
     /// What a signal to an autoscaler that runs alone means for the instances.
@@ -68,14 +74,17 @@ impl Provider {
             Self::Process(provider) => provider.sweep().await,
             Self::Docker(provider) => provider.sweep().await,
         };
-        swept.map_err(explain)
+        swept.map_err(|error| explain(self.name(), &error))
     }
 
     /// Removes what outlives the last instance.
     pub(crate) async fn clean_up(&self) -> Result<(), Failure> {
         match self {
             Self::Process(_) => Ok(()),
-            Self::Docker(provider) => provider.remove_network().await.map_err(explain),
+            Self::Docker(provider) => {
+                let removed = provider.remove_network().await;
+                removed.map_err(|error| explain(self.name(), &error))
+            }
         }
     }
 }
@@ -95,12 +104,12 @@ async fn docker(owner: String, network: Option<String>) -> Result<DockerProvider
     }
 }
 
-fn explain(error: ProviderError) -> Failure {
+fn explain(name: ProviderName, error: &ProviderError) -> Failure {
     let exit = match error {
         ProviderError::Unreachable(_) => Exit::Unreachable,
         ProviderError::Failed(_) => Exit::Failure,
     };
-    Failure::new(exit, error.to_string())
+    Failure::provider(exit, name, error)
 }
 
 impl From<ProviderName> for ProviderKind {

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::failure::{Exit, Failure};
+use crate::failure::Failure;
 
 /// SIGINT and SIGTERM, and SIGHUP where a terminal can hang up on us (under nohup, whose
 /// wish to ignore it is respected, stderr is none).
@@ -19,9 +19,7 @@ impl Signals {
             kinds.push(SignalKind::hangup());
         }
         let signals: Result<_, _> = kinds.into_iter().map(signal).collect();
-        signals
-            .map(Self)
-            .map_err(|error| Failure::new(Exit::Failure, format!("cannot handle signals: {error}")))
+        signals.map(Self).map_err(|error| Failure::signals(&error))
     }
 
     /// Resolves with the next signal. Cancel-safe.

@@ -5,11 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use minicloud_autoscaler::{StateDir, StateDirError};
+use minicloud_autoscaler::StateDir;
 use rand::{SeedableRng, rngs::SmallRng};
 
 use super::control_plane::seed;
-use crate::failure::{Exit, Failure};
+use crate::failure::Failure;
 
 /// Opens and locks the folder that was named, or the user's own.
 pub(crate) fn open(named: Option<PathBuf>) -> Result<StateDir, Failure> {
@@ -21,12 +21,8 @@ pub(crate) fn open(named: Option<PathBuf>) -> Result<StateDir, Failure> {
 }
 
 fn open_at(path: &Path, seed: u64) -> Result<StateDir, Failure> {
-    StateDir::open(path, &mut SmallRng::seed_from_u64(seed)).map_err(|error| match &error {
-        StateDirError::Locked { .. } => Failure::new(Exit::InUse, error.to_string()),
-        StateDirError::NotWritable { source, .. } => {
-            Failure::new(Exit::CannotCreate, format!("{error} ({source})"))
-        }
-    })
+    StateDir::open(path, &mut SmallRng::seed_from_u64(seed))
+        .map_err(|error| Failure::state_folder(path, &error))
 }
 
 /// The XDG base directory for state: it survives a change of working directory, so the next
@@ -41,6 +37,7 @@ fn default_folder(env: impl Fn(&str) -> Option<PathBuf>) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::Exit;
 
     #[test]
     fn folder_follows_xdg() {

@@ -30,11 +30,7 @@ use super::{
     state,
     webhook::HttpWebhooks,
 };
-use crate::{
-    cli::UpArgs,
-    failure::{Exit, Failure},
-    output::say,
-};
+use crate::{cli::UpArgs, failure::Failure, output::say};
 
 /// All parts of a running minicloud.
 struct Minicloud {
@@ -143,8 +139,7 @@ impl Minicloud {
         tokio::select! {
             () = self.plane.shutdown(Shutdown::Terminate) => {}
             () = signals.next() => {
-                let message = "stopped before every instance had ended; `minicloud sweep` ends them";
-                return Err(Failure::new(Exit::Failure, message));
+                return Err(Failure::stopped_early());
             }
         }
         self.provider.clean_up().await?;

@@ -12,6 +12,7 @@ use super::{activities, connect};
 use crate::{
     cli::{EventsArgs, Output},
     control_api::ControlApi,
+    endpoint::Endpoint,
     failure::{Exit, Failure},
     http_client::{Exchange, segment},
     output::{plain, print_on, say},
@@ -52,7 +53,7 @@ pub(crate) async fn run(args: EventsArgs) -> Result<(), Failure> {
         match follow(&api, &path, args.reading.output, &mut last, &mut opened).await {
             Ok(true) => {}
             Ok(false) => return Ok(()),
-            Err(failure) if failure.exit == Exit::Unreachable && opened => say(&failure),
+            Err(failure) if failure.exit == Exit::Unreachable && opened => say(failure.what()),
             Err(failure) => return Err(failure),
         }
         sleep(PAUSE).await;
@@ -70,7 +71,7 @@ async fn follow(
     let mut stream = api.events(path, last.as_deref()).await?;
     *opened = true;
     let mut frames = Frames::default();
-    while let Some(frame) = next(&mut stream, &mut frames).await? {
+    while let Some(frame) = next(&mut stream, &mut frames, api.endpoint()).await? {
         match frame.name.as_str() {
             "reset" | "end" => say(plain(&frame.data)),
             _ if print_on(line(&frame, output).as_bytes())? => {}
@@ -84,14 +85,17 @@ async fn follow(
 }
 
 /// None where the stream ends or breaks.
-async fn next(stream: &mut Exchange, frames: &mut Frames) -> Result<Option<Frame>, Failure> {
+async fn next(
+    stream: &mut Exchange,
+    frames: &mut Frames,
+    endpoint: &Endpoint,
+) -> Result<Option<Frame>, Failure> {
     loop {
         if let Some(frame) = frames.next() {
             return Ok(Some(frame));
         }
         if frames.0.len() > MAX_FRAME_BYTES {
-            let message = "the control API sent an event without an end; is --host right?";
-            return Err(Failure::new(Exit::Failure, message));
+            return Err(Failure::endless_event(endpoint));
         }
         match stream.response.body_mut().frame().await {
             Some(Ok(frame)) => {
@@ -131,7 +135,8 @@ impl Frames {
 fn line(frame: &Frame, output: Output) -> String {
     let event: Result<Event, _> = serde_json::from_str(&frame.data);
     match (output, event) {
-        (Output::Table, Ok(event)) => plain(&words(&event)) + "\n",
+        (Output::Table | Output::Wide, Ok(event)) => plain(&words(&event)) + "\n",
+        (Output::Name, Ok(event)) => format!("{}\n", event.id),
         // What a newer control plane tells is passed on as it is.
         _ => frame.data.clone() + "\n",
     }

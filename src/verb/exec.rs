@@ -27,7 +27,9 @@ async fn stream(args: ExecArgs) -> Result<u8, Failure> {
             ExecFrame::Stdout(bytes) => copy(io::stdout(), &bytes),
             ExecFrame::Stderr(bytes) => copy(io::stderr(), &bytes),
             ExecFrame::ExitCode(code) => return Ok(u8::try_from(code).unwrap_or(u8::MAX)),
-            ExecFrame::Error(error) => return Err(Failure::new(Exit::ExecFailed, error.message)),
+            ExecFrame::Error(error) => {
+                return Err(Failure::command_failed(&args.instance, error.message));
+            }
         }?;
     }
 }
@@ -36,5 +38,5 @@ async fn stream(args: ExecArgs) -> Result<u8, Failure> {
 fn copy(mut to: impl Write, bytes: &Bytes) -> Result<(), Failure> {
     to.write_all(bytes)
         .and_then(|()| to.flush())
-        .map_err(|error| Failure::new(Exit::ExecFailed, format!("cannot write output: {error}")))
+        .map_err(|error| Failure::output_closed(&error))
 }

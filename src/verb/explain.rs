@@ -1,23 +1,29 @@
 use std::fmt::Write as _;
 
-use minicloud_autoscaler::explain::{Capacity, Explanation, InstanceNote};
+use minicloud_autoscaler::{
+    describe::InstanceMetric,
+    explain::{Capacity, Explanation, InstanceNote},
+};
 
-use super::{activities, connect, scheduled_actions};
+use super::{activities, scheduled_actions, watch};
 use crate::{
-    cli::ExplainArgs,
+    cli::{ExplainArgs, Output},
+    control_api::ControlApi,
     failure::Failure,
     http_client::segment,
-    output::{percent, plain, show, table},
+    output::{Listing, percent, plain},
 };
 
 pub(crate) async fn run(args: ExplainArgs) -> Result<(), Failure> {
-    let api = connect(&args.reading.connection)?;
     let path = format!("/v1/groups/{}/explain", segment(&args.group));
-    let explanation: Explanation = api.read(&path).await?;
-    show(args.reading.output, &explanation, screen)
+    let fetch = async |api: &ControlApi| api.read::<Explanation>(&path).await;
+    watch::read(&args.watching, fetch, screen).await
 }
 
-fn screen(explanation: &Explanation) -> String {
+fn screen(explanation: &Explanation, output: Output) -> String {
+    if output == Output::Name {
+        return plain(&explanation.auto_scaling_group_name) + "\n";
+    }
     let Capacity {
         min_size,
         max_size,
@@ -35,30 +41,22 @@ fn screen(explanation: &Explanation) -> String {
         let _ = writeln!(screen, "- {}", plain(sentence));
     }
     if let Some(decision) = &explanation.decision {
-        let header = ["MEASURED", "CPU", "WARMING"];
-        let instances = decision.inputs.instances.iter().map(|instance| {
-            let warming = if instance.warming { "yes" } else { "no" };
-            [
-                instance.instance_id.to_string(),
-                percent(instance.value),
-                warming.to_owned(),
-            ]
-        });
-        section(&mut screen, !decision.inputs.instances.is_empty(), || {
-            table(header, instances)
+        let instances = &decision.inputs.instances;
+        section(&mut screen, !instances.is_empty(), || {
+            measured().render(instances, output)
         });
     }
     let notes = &explanation.instances;
     section(&mut screen, !notes.is_empty(), || {
-        table(["INSTANCE", "STATE", "NOTE"], notes.iter().map(note))
+        noted().render(notes, output)
     });
     let scheduled = &explanation.scheduled_actions;
     section(&mut screen, !scheduled.is_empty(), || {
-        scheduled_actions::rows(scheduled)
+        scheduled_actions::listing().render(scheduled, output)
     });
     let activities = &explanation.activities;
     section(&mut screen, !activities.is_empty(), || {
-        activities::rows(activities)
+        activities::listing().render(activities, output)
     });
     screen
 }
@@ -70,12 +68,22 @@ fn section(screen: &mut String, wanted: bool, table: impl FnOnce() -> String) {
     }
 }
 
-fn note(note: &InstanceNote) -> [String; 3] {
-    [
-        note.instance_id.to_string(),
-        note.lifecycle_state.as_str().to_owned(),
-        note.notes.join("; "),
-    ]
+fn measured() -> Listing<InstanceMetric> {
+    Listing::new(|instance: &InstanceMetric| instance.instance_id.to_string())
+        .column("MEASURED", |instance| {
+            instance.instance_id.to_string().into()
+        })
+        .column("CPU", |instance| percent(instance.value).into())
+        .column("WARMING", |instance| {
+            if instance.warming { "yes" } else { "no" }.into()
+        })
+}
+
+fn noted() -> Listing<InstanceNote> {
+    Listing::new(|note: &InstanceNote| note.instance_id.to_string())
+        .column("INSTANCE", |note| note.instance_id.to_string().into())
+        .column("STATE", |note| note.lifecycle_state.as_str().into())
+        .column("NOTE", |note| note.notes.join("; ").into())
 }
 
 #[cfg(test)]
@@ -107,6 +115,7 @@ web at 2026-01-01T00:00:00Z: min 1, max 2, desired 1; 1 in service, 0 pending, 0
 INSTANCE    STATE      NOTE
 i-0123abcd  InService  warms up
 ";
-        assert_eq!(screen(&explanation), expected);
+        assert_eq!(screen(&explanation, Output::Table), expected);
+        assert_eq!(screen(&explanation, Output::Name), "web\n");
     }
 }

@@ -1,4 +1,4 @@
-use std::borrow::Borrow;
+use std::sync::Arc;
 
 use minicloud_autoscaler::{
     api::AutoScalingGroups,
@@ -7,43 +7,62 @@ use minicloud_autoscaler::{
     scaling_policy::{PolicyKind, PredefinedMetric},
 };
 
-use super::connect;
+use super::watch;
 use crate::{
-    cli::Reading,
+    cli::Watching,
+    control_api::ControlApi,
     failure::Failure,
-    output::{percent, show, table},
+    output::{Cell, Listing, Tone, or_dash, percent, word},
 };
 
-pub(crate) async fn run(args: Reading) -> Result<(), Failure> {
-    let groups: AutoScalingGroups = connect(&args.connection)?.read("/v1/groups").await?;
-    show(args.output, &groups, |groups| {
-        rows(&groups.auto_scaling_groups)
+pub(crate) async fn run(args: Watching) -> Result<(), Failure> {
+    let fetch = async |api: &ControlApi| api.read::<AutoScalingGroups>("/v1/groups").await;
+    watch::read(&args, fetch, |groups, output| {
+        listing().render(groups.auto_scaling_groups.iter().map(Arc::as_ref), output)
     })
+    .await
 }
 
-pub(super) fn rows<G: Borrow<AutoScalingGroup>>(groups: &[G]) -> String {
-    let header = [
-        "GROUP",
-        "MIN",
-        "MAX",
-        "DESIRED",
-        "IN SERVICE",
-        "CPU",
-        "TARGET",
-    ];
-    table(header, groups.iter().map(|group| row(group.borrow())))
+pub(super) fn listing() -> Listing<AutoScalingGroup> {
+    Listing::new(|group: &AutoScalingGroup| group.auto_scaling_group_name.clone())
+        .column("GROUP", |group| {
+            group.auto_scaling_group_name.clone().into()
+        })
+        .column("MIN", |group| group.min_size.to_string().into())
+        .column("MAX", |group| group.max_size.to_string().into())
+        .column("DESIRED", |group| group.desired_capacity.to_string().into())
+        .column("IN SERVICE", in_service_cell)
+        .column("CPU", |group| percent(group.cpu_utilization).into())
+        .column("TARGET", |group| percent(target_value(group)).into())
+        .wide("ZONES", |group| group.availability_zones.join(",").into())
+        .wide("TEMPLATE", |group| {
+            group.launch_template.launch_template_name.clone().into()
+        })
+        .wide("VERSION", |group| {
+            group.launch_template.version.clone().into()
+        })
+        .wide("TARGET GROUPS", |group| {
+            let names = group.target_group_names.join(",");
+            or_dash(Some(&*names).filter(|names| !names.is_empty())).into()
+        })
+        .wide("HEALTH CHECK", |group| {
+            word(&group.health_check_type).into()
+        })
+        .wide("WARMUP", |group| {
+            format!("{} s", group.default_instance_warmup).into()
+        })
+        .wide("COOLDOWN", |group| {
+            format!("{} s", group.default_cooldown).into()
+        })
 }
 
-fn row(group: &AutoScalingGroup) -> [String; 7] {
-    [
-        group.auto_scaling_group_name.clone(),
-        group.min_size.to_string(),
-        group.max_size.to_string(),
-        group.desired_capacity.to_string(),
-        in_service(group).to_string(),
-        percent(group.cpu_utilization),
-        percent(target_value(group)),
-    ]
+fn in_service_cell(group: &AutoScalingGroup) -> Cell {
+    let count = in_service(group);
+    let tone = match usize::try_from(group.desired_capacity) == Ok(count) {
+        true => Tone::Good,
+        false => Tone::Busy,
+    };
+    tone.cell(count.to_string())
 }
 
 pub(super) fn in_service(group: &AutoScalingGroup) -> usize {

@@ -2,11 +2,7 @@ use std::time::Duration;
 
 use hyper::{Method, StatusCode};
 
-use crate::{
-    cli::HealthcheckArgs,
-    failure::{Exit, Failure},
-    http_client::HttpClient,
-};
+use crate::{cli::HealthcheckArgs, failure::Failure, http_client::HttpClient};
 
 /// Below the second that a container healthcheck usually has, start of the process included.
 const TIMEOUT: Duration = Duration::from_millis(800);
@@ -17,7 +13,7 @@ pub(crate) async fn run(args: HealthcheckArgs) -> Result<(), Failure> {
     let mut status = StatusCode::NOT_FOUND;
     for path in ["/readyz", "/healthz"] {
         let answer = client.call(Method::GET, path, None, TIMEOUT).await;
-        let answer = answer.map_err(|error| Failure::new(Exit::Failure, error.to_string()))?;
+        let answer = answer.map_err(|error| Failure::health_unknown(client.endpoint(), &error))?;
         status = answer.status;
         if status != StatusCode::NOT_FOUND {
             break;
@@ -25,9 +21,6 @@ pub(crate) async fn run(args: HealthcheckArgs) -> Result<(), Failure> {
     }
     match status.is_success() {
         true => Ok(()),
-        false => Err(Failure::new(
-            Exit::Failure,
-            format!("{} is not ready: {status}", client.endpoint()),
-        )),
+        false => Err(Failure::not_ready(client.endpoint(), status)),
     }
 }

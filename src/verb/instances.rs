@@ -3,29 +3,30 @@ use std::sync::Arc;
 use minicloud_autoscaler::{
     api::{AutoScalingGroups, Instances},
     describe::{HealthStatus, Instance},
+    instance::LifecycleState,
 };
 
-use super::connect;
+use super::watch;
 use crate::{
     cli::InstancesArgs,
     control_api::ControlApi,
     failure::Failure,
     http_client::segment,
-    output::{percent, show, table},
+    output::{Cell, Listing, Tone, or_dash, percent},
 };
 
 pub(crate) async fn run(args: InstancesArgs) -> Result<(), Failure> {
-    let api = connect(&args.reading.connection)?;
-    let instances = match &args.group {
+    let fetch = async |api: &ControlApi| match &args.group {
         Some(group) => {
             let path = format!("/v1/groups/{}/instances", segment(group));
-            api.read(&path).await?
+            api.read(&path).await
         }
-        None => of_all_groups(&api).await?,
+        None => of_all_groups(api).await,
     };
-    show(args.reading.output, &instances, |instances| {
-        rows(&instances.instances)
+    watch::read(&args.watching, fetch, |instances: &Instances, output| {
+        listing().render(&instances.instances, output)
     })
+    .await
 }
 
 async fn of_all_groups(api: &ControlApi) -> Result<Instances, Failure> {
@@ -38,40 +39,51 @@ async fn of_all_groups(api: &ControlApi) -> Result<Instances, Failure> {
     })
 }
 
-pub(super) fn rows(instances: &[Instance]) -> String {
-    let header = [
-        "INSTANCE",
-        "GROUP",
-        "ZONE",
-        "STATE",
-        "HEALTH",
-        "CPU",
-        "IN FLIGHT",
-        "ADDRESS",
-        "LAUNCHED",
-    ];
-    table(header, instances.iter().map(row))
+pub(super) fn listing() -> Listing<Instance> {
+    Listing::new(|instance: &Instance| instance.instance_id.to_string())
+        .column("INSTANCE", |instance| {
+            instance.instance_id.to_string().into()
+        })
+        .column("GROUP", |instance| {
+            instance.auto_scaling_group_name.clone().into()
+        })
+        .column("ZONE", |instance| instance.availability_zone.clone().into())
+        .column("STATE", state)
+        .column("HEALTH", |instance| match instance.health_status {
+            HealthStatus::Healthy => Tone::Good.cell("Healthy"),
+            HealthStatus::Unhealthy => Tone::Bad.cell("Unhealthy"),
+        })
+        .column("CPU", |instance| percent(instance.cpu_utilization).into())
+        .column("IN FLIGHT", |instance| {
+            instance.in_flight.to_string().into()
+        })
+        .column("ADDRESS", |instance| {
+            or_dash(instance.address.as_deref()).into()
+        })
+        .column("LAUNCHED", |instance| {
+            format!("{:.0}", instance.launch_time).into()
+        })
+        .wide("TEMPLATE", |instance| {
+            instance.launch_template.launch_template_name.clone().into()
+        })
+        .wide("VERSION", |instance| {
+            instance.launch_template.version.clone().into()
+        })
+        .wide("KEY", |instance| {
+            or_dash(instance.key_name.as_deref()).into()
+        })
 }
 
-fn row(instance: &Instance) -> [String; 9] {
+fn state(instance: &Instance) -> Cell {
     let warming = if instance.warming { " (warming)" } else { "" };
     let protected = match instance.protected_from_scale_in {
         true => " (protected)",
         false => "",
     };
-    let health = match instance.health_status {
-        HealthStatus::Healthy => "Healthy",
-        HealthStatus::Unhealthy => "Unhealthy",
+    let tone = match instance.lifecycle_state {
+        LifecycleState::InService => Tone::Good,
+        LifecycleState::Terminated => Tone::Faint,
+        _ => Tone::Busy,
     };
-    [
-        instance.instance_id.to_string(),
-        instance.auto_scaling_group_name.clone(),
-        instance.availability_zone.clone(),
-        format!("{}{warming}{protected}", instance.lifecycle_state),
-        health.to_owned(),
-        percent(instance.cpu_utilization),
-        instance.in_flight.to_string(),
-        instance.address.clone().unwrap_or_else(|| "-".to_owned()),
-        format!("{:.0}", instance.launch_time),
-    ]
+    tone.cell(format!("{}{warming}{protected}", instance.lifecycle_state))
 }

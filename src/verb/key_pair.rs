@@ -13,19 +13,23 @@ use minicloud_autoscaler::{
     },
 };
 
-use super::connect;
+use super::{connect, watch};
 use crate::{
-    cli::{CreateKeyPairArgs, DeleteKeyPairArgs, ImportKeyPairArgs, KeyPairVerb, Reading},
-    failure::{Exit, Failure},
+    cli::{CreateKeyPairArgs, DeleteKeyPairArgs, ImportKeyPairArgs, KeyPairVerb, Watching},
+    control_api::ControlApi,
+    failure::Failure,
     http_client::segment,
-    output::{print, say, show, table},
+    output::{Listing, print, say, show},
 };
 
 const KEY_PAIRS: &str = "/v1/key-pairs";
 
-pub(crate) async fn list(args: Reading) -> Result<(), Failure> {
-    let known: KeyPairs = connect(&args.connection)?.read(KEY_PAIRS).await?;
-    show(args.output, &known, |known| rows(&known.key_pairs))
+pub(crate) async fn list(args: Watching) -> Result<(), Failure> {
+    let fetch = async |api: &ControlApi| api.read::<KeyPairs>(KEY_PAIRS).await;
+    watch::read(&args, fetch, |known, output| {
+        listing().render(&known.key_pairs, output)
+    })
+    .await
 }
 
 pub(crate) async fn run(verb: KeyPairVerb) -> Result<(), Failure> {
@@ -63,11 +67,7 @@ async fn create(args: CreateKeyPairArgs) -> Result<(), Failure> {
         .write_all(key.as_bytes())
         .and_then(|()| file.sync_all());
     if let Err(error) = written {
-        let (name, path) = (&info.key_name, path.display());
-        let message = format!(
-            "cannot write the private key to {path}: {error}. It is lost: delete the key pair `{name}` and make another"
-        );
-        return Err(Failure::new(Exit::CannotCreate, message));
+        return Err(Failure::private_key_lost(path, &info.key_name, &error));
     }
     let (name, print) = (&info.key_name, &info.key_fingerprint);
     say(format_args!(
@@ -80,11 +80,7 @@ async fn create(args: CreateKeyPairArgs) -> Result<(), Failure> {
 async fn import(args: ImportKeyPairArgs) -> Result<(), Failure> {
     let path = &args.public_key_file;
     let text = fs::read_to_string(path).map_err(|error| {
-        let message = format!(
-            "cannot read the public key from {}: {error}",
-            path.display()
-        );
-        Failure::new(Exit::Failure, message)
+        Failure::unreadable("the public key", &path.display().to_string(), &error)
     })?;
     let body = CreateKeyPair {
         key_name: args.name,
@@ -92,8 +88,8 @@ async fn import(args: ImportKeyPairArgs) -> Result<(), Failure> {
     };
     let api = connect(&args.reading.connection)?;
     let made: KeyPairInfo = api.post(KEY_PAIRS, &body).await?;
-    show(args.reading.output, &made, |made| {
-        rows(std::slice::from_ref(made))
+    show(args.reading.output, &made, |made, output| {
+        listing().render([made], output)
     })
 }
 
@@ -108,25 +104,20 @@ async fn delete(args: DeleteKeyPairArgs) -> Result<(), Failure> {
 fn new_file(path: &Path) -> Result<File, Failure> {
     let mut options = OpenOptions::new();
     let file = options.write(true).create_new(true).mode(0o600).open(path);
-    file.map_err(|error| {
-        let message = format!("cannot create {}: {error}", path.display());
-        Failure::new(Exit::CannotCreate, message)
-    })
+    file.map_err(|error| Failure::new_file_refused(path, &error))
 }
 
-fn rows(key_pairs: &[KeyPairInfo]) -> String {
-    let row = |of: &KeyPairInfo| {
-        let created = of.create_time;
-        [
-            of.key_name.clone(),
-            of.key_pair_id.clone(),
-            of.key_type.clone(),
-            of.key_fingerprint.clone(),
-            created.map_or("configuration file".to_owned(), |at| format!("{at:.0}")),
-        ]
-    };
-    let header = ["NAME", "ID", "TYPE", "FINGERPRINT", "CREATED"];
-    table(header, key_pairs.iter().map(row))
+pub(super) fn listing() -> Listing<KeyPairInfo> {
+    Listing::new(|of: &KeyPairInfo| of.key_name.clone())
+        .column("NAME", |of| of.key_name.clone().into())
+        .column("ID", |of| of.key_pair_id.clone().into())
+        .column("TYPE", |of| of.key_type.clone().into())
+        .column("FINGERPRINT", |of| of.key_fingerprint.clone().into())
+        .column("CREATED", |of| match of.create_time {
+            Some(at) => format!("{at:.0}").into(),
+            None => "configuration file".into(),
+        })
+        .wide("PUBLIC KEY", |of| of.public_key.trim_end().into())
 }
 
 #[cfg(test)]
@@ -134,6 +125,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+    use crate::failure::Exit;
 
     #[test]
     fn private_keys_are_for_their_owner_and_overwrite_nothing() {

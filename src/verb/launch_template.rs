@@ -16,35 +16,36 @@ use minicloud_autoscaler::{
 };
 use serde_json::{Map, Value};
 
-use super::connect;
+use super::{connect, watch};
 use crate::{
     cli::{
         CreateLaunchTemplateArgs, CreateLaunchTemplateVersionArgs, DataSource,
-        DeleteLaunchTemplateArgs, LaunchTemplateVerb, LaunchTemplatesArgs,
+        DeleteLaunchTemplateArgs, LaunchTemplateVerb, LaunchTemplatesArgs, Output,
         SetDefaultLaunchTemplateArgs, ShowLaunchTemplateArgs,
     },
     control_api::ControlApi,
-    failure::{Exit, Failure},
+    failure::Failure,
     http_client::segment,
-    output::{say, show, table},
+    output::{Cell, Listing, or_dash, say, show},
 };
 
 const TEMPLATES: &str = "/v1/launch-templates";
 
 pub(crate) async fn list(args: LaunchTemplatesArgs) -> Result<(), Failure> {
-    let api = connect(&args.reading.connection)?;
     match &args.name {
         Some(name) => {
-            let versions = versions(&api, name).await?;
-            show(args.reading.output, &versions, |versions| {
-                version_rows(&versions.launch_template_versions)
+            let fetch = async |api: &ControlApi| versions(api, name).await;
+            watch::read(&args.watching, fetch, |versions, output| {
+                version_listing().render(&versions.launch_template_versions, output)
             })
+            .await
         }
         None => {
-            let templates: LaunchTemplates = api.read(TEMPLATES).await?;
-            show(args.reading.output, &templates, |templates| {
-                rows(&templates.launch_templates)
+            let fetch = async |api: &ControlApi| api.read::<LaunchTemplates>(TEMPLATES).await;
+            watch::read(&args.watching, fetch, |templates, output| {
+                listing().render(&templates.launch_templates, output)
             })
+            .await
         }
     }
 }
@@ -67,8 +68,8 @@ async fn create(args: CreateLaunchTemplateArgs) -> Result<(), Failure> {
     };
     let api = connect(&args.reading.connection)?;
     let made: LaunchTemplateDescription = api.post(TEMPLATES, &body).await?;
-    show(args.reading.output, &made, |made| {
-        rows(std::slice::from_ref(made))
+    show(args.reading.output, &made, |made, output| {
+        listing().render([made], output)
     })
 }
 
@@ -81,8 +82,8 @@ async fn create_version(args: CreateLaunchTemplateVersionArgs) -> Result<(), Fai
     let api = connect(&args.reading.connection)?;
     let path = format!("{}/versions", path(&args.name));
     let made: LaunchTemplateVersionDescription = api.post(&path, &body).await?;
-    show(args.reading.output, &made, |made| {
-        version_rows(std::slice::from_ref(made))
+    show(args.reading.output, &made, |made, output| {
+        version_listing().render([made], output)
     })
 }
 
@@ -92,8 +93,8 @@ async fn set_default(args: SetDefaultLaunchTemplateArgs) -> Result<(), Failure> 
     };
     let api = connect(&args.reading.connection)?;
     let modified: LaunchTemplateDescription = api.patch(&path(&args.name), &body).await?;
-    show(args.reading.output, &modified, |modified| {
-        rows(std::slice::from_ref(modified))
+    show(args.reading.output, &modified, |modified, output| {
+        listing().render([modified], output)
     })
 }
 
@@ -121,11 +122,7 @@ async fn show_version(args: ShowLaunchTemplateArgs) -> Result<(), Failure> {
         VersionSelector::Number(number) => version.version_number == number,
     };
     let Some(found) = versions.iter().rfind(is_wanted) else {
-        let (name, version) = (&args.name, args.selected);
-        let message = format!(
-            "launch template `{name}` has no version {version} (InvalidLaunchTemplateId.VersionNotFound)"
-        );
-        return Err(Failure::new(Exit::NotFound, message));
+        return Err(Failure::template_version_unknown(&args.name, args.selected));
     };
     show(args.reading.output, found, member_rows)
 }
@@ -147,19 +144,15 @@ fn members(source: &DataSource) -> Result<Map<String, Value>, Failure> {
                 false => File::open(file).and_then(read),
             };
             let name = file.display().to_string();
-            let unreadable =
-                |error| Failure::new(Exit::Failure, format!("cannot read {name}: {error}"));
-            (name.clone(), bytes.map_err(unreadable)?)
+            let bytes =
+                bytes.map_err(|error| Failure::unreadable("the launch template", &name, &error))?;
+            (name, bytes)
         }
         (None, None) => Default::default(),
     };
     config::yaml_members(&text).map_err(|faults| {
         let faults = faults.with_source(&name, &text).to_string();
-        let message = format!(
-            "not the members of a launch template\n{}",
-            faults.trim_end()
-        );
-        Failure::new(Exit::Config, message)
+        Failure::members_invalid(&name, &faults)
     })
 }
 
@@ -172,66 +165,53 @@ fn read(source: impl Read) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn rows(templates: &[LaunchTemplateDescription]) -> String {
-    let header = ["NAME", "ID", "DEFAULT", "LATEST", "CREATED BY", "CREATED"];
-    let row = |template: &LaunchTemplateDescription| {
-        [
-            template.launch_template_name.clone(),
-            template.launch_template_id.clone(),
-            template.default_version_number.to_string(),
-            template.latest_version_number.to_string(),
-            template.created_by.clone(),
-            format!("{:.0}", template.create_time),
-        ]
-    };
-    table(header, templates.iter().map(row))
+pub(super) fn listing() -> Listing<LaunchTemplateDescription> {
+    Listing::new(|of: &LaunchTemplateDescription| of.launch_template_name.clone())
+        .column("NAME", |of| of.launch_template_name.clone().into())
+        .column("ID", |of| of.launch_template_id.clone().into())
+        .column("DEFAULT", |of| of.default_version_number.to_string().into())
+        .column("LATEST", |of| of.latest_version_number.to_string().into())
+        .column("CREATED BY", |of| of.created_by.clone().into())
+        .column("CREATED", |of| format!("{:.0}", of.create_time).into())
 }
 
-fn version_rows(versions: &[LaunchTemplateVersionDescription]) -> String {
-    let header = [
-        "NAME",
-        "VERSION",
-        "DEFAULT",
-        "IMAGE",
-        "TYPE",
-        "CREATED BY",
-        "CREATED",
-        "DESCRIPTION",
-    ];
-    let row = |version: &LaunchTemplateVersionDescription| {
-        let member = |name: &str| {
-            let member = version.launch_template_data[name].as_str();
-            member.unwrap_or("-").to_owned()
-        };
-        [
-            version.launch_template_name.clone(),
-            version.version_number.to_string(),
-            if version.default_version { "*" } else { "" }.to_owned(),
-            member("image"),
-            member("instance_type"),
-            version.created_by.clone(),
-            format!("{:.0}", version.create_time),
-            version.version_description.clone().unwrap_or_default(),
-        ]
-    };
-    table(header, versions.iter().map(row))
+pub(super) fn version_listing() -> Listing<LaunchTemplateVersionDescription> {
+    Listing::new(|of: &LaunchTemplateVersionDescription| of.version_number.to_string())
+        .column("NAME", |of| of.launch_template_name.clone().into())
+        .column("VERSION", |of| of.version_number.to_string().into())
+        .column("DEFAULT", |of| {
+            if of.default_version { "*" } else { "" }.into()
+        })
+        .column("IMAGE", |of| member(of, "image"))
+        .column("TYPE", |of| member(of, "instance_type"))
+        .column("CREATED BY", |of| of.created_by.clone().into())
+        .column("CREATED", |of| format!("{:.0}", of.create_time).into())
+        .column("DESCRIPTION", |of| {
+            of.version_description.clone().unwrap_or_default().into()
+        })
+        .wide("DATA", |of| of.launch_template_data.to_string().into())
 }
 
-fn member_rows(version: &LaunchTemplateVersionDescription) -> String {
+fn member(of: &LaunchTemplateVersionDescription, name: &str) -> Cell {
+    or_dash(of.launch_template_data[name].as_str()).into()
+}
+
+fn member_rows(version: &LaunchTemplateVersionDescription, output: Output) -> String {
     let members = version.launch_template_data.as_object();
-    let rows = members.into_iter().flatten().map(|(name, value)| {
-        let value = match value {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
-        [name.clone(), value]
-    });
-    table(["MEMBER", "VALUE"], rows)
+    let members = members.into_iter().flatten();
+    Listing::new(|(name, _): &(&String, &Value)| (*name).clone())
+        .column("MEMBER", |(name, _)| (*name).clone().into())
+        .column("VALUE", |(_, value)| match value {
+            Value::String(text) => text.clone().into(),
+            other => other.to_string().into(),
+        })
+        .render(members, output)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::Exit;
 
     #[test]
     fn members_are_yaml_or_json() {

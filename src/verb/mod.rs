@@ -3,8 +3,11 @@
 pub(crate) mod activities;
 pub(crate) mod alarms;
 pub(crate) mod apply;
+pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod describe;
+pub(crate) mod docs;
+pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod exec;
 pub(crate) mod explain;
@@ -14,6 +17,7 @@ pub(crate) mod instance_types;
 pub(crate) mod instances;
 pub(crate) mod key_pair;
 pub(crate) mod launch_template;
+pub(crate) mod man;
 pub(crate) mod plan;
 pub(crate) mod policies;
 pub(crate) mod protect;
@@ -26,7 +30,11 @@ pub(crate) mod status;
 pub(crate) mod sweep;
 pub(crate) mod targets;
 pub(crate) mod terminate;
+#[cfg(test)]
+mod tests;
 pub(crate) mod validate;
+pub(crate) mod version;
+mod watch;
 pub(crate) mod which_rule;
 pub(crate) mod why;
 

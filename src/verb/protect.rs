@@ -7,11 +7,7 @@ use minicloud_autoscaler::{
 };
 
 use super::{connect, instances};
-use crate::{
-    cli::ProtectArgs,
-    failure::{Exit, Failure},
-    output::show,
-};
+use crate::{cli::ProtectArgs, failure::Failure, output::show};
 
 /// Of AWS's `SetInstanceProtection`, a call.
 const MOST_INSTANCES: usize = 50;
@@ -34,8 +30,8 @@ pub(crate) async fn run(args: ProtectArgs) -> Result<(), Failure> {
     let instances = Instances {
         instances: protected,
     };
-    show(args.reading.output, &instances, |instances| {
-        instances::rows(&instances.instances)
+    show(args.reading.output, &instances, |instances, output| {
+        instances::listing().render(&instances.instances, output)
     })
 }
 
@@ -48,9 +44,7 @@ fn by_group<'a>(
         let mut owners = groups.auto_scaling_groups.iter();
         let owner = owners.find(|group| group.instances.iter().any(|one| one.instance_id == *id));
         let Some(owner) = owner else {
-            let message =
-                format!("there is no instance {id} in any group; `minicloud instances` lists them");
-            return Err(Failure::new(Exit::Failure, message));
+            return Err(Failure::instance_unknown(id));
         };
         let ids = by_group.entry(&owner.auto_scaling_group_name).or_default();
         if !ids.contains(id) {

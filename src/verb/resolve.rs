@@ -10,7 +10,7 @@ pub(crate) async fn run(args: ResolveArgs) -> Result<(), Failure> {
         false => Resolution::Revert,
     };
     let group = api.resolve(&args.group, resolution).await?;
-    show(args.reading.output, &group, |group| {
-        groups::rows(std::slice::from_ref(group))
+    show(args.reading.output, &group, |group, output| {
+        groups::listing().render([group], output)
     })
 }

@@ -9,7 +9,7 @@ use super::{connect, groups};
 use crate::{
     cli::ScaleArgs,
     control_api::ControlApi,
-    failure::{Exit, Failure},
+    failure::Failure,
     output::{say, show},
 };
 
@@ -29,8 +29,8 @@ pub(crate) async fn run(args: ScaleArgs) -> Result<(), Failure> {
         let within = args.reading.connection.timeout.unwrap_or(WAIT_TIMEOUT);
         group = settled(&api, &args.group, within).await?;
     }
-    show(args.reading.output, &group, |group| {
-        groups::rows(std::slice::from_ref(group))
+    show(args.reading.output, &group, |group, output| {
+        groups::listing().render([group], output)
     })
 }
 
@@ -53,11 +53,7 @@ async fn settled(
             said = progress;
         }
         if Instant::now() >= deadline {
-            let message = format!(
-                "{said} after {} s; `minicloud activities {name}` has the reason, --timeout gives it longer",
-                within.as_secs()
-            );
-            return Err(Failure::new(Exit::NotReached, message));
+            return Err(Failure::not_settled(name, &said, within));
         }
         sleep(POLL).await;
     }

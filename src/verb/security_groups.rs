@@ -3,30 +3,61 @@ use minicloud_autoscaler::{
     security_group::{IngressRule, SecurityGroup},
 };
 
-use super::connect;
+use super::watch;
 use crate::{
-    cli::Reading,
+    cli::{Output, Watching},
+    control_api::ControlApi,
     failure::Failure,
-    output::{show, table},
+    output::Listing,
 };
 
-pub(crate) async fn run(args: Reading) -> Result<(), Failure> {
-    let api = connect(&args.connection)?;
-    let groups: SecurityGroups = api.read("/v1/security-groups").await?;
-    show(args.output, &groups, |groups| {
-        table(
-            ["ID", "NAME", "PROTOCOL", "PORTS", "SOURCE", "DESCRIPTION"],
-            groups.security_groups.iter().flat_map(rows),
-        )
+pub(crate) async fn run(args: Watching) -> Result<(), Failure> {
+    let fetch = async |api: &ControlApi| api.read::<SecurityGroups>("/v1/security-groups").await;
+    watch::read(&args, fetch, |groups, output| {
+        text(&groups.security_groups, output)
     })
+    .await
+}
+
+/// A group has several rows and is named once.
+pub(super) fn text(groups: &[SecurityGroup], output: Output) -> String {
+    match output {
+        Output::Name => {
+            Listing::new(|group: &SecurityGroup| group.group_id.clone()).render(groups, output)
+        }
+        output => listing().render(groups.iter().flat_map(rows), output),
+    }
+}
+
+/// One source of one rule.
+struct Row {
+    id: String,
+    name: String,
+    description: String,
+    protocol: &'static str,
+    ports: String,
+    source: String,
+}
+
+fn listing() -> Listing<Row> {
+    Listing::new(|row: &Row| row.id.clone())
+        .column("ID", |row| row.id.clone().into())
+        .column("NAME", |row| row.name.clone().into())
+        .column("PROTOCOL", |row| row.protocol.into())
+        .column("PORTS", |row| row.ports.clone().into())
+        .column("SOURCE", |row| row.source.clone().into())
+        .column("DESCRIPTION", |row| row.description.clone().into())
 }
 
 /// One for each source of each rule, and one for a group that lets nobody in.
-fn rows(group: &SecurityGroup) -> Vec<[String; 6]> {
-    let row = |protocol: &str, ports: String, source: String| {
-        let (id, name) = (group.group_id.clone(), group.group_name.clone());
-        let description = group.description.clone();
-        [id, name, protocol.to_owned(), ports, source, description]
+fn rows(group: &SecurityGroup) -> Vec<Row> {
+    let row = |protocol, ports: String, source: String| Row {
+        id: group.group_id.clone(),
+        name: group.group_name.clone(),
+        description: group.description.clone(),
+        protocol,
+        ports,
+        source,
     };
     let rules = group.ingress.iter();
     let rows: Vec<_> = rules

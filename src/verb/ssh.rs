@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use minicloud_autoscaler::{
     api::{ShellCodec, ShellFrame, ShellRequest},
+    instance::InstanceId,
     key_pair::{Challenge, PrivateKey},
 };
 use tokio::{
@@ -56,13 +57,14 @@ async fn session(args: SshArgs) -> Result<u8, Failure> {
     let (from, to) = tokio::io::split(connection);
     let from = FramedRead::new(from, ShellCodec);
     let to = FramedWrite::new(to, ShellCodec);
-    let mut signals = Signals::new().map_err(|error| failed("follow signals", &error))?;
+    let mut signals =
+        Signals::new().map_err(|error| Failure::terminal("follow its signals", &error))?;
     let raw = match terminal {
-        Some(_) => Some(Raw::enter().map_err(|error| failed("set up the terminal", &error))?),
+        Some(_) => Some(Raw::enter().map_err(|error| Failure::terminal("set it up", &error))?),
         None => None,
     };
     let code = tokio::select! {
-        code = hear(from) => code,
+        code = hear(&args.instance, from) => code,
         never = say(to, signals.window_change) => match never {},
         _ = signals.terminate.recv() => Ok(ended_by(SignalKind::terminate())),
         _ = signals.hangup.recv() => Ok(ended_by(SignalKind::hangup())),
@@ -95,18 +97,21 @@ fn ended_by(signal: SignalKind) -> u8 {
 }
 
 /// Passes the output on; answers the exit code.
-async fn hear(mut from: FramedRead<impl AsyncRead + Unpin, ShellCodec>) -> Result<u8, Failure> {
+async fn hear(
+    instance: &InstanceId,
+    mut from: FramedRead<impl AsyncRead + Unpin, ShellCodec>,
+) -> Result<u8, Failure> {
     loop {
         match from.next().await {
             Some(Ok(ShellFrame::Stdout(bytes))) => copy(io::stdout(), &bytes)?,
             Some(Ok(ShellFrame::Stderr(bytes))) => copy(io::stderr(), &bytes)?,
             Some(Ok(ShellFrame::Exit(code))) => return Ok(u8::try_from(code).unwrap_or(u8::MAX)),
             Some(Ok(ShellFrame::Error(message))) => {
-                return Err(Failure::new(Exit::ExecFailed, message));
+                return Err(Failure::command_failed(instance, message));
             }
             Some(Ok(_)) => {}
-            Some(Err(error)) => return Err(lost(&format!("broke off: {error}"))),
-            None => return Err(lost("closed the connection")),
+            Some(Err(error)) => return Err(Failure::command_lost(&format!("broke off: {error}"))),
+            None => return Err(Failure::command_lost("closed the connection")),
         }
     }
 }
@@ -156,38 +161,23 @@ fn read_stdin() -> mpsc::Receiver<Bytes> {
 }
 
 fn read_key(path: &Path) -> Result<PrivateKey, Failure> {
-    let name = path.display();
-    let refuse = |what: String| Failure::new(Exit::ExecFailed, what);
-    let unreadable = |error: io::Error| refuse(format!("cannot read the key from {name}: {error}"));
+    let unreadable = |error: io::Error| Failure::private_key_unusable(path, &error);
     let file = File::open(path).map_err(unreadable)?;
     let mode = file.metadata().map_err(unreadable)?.permissions().mode();
     if mode & 0o077 != 0 {
-        return Err(refuse(format!(
-            "others may read the private key in {name}: chmod 600 {name}"
-        )));
+        return Err(Failure::private_key_open_to_others(path));
     }
     let mut text = String::new();
     file.take(MAX_KEY_BYTES)
         .read_to_string(&mut text)
         .map_err(unreadable)?;
-    PrivateKey::from_openssh(&text).map_err(|error| refuse(format!("{name}: {error}")))
+    PrivateKey::from_openssh(&text).map_err(|error| Failure::private_key_unusable(path, &error))
 }
 
 fn copy(mut to: impl Write, bytes: &Bytes) -> Result<(), Failure> {
     to.write_all(bytes)
         .and_then(|()| to.flush())
-        .map_err(|error| failed("write output", &error))
-}
-
-fn failed(what: &str, error: &io::Error) -> Failure {
-    Failure::new(Exit::ExecFailed, format!("cannot {what}: {error}"))
-}
-
-fn lost(how: &str) -> Failure {
-    Failure::new(
-        Exit::ExecFailed,
-        format!("the control plane {how} before the command ended; its exit code is unknown"),
-    )
+        .map_err(|error| Failure::output_closed(&error))
 }
 
 #[cfg(test)]

@@ -1,54 +1,80 @@
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
 
 use minicloud_autoscaler::describe::{
     Condition, Configuration, ConfigurationSource, LoadBalancer, Queue, TargetGroup, View,
 };
+use minicloud_lb_api::TargetState;
 
-use super::{connect, groups, targets};
+use super::{groups, targets, watch};
 use crate::{
-    cli::Reading,
+    cli::{Output, Watching},
+    control_api::ControlApi,
     failure::Failure,
-    output::{plain, show, table},
+    output::{Cell, Listing, Tone, or_dash, plain},
 };
 
-pub(crate) async fn run(args: Reading) -> Result<(), Failure> {
-    let view = connect(&args.connection)?.view().await?;
-    show(args.output, &view, screen)
+pub(crate) async fn run(args: Watching) -> Result<(), Failure> {
+    watch::read(&args, ControlApi::view, screen).await
 }
 
-fn screen(view: &View) -> String {
-    let mut screen = table(
-        ["LOAD BALANCER", "URL"],
-        view.load_balancers.iter().flat_map(urls),
-    );
-    screen.push('\n');
-    screen.push_str(&groups::rows(&view.auto_scaling_groups));
-    screen.push('\n');
-    let header = ["TARGET GROUP", "TARGETS", "WAITING", "REJECTED"];
-    screen.push_str(&table(
-        header,
-        view.target_groups.iter().map(|group| health(group)),
-    ));
+pub(super) fn screen(view: &View, output: Output) -> String {
+    let groups = groups::listing().render(view.auto_scaling_groups.iter().map(Arc::as_ref), output);
+    if output == Output::Name {
+        return groups;
+    }
+    let urls = view.load_balancers.iter().flat_map(urls);
+    let mut screen = [
+        balancers().render(urls, output),
+        groups,
+        target_groups().render(view.target_groups.iter().map(Arc::as_ref), output),
+    ]
+    .join("\n");
     screen.push_str(&in_force(&view.configuration));
     if !view.ready {
         screen.push_str("\nnot ready: the provider has not been observed yet\n");
     }
     for (subject, condition) in conditions(view) {
+        let kind = Tone::Bad.paint(&format!("{:?}", condition.kind));
         let message = plain(&condition.message);
         // A String takes whatever is written to it.
-        let _ = write!(screen, "\n{:?}{subject}: {message}\n", condition.kind);
+        let _ = write!(screen, "\n{kind}{subject}: {message}\n");
     }
     screen
 }
 
-pub(crate) fn urls(balancer: &LoadBalancer) -> impl Iterator<Item = [String; 2]> + '_ {
+/// The balancer's name and a URL of it.
+type Url = (String, String);
+
+fn urls(balancer: &LoadBalancer) -> impl Iterator<Item = Url> + '_ {
     balancer.ports.iter().map(|port| {
         let url = format!("http://localhost:{port}/");
-        [balancer.load_balancer_name.clone(), url]
+        (balancer.load_balancer_name.clone(), url)
     })
 }
 
-fn health(group: &TargetGroup) -> [String; 4] {
+fn balancers() -> Listing<Url> {
+    Listing::new(|(name, _): &Url| name.clone())
+        .column("LOAD BALANCER", |(name, _)| name.clone().into())
+        .column("URL", |(_, url)| url.clone().into())
+}
+
+fn target_groups() -> Listing<TargetGroup> {
+    Listing::new(|group: &TargetGroup| group.target_group_name.clone())
+        .column("TARGET GROUP", |group| {
+            group.target_group_name.clone().into()
+        })
+        .column("TARGETS", health)
+        .column("WAITING", |group| {
+            or_dash(group.queue.as_ref().map(waiting).as_deref()).into()
+        })
+        .column("REJECTED", |group| {
+            let rejected = group.queue.as_ref().map(|queue| queue.rejected.to_string());
+            or_dash(rejected.as_deref()).into()
+        })
+}
+
+/// How many targets are in which state.
+fn health(group: &TargetGroup) -> Cell {
     let mut counts = BTreeMap::new();
     for description in &group.target_health_descriptions {
         let state = targets::state(description.target_health.state);
@@ -58,17 +84,14 @@ fn health(group: &TargetGroup) -> [String; 4] {
         .iter()
         .map(|(state, count)| format!("{count} {state}"))
         .collect();
-    let counts = match counts.is_empty() {
-        true => "none".to_owned(),
-        false => counts.join(", "),
-    };
-    let queue = group.queue.as_ref();
-    [
-        group.target_group_name.clone(),
-        counts,
-        queue.map_or_else(|| "-".to_owned(), waiting),
-        queue.map_or_else(|| "-".to_owned(), |queue| queue.rejected.to_string()),
-    ]
+    let mut states = group.target_health_descriptions.iter();
+    match counts.is_empty() {
+        true => "none".into(),
+        false if states.all(|target| target.target_health.state == TargetState::Healthy) => {
+            Tone::Good.cell(counts.join(", "))
+        }
+        false => Tone::Busy.cell(counts.join(", ")),
+    }
 }
 
 /// How many requests wait, and for how long the first of them.
@@ -138,8 +161,12 @@ mod tests {
             }),
             target_health_descriptions: Vec::new(),
         };
-        assert_eq!(health(&group), ["web", "none", "3 (1.2 s)", "7"]);
+        let shown = |group: &TargetGroup| {
+            let table = target_groups().render([group], Output::Table);
+            table.lines().nth(1).map(str::to_owned).unwrap_or_default()
+        };
+        assert_eq!(shown(&group), "web           none     3 (1.2 s)  7");
         group.queue = None;
-        assert_eq!(health(&group), ["web", "none", "-", "-"]);
+        assert_eq!(shown(&group), "web           none     -        -");
     }
 }

@@ -15,7 +15,7 @@ pub(crate) async fn run(args: SweepArgs) -> Result<(), Failure> {
     match sweep(ProviderName::Docker, "container", &state_dir).await {
         // A machine without an engine has no containers.
         Err(failure) if failure.exit == Exit::Unreachable => {
-            say(format_args!("no containers looked for: {failure}"));
+            say(format_args!("no containers looked for: {}", failure.what()));
             Ok(())
         }
         swept => swept,

@@ -2,29 +2,32 @@ use std::sync::Arc;
 
 use minicloud_autoscaler::api::{TargetGroups, TargetHealthDescriptions};
 use minicloud_lb_api::{AnomalyDetection, AnomalyResult, TargetHealthDescription, TargetState};
-use serde_json::Value;
 
-use super::connect;
+use super::watch;
 use crate::{
     cli::TargetsArgs,
     control_api::ControlApi,
     failure::Failure,
     http_client::segment,
-    output::{show, table},
+    output::{Listing, Tone, or_dash, word},
 };
 
 pub(crate) async fn run(args: TargetsArgs) -> Result<(), Failure> {
-    let api = connect(&args.reading.connection)?;
-    let targets = match &args.target_group {
+    let fetch = async |api: &ControlApi| match &args.target_group {
         Some(group) => {
             let path = format!("/v1/target-groups/{}/targets", segment(group));
-            api.read(&path).await?
+            api.read(&path).await
         }
-        None => of_all_groups(&api).await?,
+        None => of_all_groups(api).await,
     };
-    show(args.reading.output, &targets, |targets| {
-        rows(&targets.target_health_descriptions)
-    })
+    watch::read(
+        &args.watching,
+        fetch,
+        |targets: &TargetHealthDescriptions, output| {
+            listing().render(&targets.target_health_descriptions, output)
+        },
+    )
+    .await
 }
 
 async fn of_all_groups(api: &ControlApi) -> Result<TargetHealthDescriptions, Failure> {
@@ -37,33 +40,37 @@ async fn of_all_groups(api: &ControlApi) -> Result<TargetHealthDescriptions, Fai
     })
 }
 
-fn rows(targets: &[TargetHealthDescription]) -> String {
-    let header = [
-        "TARGET GROUP",
-        "TARGET",
-        "ADDRESS",
-        "ZONE",
-        "STATE",
-        "IN FLIGHT",
-        "REQUESTS",
-        "REASON",
-    ];
-    table(header, targets.iter().map(row))
+pub(super) fn listing() -> Listing<TargetHealthDescription> {
+    Listing::new(|of: &TargetHealthDescription| of.target.id.clone())
+        .column("TARGET GROUP", |of| of.target_group.clone().into())
+        .column("TARGET", |of| of.target.id.clone().into())
+        .column("ADDRESS", |of| of.target.address.clone().into())
+        .column("ZONE", |of| {
+            or_dash(of.target.availability_zone.as_deref()).into()
+        })
+        .column("STATE", |of| {
+            tone(of.target_health.state).cell(state(of.target_health.state))
+        })
+        .column("IN FLIGHT", |of| of.in_flight.to_string().into())
+        .column("REQUESTS", |of| of.request_count.to_string().into())
+        .column("REASON", |of| reason(of).into())
+        .wide("ANOMALY", |of| match of.anomaly_detection {
+            Some(AnomalyDetection {
+                result: AnomalyResult::Anomalous,
+                ..
+            }) => Tone::Bad.cell("anomalous"),
+            Some(_) => "normal".into(),
+            None => "-".into(),
+        })
 }
 
-fn row(description: &TargetHealthDescription) -> [String; 8] {
-    let target = &description.target;
-    let zone = target.availability_zone.clone();
-    [
-        description.target_group.clone(),
-        target.id.clone(),
-        target.address.clone(),
-        zone.unwrap_or_else(|| "-".to_owned()),
-        state(description.target_health.state).to_owned(),
-        description.in_flight.to_string(),
-        description.request_count.to_string(),
-        reason(description),
-    ]
+pub(super) fn tone(state: TargetState) -> Tone {
+    match state {
+        TargetState::Healthy => Tone::Good,
+        TargetState::Unhealthy | TargetState::Unavailable => Tone::Bad,
+        TargetState::Initial | TargetState::Draining => Tone::Busy,
+        TargetState::Unused => Tone::Faint,
+    }
 }
 
 pub(super) fn state(state: TargetState) -> &'static str {
@@ -103,10 +110,7 @@ fn anomaly(description: &TargetHealthDescription) -> String {
 /// ELB's code, as the wire has it, and the sentence.
 fn health_reason(description: &TargetHealthDescription) -> String {
     let health = &description.target_health;
-    let code = match health.reason.map(serde_json::to_value) {
-        Some(Ok(Value::String(code))) => code,
-        _ => String::new(),
-    };
+    let code = health.reason.as_ref().map(word).unwrap_or_default();
     match &health.description {
         Some(sentence) if code.is_empty() => sentence.clone(),
         Some(sentence) => format!("{code}: {sentence}"),

@@ -4,7 +4,7 @@ use crate::{cli::TerminateArgs, failure::Failure, output::show};
 pub(crate) async fn run(args: TerminateArgs) -> Result<(), Failure> {
     let api = connect(&args.reading.connection)?;
     let activity = api.terminate(&args.instance, args.decrement).await?;
-    show(args.reading.output, &activity, |activity| {
-        activities::rows(std::slice::from_ref(activity))
+    show(args.reading.output, &activity, |activity, output| {
+        activities::listing().render([activity], output)
     })
 }

@@ -3,9 +3,9 @@ use minicloud_lb::{EvaluatedRule, RequestDescription, RuleEvaluation, Verdict, w
 
 use super::connect;
 use crate::{
-    cli::WhichRuleArgs,
-    failure::{Exit, Failure},
-    output::{show, table},
+    cli::{Output, WhichRuleArgs},
+    failure::Failure,
+    output::{Listing, Tone, show},
 };
 
 pub(crate) async fn run(args: WhichRuleArgs) -> Result<(), Failure> {
@@ -17,39 +17,43 @@ pub(crate) async fn run(args: WhichRuleArgs) -> Result<(), Failure> {
         headers: args.headers,
         source_ip: args.source_ip,
     };
-    let evaluation = which_rule(&listeners, &request)
-        .map_err(|error| Failure::new(Exit::NotFound, error.to_string()))?;
+    let evaluation =
+        which_rule(&listeners, &request).map_err(|error| Failure::no_rule(&request.url, &error))?;
     show(args.reading.output, &evaluation, screen)
 }
 
-fn screen(evaluation: &RuleEvaluation) -> String {
-    let header = ["RULE", "VERDICT", "ACTION", "BECAUSE"];
-    let rules = table(header, evaluation.rules.iter().map(row));
+fn screen(evaluation: &RuleEvaluation, output: Output) -> String {
+    if output == Output::Name {
+        let rules = evaluation.rules.iter();
+        return listing().render(rules.filter(|rule| rule.verdict == Verdict::Takes), output);
+    }
     format!(
-        "listener {} of {}\n\n{rules}",
-        evaluation.port, evaluation.load_balancer
+        "listener {} of {}\n\n{}",
+        evaluation.port,
+        evaluation.load_balancer,
+        listing().render(&evaluation.rules, output)
     )
 }
 
-fn row(rule: &EvaluatedRule) -> [String; 4] {
-    let verdict = match rule.verdict {
-        Verdict::Takes => "takes it",
-        Verdict::ComesLater => "comes later",
-        Verdict::Unmet => "unmet",
-    };
-    let unmet = rule.unmet.first().map(|unmet| {
-        let found = match &*unmet.found {
-            "" => "nothing",
-            found => found,
-        };
-        format!("{} is {found}, not {}", unmet.field, unmet.wanted)
-    });
-    [
-        rule.priority.clone(),
-        verdict.to_owned(),
-        rule.summary.clone(),
-        unmet.unwrap_or_default(),
-    ]
+fn listing() -> Listing<EvaluatedRule> {
+    Listing::new(|rule: &EvaluatedRule| rule.priority.clone())
+        .column("RULE", |rule| rule.priority.clone().into())
+        .column("VERDICT", |rule| match rule.verdict {
+            Verdict::Takes => Tone::Good.cell("takes it"),
+            Verdict::ComesLater => Tone::Faint.cell("comes later"),
+            Verdict::Unmet => "unmet".into(),
+        })
+        .column("ACTION", |rule| rule.summary.clone().into())
+        .column("BECAUSE", |rule| {
+            let unmet = rule.unmet.first().map(|unmet| {
+                let found = match &*unmet.found {
+                    "" => "nothing",
+                    found => found,
+                };
+                format!("{} is {found}, not {}", unmet.field, unmet.wanted)
+            });
+            unmet.unwrap_or_default().into()
+        })
 }
 
 #[cfg(test)]
@@ -93,7 +97,8 @@ mod tests {
             headers: Vec::new(),
             source_ip: [127, 0, 0, 1].into(),
         };
-        let screen = screen(&which_rule(&[listener], &request).unwrap());
+        let screen = screen(&which_rule(&[listener], &request).unwrap(), Output::Table);
+        let screen = anstream::adapter::strip_str(&screen).to_string();
         let expected = "\
 listener 8080 of demo
 

@@ -3,35 +3,35 @@ use std::fmt::Write as _;
 use minicloud_autoscaler::api::RequestFailures;
 use minicloud_lb_api::{ConnectionUse, RequestAttempt, RequestFailure};
 
-use super::connect;
+use super::watch;
 use crate::{
-    cli::WhyArgs,
-    failure::{Exit, Failure},
-    output::{plain, show, table},
+    cli::{Output, WhyArgs},
+    control_api::ControlApi,
+    failure::Failure,
+    output::{Listing, Tone, or_dash, plain},
 };
 
 pub(crate) async fn run(args: WhyArgs) -> Result<(), Failure> {
-    let api = connect(&args.reading.connection)?;
-    let mut failures: RequestFailures = api.read("/v1/request-failures").await?;
-    let Some(id) = &args.trace_id else {
-        return show(args.reading.output, &failures, |failures| {
-            rows(&failures.request_failures)
-        });
+    let fetch = async |api: &ControlApi| {
+        let mut failures: RequestFailures = api.read("/v1/request-failures").await?;
+        if let Some(id) = &args.trace_id {
+            failures
+                .request_failures
+                .retain(|failure| is_named(failure, id));
+            if failures.request_failures.is_empty() {
+                return Err(Failure::request_failure_unknown(id));
+            }
+        }
+        Ok(failures)
     };
-    failures
-        .request_failures
-        .retain(|failure| is_named(failure, id));
-    if failures.request_failures.is_empty() {
-        let message = format!(
-            "the balancer reports no failed request with `{id}`; it keeps the last ones only, \
-             and those alone that it answered 5xx by itself or had to cut"
-        );
-        return Err(Failure::new(Exit::NotFound, message));
-    }
-    show(args.reading.output, &failures, |failures| {
-        let screens: Vec<_> = failures.request_failures.iter().map(screen).collect();
-        screens.join("\n")
+    watch::read(&args.watching, fetch, |failures, output| {
+        let failures = &failures.request_failures;
+        match args.trace_id.is_some() && output != Output::Name {
+            true => failures.iter().map(screen).collect::<Vec<_>>().join("\n"),
+            false => listing().render(failures, output),
+        }
     })
+    .await
 }
 
 fn is_named(failure: &RequestFailure, id: &str) -> bool {
@@ -39,25 +39,28 @@ fn is_named(failure: &RequestFailure, id: &str) -> bool {
     failure.trace_id.contains(id) || traceparent.contains(id)
 }
 
-fn rows(failures: &[RequestFailure]) -> String {
-    let header = [
-        "TIME", "STATUS", "REQUEST", "RULE", "TARGET", "TRIES", "CAUSE", "TRACE ID",
-    ];
-    table(header, failures.iter().map(row))
-}
-
-fn row(failure: &RequestFailure) -> [String; 8] {
-    let last = failure.attempts.last();
-    [
-        failure.time.clone(),
-        status(failure),
-        failure.request.clone(),
-        or_dash(failure.rule.as_deref()),
-        or_dash(last.map(|attempt| &*attempt.target)),
-        failure.attempts.len().to_string(),
-        failure.cause.clone(),
-        failure.trace_id.clone(),
-    ]
+pub(super) fn listing() -> Listing<RequestFailure> {
+    Listing::new(|failure: &RequestFailure| failure.trace_id.clone())
+        .column("TIME", |failure| failure.time.clone().into())
+        .column("STATUS", |failure| Tone::Bad.cell(status(failure)))
+        .column("REQUEST", |failure| failure.request.clone().into())
+        .column("RULE", |failure| or_dash(failure.rule.as_deref()).into())
+        .column("TARGET", |failure| {
+            let last = failure.attempts.last();
+            or_dash(last.map(|attempt| &*attempt.target)).into()
+        })
+        .column("TRIES", |failure| failure.attempts.len().to_string().into())
+        .column("CAUSE", |failure| failure.cause.clone().into())
+        .column("TRACE ID", |failure| failure.trace_id.clone().into())
+        .wide("REASON", |failure| failure.error_reason.clone().into())
+        .wide("CLIENT", |failure| failure.client.clone().into())
+        .wide("TARGET GROUP", |failure| {
+            or_dash(failure.target_group.as_deref()).into()
+        })
+        .wide("QUEUED", |failure| {
+            millis(failure.queue_wait_seconds).into()
+        })
+        .wide("TOOK", |failure| millis(failure.duration_seconds).into())
 }
 
 /// All that is known of one.
@@ -89,30 +92,26 @@ fn screen(failure: &RequestFailure) -> String {
         screen.push_str("\nno target was tried\n");
         return screen;
     }
-    let header = ["TARGET", "ADDRESS", "CONNECTION", "TOOK", "OUTCOME", "THEN"];
     screen.push('\n');
-    screen.push_str(&table(header, failure.attempts.iter().map(attempt)));
+    screen.push_str(&attempts().render(&failure.attempts, Output::Table));
     screen
 }
 
-fn attempt(attempt: &RequestAttempt) -> [String; 6] {
-    let connection = match attempt.connection {
-        Some(ConnectionUse::Fresh) => "fresh",
-        Some(ConnectionUse::Reused) => "reused",
-        None => "none",
-    };
-    let then = attempt.retry_reason.as_ref();
-    [
-        attempt.target.clone(),
-        attempt.address.clone(),
-        connection.to_owned(),
-        millis(attempt.duration_seconds),
-        attempt.outcome.clone(),
-        then.map_or_else(
-            || "gave up".to_owned(),
-            |reason| format!("tried again ({reason})"),
-        ),
-    ]
+fn attempts() -> Listing<RequestAttempt> {
+    Listing::new(|attempt: &RequestAttempt| attempt.target.clone())
+        .column("TARGET", |attempt| attempt.target.clone().into())
+        .column("ADDRESS", |attempt| attempt.address.clone().into())
+        .column("CONNECTION", |attempt| match attempt.connection {
+            Some(ConnectionUse::Fresh) => "fresh".into(),
+            Some(ConnectionUse::Reused) => "reused".into(),
+            None => "none".into(),
+        })
+        .column("TOOK", |attempt| millis(attempt.duration_seconds).into())
+        .column("OUTCOME", |attempt| attempt.outcome.clone().into())
+        .column("THEN", |attempt| match &attempt.retry_reason {
+            Some(reason) => format!("tried again ({reason})").into(),
+            None => "gave up".into(),
+        })
 }
 
 /// What the client got; with a mark if the response ended early.
@@ -125,10 +124,6 @@ fn status(failure: &RequestFailure) -> String {
 
 fn millis(seconds: f64) -> String {
     format!("{:.1} ms", seconds * 1e3)
-}
-
-fn or_dash(text: Option<&str>) -> String {
-    text.unwrap_or("-").to_owned()
 }
 
 #[cfg(test)]
@@ -187,7 +182,8 @@ TIME                      STATUS   REQUEST                  RULE  TARGET  TRIES 
 2026-11-22T10:00:00.000Z  502      GET http://a/b HTTP/1.1  10    i-2     2      no target accepted a connection  Root=1-67891233-abcdef012345678912345678
 2026-11-22T10:00:00.000Z  200 cut  GET http://a/b HTTP/1.1  -     -       0      no target accepted a connection  Root=1-67891233-abcdef012345678912345678
 ";
-        let screen = rows(&[failure(), cut]);
+        let screen = listing().render([failure(), cut], Output::Table);
+        let screen = anstream::adapter::strip_str(&screen).to_string();
         assert_eq!(screen, expected, "{screen}");
     }
 

@@ -33,12 +33,20 @@ pub(super) async fn burn(
             Ok(0) => return Ok(()),
             // Docker tells of a missing program by exit code where a shell wraps it.
             Ok(NOT_FOUND) => {}
-            Ok(code) => return Err(failed(instance, &format!("exit code {code}"))),
+            Ok(code) => {
+                return Err(Failure::cannot_stress(
+                    instance,
+                    &format!("exit code {code}"),
+                ));
+            }
             Err(failure) if failure.exit == Exit::CommandNotFound => {}
-            Err(failure) => return Err(failed(instance, &failure.to_string())),
+            Err(failure) => return Err(Failure::cannot_stress(instance, &failure.what())),
         }
     }
-    Err(failed(instance, "it has neither `stress` nor `sample-app`"))
+    Err(Failure::cannot_stress(
+        instance,
+        "it has neither `stress` nor `sample-app`",
+    ))
 }
 
 async fn run(
@@ -50,12 +58,10 @@ async fn run(
     loop {
         match frames.next().await? {
             ExecFrame::ExitCode(code) => return Ok(code),
-            ExecFrame::Error(error) => return Err(Failure::new(Exit::ExecFailed, error.message)),
+            ExecFrame::Error(error) => {
+                return Err(Failure::command_failed(instance, error.message));
+            }
             ExecFrame::Stdout(_) | ExecFrame::Stderr(_) => {}
         }
     }
-}
-
-fn failed(instance: &InstanceId, why: &str) -> Failure {
-    Failure::new(Exit::Failure, format!("cannot stress {instance}: {why}"))
 }

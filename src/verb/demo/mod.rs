@@ -3,7 +3,6 @@
 
 mod burner;
 mod scene;
-mod screen;
 mod story;
 
 use std::{sync::Arc, time::Duration};
@@ -15,13 +14,13 @@ use minicloud_autoscaler::{
 };
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use self::{scene::Scene, screen::Screen, story::Story};
+use self::{scene::Scene, story::Story};
 use super::{activities, connect};
 use crate::{
     cli::{DemoArgs, DemoVerb, StressArgs},
     control_api::ControlApi,
-    failure::{Exit, Failure},
-    output::{print, say},
+    failure::Failure,
+    output::{Screen, print, say},
 };
 
 /// How often the control plane is asked: a few frames a second.
@@ -50,7 +49,7 @@ async fn stress(args: StressArgs) -> Result<(), Failure> {
         told = tell(&api, &args, instance, story) => told,
         interrupted = tokio::signal::ctrl_c() => {
             say("\nstress stopped; the group shrinks by itself");
-            interrupted.map_err(|error| Failure::new(Exit::Failure, error.to_string()))
+            interrupted.map_err(|error| Failure::signals(&error))
         }
     }
 }
@@ -76,13 +75,13 @@ async fn tell(
             _ = ticks.tick() => {
                 let scene = scene(api, &args.group, &story).await?;
                 story.observe(&scene.group, Instant::now());
-                screen.draw(&scene);
+                screen.draw(|| scene.lines(), scene.digest(), |digest| scene.line(digest));
             }
         }
     }
     match story.summary() {
         Ok(summary) => print(format!("{summary}\n").as_bytes()),
-        Err(message) => Err(Failure::new(Exit::NotReached, message)),
+        Err(message) => Err(Failure::story_untold(&args.group, message)),
     }
 }
 
@@ -109,18 +108,11 @@ async fn scene(api: &ControlApi, name: &str, story: &Story) -> Result<Scene, Fai
 
 fn check(group: &AutoScalingGroup) -> Result<(), Failure> {
     let name = &group.auto_scaling_group_name;
-    let refuse = |message| Err(Failure::new(Exit::Conflict, message));
     if group.scaling_policies.is_empty() {
-        return refuse(format!(
-            "{name} has no scaling policy: nothing would react to the stress"
-        ));
+        return Err(Failure::no_scaling_policy(name));
     }
     match group.desired_capacity >= group.max_size {
-        true => refuse(format!(
-            "{name} is at its max_size of {max} already; make room with `minicloud scale {name} --max {more}`",
-            max = group.max_size,
-            more = group.max_size.saturating_add(1),
-        )),
+        true => Err(Failure::no_room_to_grow(name, group.max_size)),
         false => Ok(()),
     }
 }
@@ -133,13 +125,7 @@ fn busy_to_be(group: &AutoScalingGroup) -> Result<InstanceId, Failure> {
         .filter(|instance| instance.lifecycle_state == LifecycleState::InService)
         .min_by_key(|instance| instance.launch_time)
         .map(|instance| instance.instance_id.clone())
-        .ok_or_else(|| {
-            let name = &group.auto_scaling_group_name;
-            let message = format!(
-                "{name} has no instance in service to stress; `minicloud activities {name}` has the reason"
-            );
-            Failure::new(Exit::Conflict, message)
-        })
+        .ok_or_else(|| Failure::nothing_in_service(&group.auto_scaling_group_name))
 }
 
 /// From the end of the stress: the scale-in window, a drain at its default, and some.

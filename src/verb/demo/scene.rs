@@ -69,7 +69,13 @@ impl Scene {
         plain(&parts.join("; "))
     }
 
-    pub(super) fn cpu(&self) -> String {
+    /// A change for a log, with the figures as they are.
+    pub(super) fn line(&self, digest: &str) -> String {
+        let (seconds, cpu) = (self.elapsed.as_secs(), self.cpu());
+        format!("{seconds:>4} s  CPU {cpu}; {digest}")
+    }
+
+    fn cpu(&self) -> String {
         let target = groups::target_value(&self.group);
         format!(
             "{} of {}",

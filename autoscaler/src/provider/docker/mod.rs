@@ -11,6 +11,7 @@
 //! Absent on purpose: pulling images (a template names one that is there), privileges, the
 //! host's namespaces, and a restart policy: replacing what ended is the group's work.
 
+mod allowlist;
 mod compose;
 mod config;
 mod container;
@@ -26,6 +27,7 @@ mod terminate;
 mod user_data;
 
 pub use self::{
+    allowlist::{ENGINE_CALLS, EngineCall},
     compose::{ComposeContext, Shutdown},
     config::{DEFAULT_NETWORK, DockerConfig},
 };
@@ -46,6 +48,13 @@ pub struct DockerProvider {
     commands: exec::Commands,
     user_data: user_data::Outcomes,
 }
+
+/// The newest version of the engine's API that is spoken, major and minor; an older engine is
+/// spoken to in its own.
+pub const API_VERSION: (usize, usize) = (
+    bollard::API_DEFAULT_VERSION.major_version,
+    bollard::API_DEFAULT_VERSION.minor_version,
+);
 
 impl DockerProvider {
     /// Connects to the engine of `DOCKER_HOST`, or of `/var/run/docker.sock`, and agrees on

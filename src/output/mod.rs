@@ -1,0 +1,99 @@
+//! Data for people and programs. Stdout carries nothing else.
+//!
+//! Text is made with its colours in it, as `anstyle` writes them; what it is written through takes
+//! them out wherever they are not wanted: beyond a terminal, under `NO_COLOR`, by `--color never`.
+
+mod listing;
+mod screen;
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+pub(crate) use self::{
+    listing::{Cell, Listing, Tone},
+    screen::Screen,
+};
+use crate::{cli::Output, failure::Failure};
+
+/// Settles for all that is printed from here on whether it has colours.
+pub(crate) fn choose_color(choice: clap::ColorChoice) {
+    match choice {
+        clap::ColorChoice::Auto => anstream::ColorChoice::Auto,
+        clap::ColorChoice::Always => anstream::ColorChoice::Always,
+        clap::ColorChoice::Never => anstream::ColorChoice::Never,
+    }
+    .write_global();
+}
+
+/// Prints `data` as JSON, or what `render` makes of it for one of the other forms.
+pub(crate) fn show<T: Serialize>(
+    output: Output,
+    data: &T,
+    render: impl FnOnce(&T, Output) -> String,
+) -> Result<(), Failure> {
+    match output {
+        Output::Json => print((pretty(data) + "\n").as_bytes()),
+        output => print(render(data, output).as_bytes()),
+    }
+}
+
+fn pretty(data: &impl Serialize) -> String {
+    serde_json::to_string_pretty(data).expect("answers are plain data with text for keys")
+}
+
+/// Writes to stdout. A reader that has left (`| head`) has what it wanted.
+pub(crate) fn print(bytes: &[u8]) -> Result<(), Failure> {
+    print_on(bytes).map(drop)
+}
+
+/// The same, of what goes on: false once the reader has left.
+pub(crate) fn print_on(bytes: &[u8]) -> Result<bool, Failure> {
+    let mut stdout = anstream::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::stdout_closed(&error)),
+    }
+}
+
+/// Writes for people to stderr; where that is gone there is nobody to tell.
+pub(crate) fn say(text: impl std::fmt::Display) {
+    let _ = writeln!(anstream::stderr().lock(), "{text}");
+}
+
+/// One line, and nothing that steers a terminal: cells repeat text from outside.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}
+
+/// A dash where there is none.
+pub(crate) fn or_dash(text: Option<&str>) -> String {
+    text.unwrap_or("-").to_owned()
+}
+
+/// A name as the control API spells it.
+pub(crate) fn word(name: &impl Serialize) -> String {
+    match serde_json::to_value(name) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => String::new(),
+    }
+}
+
+/// A percentage without decimals; a dash where there is no data.
+pub(crate) fn percent(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.0} %"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_data_is_a_dash() {
+        assert_eq!(percent(None), "-");
+        assert_eq!(percent(Some(80.4)), "80 %");
+    }
+}
