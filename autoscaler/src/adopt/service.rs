@@ -11,6 +11,8 @@ use std::{
 pub struct Service {
     pub project: String,
     pub service: String,
+    /// Containers that Compose runs of it.
+    pub seeds: u32,
     /// Those that begin with `minicloud.`, whole names.
     pub labels: BTreeMap<String, String>,
     /// Ports that the image or the service exposes, TCP.
