@@ -14,12 +14,15 @@ mod network;
 mod refusal;
 mod rules;
 mod service;
+#[cfg(test)]
+mod tests;
 
 pub use self::{
     fault::{Fault, Place},
     merge::{AdoptedService, Merged, Standing, merge},
-    network::Balancer,
-    service::{PublishedPort, SeedMount, SeedMountKind, Service, ServiceNetwork, SharedNetworks},
+    service::{
+        Balancer, PublishedPort, SeedMount, SeedMountKind, Service, ServiceNetwork, SharedNetworks,
+    },
 };
 
 /// The label by which services are found. One that says `false` is not adopted; any other

@@ -2,20 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{Fault, Place, Service, SharedNetworks, labels::PREFIX};
+use super::{Balancer, Fault, Place, Service, SharedNetworks, labels::PREFIX};
 use crate::config::{
-    fault::{Mistake, quoted, shortened},
+    fault::{Mistake, quoted, sentence, shortened},
     nearest,
 };
-
-/// The balancer as adopting sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Balancer {
-    /// Name of its container, for `docker network connect NETWORK NAME`; unused where it is on
-    /// all networks.
-    pub container: String,
-    pub networks: SharedNetworks,
-}
 
 /// Networks that a message lists.
 const SHOWN: usize = 8;
@@ -107,7 +98,8 @@ fn ambiguity(
 
 fn connect(network: &str, balancer: &Balancer) -> String {
     format!(
-        "run: docker network connect {network} {}",
+        "run: docker network connect {} {}",
+        sentence(network),
         balancer.container
     )
 }

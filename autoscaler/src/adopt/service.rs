@@ -72,3 +72,12 @@ pub enum SharedNetworks {
     /// By the engine's names.
     Named(BTreeSet<String>),
 }
+
+/// The balancer as adopting sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Balancer {
+    /// Name of its container, for `docker network connect NETWORK NAME`; unused with
+    /// [`SharedNetworks::All`].
+    pub container: String,
+    pub networks: SharedNetworks,
+}
