@@ -11,12 +11,14 @@ mod group;
 mod labels;
 mod merge;
 mod network;
+mod presence;
 mod refusal;
 mod rules;
 mod service;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::presence::Presence;
 pub use self::{
     fault::{Fault, Place},
     merge::{AdoptedService, Merged, Standing, merge},
