@@ -59,6 +59,10 @@ fn row(instance: &Instance) -> [String; 9] {
         true => " (protected)",
         false => "",
     };
+    let compose = match instance.managed_by.is_compose() {
+        true => " (managed by Compose)",
+        false => "",
+    };
     let health = match instance.health_status {
         HealthStatus::Healthy => "Healthy",
         HealthStatus::Unhealthy => "Unhealthy",
@@ -67,7 +71,7 @@ fn row(instance: &Instance) -> [String; 9] {
         instance.instance_id.to_string(),
         instance.auto_scaling_group_name.clone(),
         instance.availability_zone.clone(),
-        format!("{}{warming}{protected}", instance.lifecycle_state),
+        format!("{}{warming}{protected}{compose}", instance.lifecycle_state),
         health.to_owned(),
         percent(instance.cpu_utilization),
         instance.in_flight.to_string(),

@@ -38,7 +38,8 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     /// at: a clone is never seen without its group.
     pub(super) fn adopt(&mut self, observed: ObservedServices, now: Now) {
         let before: Vec<_> = self.adoption.presence.all().cloned().collect();
-        let moved = observed.balancer != self.adoption.observed.balancer;
+        // Where nothing is adopted it makes no difference where the balancer is.
+        let stays = before.is_empty() || observed.balancer == self.adoption.observed.balancer;
         self.adoption.began.get_or_insert(now.mono);
         self.adoption.presence.see(&observed.services, now.mono);
         self.adoption.observed = observed;
@@ -48,7 +49,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             .all()
             .map(|one| (&one.service, &one.revision));
         let same = same.eq(before.iter().map(|one| (&one.service, &one.revision)));
-        if same && !(moved && !before.is_empty()) {
+        if same && stays {
             return;
         }
         self.merge_adopted();
