@@ -17,7 +17,7 @@ use minicloud_lb_api::{HealthCheck, Queue, Stickiness};
 
 use self::{reader::Fields, size::Size};
 pub(super) use self::{
-    reader::{PREFIX, is_on},
+    reader::{PREFIX, family, is_on},
     route::Route,
 };
 use super::{Fault, Service};
