@@ -82,7 +82,7 @@ pub fn validate_compose(bytes: &[u8], folder: &str) -> Result<ComposeVerdict, Fa
     })
 }
 
-/// The services that have a label of ours, by name.
+/// The services that may ask to be adopted, by name.
 fn placed<'a>(root: &'a Node, project: &Project<'_>) -> BTreeMap<&'a str, Placed> {
     let services = node::member(root, "services");
     let services = services.map_or_else(Vec::new, |(_, services)| node::members(services));
@@ -125,13 +125,12 @@ fn anywhere() -> Balancer {
 }
 
 impl Placed {
+    /// Has a label of ours, and does not decline.
     fn is_ours(&self) -> bool {
-        let has_label = self
-            .service
-            .labels
-            .keys()
-            .any(|name| name.starts_with(PREFIX));
-        has_label || !self.unjudged.is_empty() || !self.deployed.is_empty()
+        let labels = &self.service.labels;
+        let has_label = labels.keys().any(|name| name.starts_with(PREFIX));
+        let declines = labels.get(ENABLE).is_some_and(|value| value == "false");
+        !declines && (has_label || !self.unjudged.is_empty() || !self.deployed.is_empty())
     }
 
     /// Whether a fault is one of the file, and not of what the file leaves open.
