@@ -54,14 +54,20 @@ impl Place {
     }
 }
 
+/// In front of what is wrong there.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Label { name, .. } => write!(f, "label {name}: "),
+            Self::Key { name, .. } => write!(f, "{name}: "),
+            Self::Service => Ok(()),
+        }
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.place {
-            Place::Label { name, .. } => write!(f, "label {name}: ")?,
-            Place::Key { name, .. } => write!(f, "{name}: ")?,
-            Place::Service => {}
-        }
-        f.write_str(&self.message)?;
+        write!(f, "{}{}", self.place, self.message)?;
         match &self.hint {
             Some(hint) => write!(f, "; {hint}"),
             None => Ok(()),

@@ -72,6 +72,7 @@ fn policies(labels: &Labels) -> Vec<ScalingPolicy> {
             metric: MetricSpecification::predefined(metric),
             target_value,
             disable_scale_in: false,
+            scale_in_cooldown: labels.cooldown,
             estimated_instance_warmup: None,
         }),
     };

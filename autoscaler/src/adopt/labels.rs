@@ -17,7 +17,7 @@ use minicloud_lb_api::{HealthCheck, Queue, Stickiness};
 
 use self::{reader::Fields, size::Size};
 pub(super) use self::{
-    reader::{PREFIX, is_on},
+    reader::{PREFIX, family, is_on},
     route::Route,
 };
 use super::{Fault, Service};
@@ -57,6 +57,8 @@ pub(super) struct Labels {
     pub(super) health_check: HealthCheck,
     pub(super) grace: Duration,
     pub(super) warmup: Duration,
+    /// From one scale-in to the next; that of the pace where absent.
+    pub(super) cooldown: Option<Duration>,
     pub(super) drain: Duration,
     pub(super) queue: Queue,
     pub(super) stickiness: Option<Stickiness>,
@@ -109,6 +111,7 @@ pub(super) fn read(service: &Service, pace: Pace) -> (Labels, Vec<Fault>) {
         health_check: health::read(&fields, defaults),
         grace: period("health.grace", defaults.health_check_grace_period),
         warmup: period("warmup", defaults.default_instance_warmup),
+        cooldown: fields.read("cooldown", |value| scalar::duration(value, &PERIOD)),
         drain: fields
             .read("drain", |value| {
                 scalar::duration(value, &DEREGISTRATION_DELAY)

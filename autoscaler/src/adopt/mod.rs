@@ -3,9 +3,11 @@
 //! instances are clones of it.
 //!
 //! `labels` reads what is asked for, `refusal` and `network` say why it cannot be had, [`merge`]
-//! makes groups, target groups and rules of the rest. All of it pure: text and values in,
+//! makes groups, target groups and rules of the rest; `compose` says the same of a compose file
+//! that nobody has started. All of it pure: text and values in,
 //! configuration and faults out. A service at fault keeps its traffic and is not scaled.
 
+mod compose;
 mod fault;
 mod group;
 mod labels;
@@ -20,6 +22,7 @@ mod tests;
 
 pub(crate) use self::presence::Presence;
 pub use self::{
+    compose::{ComposeVerdict, is_compose_file, validate_compose},
     fault::{Fault, Place},
     merge::{AdoptedService, Merged, Standing, merge},
     service::{

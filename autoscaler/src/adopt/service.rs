@@ -32,7 +32,7 @@ pub struct Service {
 }
 
 /// A port of the host that leads to the service.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PublishedPort {
     /// None: the engine chooses one, so that two containers do not clash.
     pub host_port: Option<u16>,

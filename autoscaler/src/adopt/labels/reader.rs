@@ -40,6 +40,16 @@ pub(in crate::adopt) fn is_on(labels: &BTreeMap<String, String>) -> bool {
     labels.get(ENABLE).is_some_and(|value| value != "false")
 }
 
+/// Labels of one family are judged together: without the one nothing is known of the other.
+/// By whole name.
+pub(in crate::adopt) fn family(label: &str) -> &str {
+    match label.strip_prefix(PREFIX).unwrap_or(label) {
+        "min" | "max" | "desired" | "schedule" => "size",
+        "health.interval" | "health.timeout" => "health",
+        name => name,
+    }
+}
+
 impl<'a> Fields<'a> {
     /// Of `labels` those that are ours; unknown ones are faults.
     pub(super) fn of(labels: &'a BTreeMap<String, String>) -> Self {

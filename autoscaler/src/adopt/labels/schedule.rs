@@ -211,14 +211,14 @@ fn day(text: &str) -> Result<usize, Mistake> {
         "SATURDAY",
         "SUNDAY",
     ];
-    let is = |name: &&str| name.eq_ignore_ascii_case(text);
-    let known = DAYS.iter().position(|name| is(&name));
-    known
-        .or_else(|| WHOLE.iter().position(|name| is(&name)))
-        .ok_or_else(|| {
-            Mistake::new(format!("{} is no day", quoted(text)))
-                .hint("write Mon, Tue, Wed, Thu, Fri, Sat or Sun")
-        })
+    let place = |names: [&str; 7]| {
+        let mut names = names.iter();
+        names.position(|name| name.eq_ignore_ascii_case(text))
+    };
+    place(DAYS).or_else(|| place(WHOLE)).ok_or_else(|| {
+        Mistake::new(format!("{} is no day", quoted(text)))
+            .hint("write Mon, Tue, Wed, Thu, Fri, Sat or Sun")
+    })
 }
 
 /// `08:00-19:00`; over midnight where it ends before it begins.

@@ -118,6 +118,12 @@ pub(super) const SECTION: Section = Section {
             "From its first passed check; until then an instance stays out of the group's average.",
         ),
         Key::new(
+            "cooldown",
+            Form::Duration(&PERIOD),
+            Absent::Default("`60s`, `300s`"),
+            "From one scale-in to the next.",
+        ),
+        Key::new(
             "drain",
             Form::Duration(&DEREGISTRATION_DELAY),
             Absent::ByPace(|defaults| show_duration(defaults.deregistration_delay)),
@@ -210,10 +216,8 @@ pub(super) const SECTION: Section = Section {
         ("warm_up", "warmup"),
         ("instance_warmup", "warmup"),
         ("default_instance_warmup", "warmup"),
-        (
-            "cooldown",
-            "remove it: how fast a group shrinks follows from `pace` in minicloud.yaml",
-        ),
+        ("scale_in_cooldown", "cooldown"),
+        ("default_cooldown", "cooldown"),
         (
             "surge",
             "remove it: min of 2 keeps an instance while Compose replaces its own",

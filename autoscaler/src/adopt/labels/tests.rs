@@ -116,6 +116,7 @@ fn every_label_is_read() {
         ("minicloud.health.unhealthy", "4"),
         ("minicloud.health.grace", "2m"),
         ("minicloud.warmup", "1m"),
+        ("minicloud.cooldown", "10s"),
         ("minicloud.drain", "0s"),
         ("minicloud.hold", "0s"),
         ("minicloud.sticky", "1h"),
@@ -145,6 +146,7 @@ fn every_label_is_read() {
     assert_eq!((check.healthy_threshold, check.unhealthy_threshold), (3, 4));
     assert_eq!(labels.grace, Duration::from_secs(120));
     assert_eq!(labels.warmup, Duration::from_secs(60));
+    assert_eq!(labels.cooldown, Some(Duration::from_secs(10)));
     assert_eq!(labels.drain, Duration::ZERO);
     assert_eq!(labels.queue.max_requests, 0);
     let hour = Duration::from_secs(3600);
