@@ -120,6 +120,44 @@ async fn bad_files_are_refused_with_every_fault_and_its_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn labels_of_a_compose_file_are_validated() {
+    let dir = tempfile::tempdir().unwrap();
+    let compose = dir.path().join("compose.yaml");
+    let path = compose.to_str().unwrap();
+    let validated = async |services: &str| {
+        write(&compose, services);
+        let output = minicloud(&["validate", path]).await;
+        (output.status.code(), stderr(&output))
+    };
+    let (code, text) = validated(
+        "services:
+  api:
+    labels:
+      minicloud.enable: \"true\"
+      minicloud.targer-cpu: 80
+    expose: [80]
+    ports: [\"8080:80\"]
+",
+    )
+    .await;
+    assert_eq!(code, Some(CONFIG_INVALID), "{text}");
+    for expected in [
+        "compose.yaml:5:7: service api: label minicloud.targer-cpu: unknown; did you mean minicloud.target-cpu?",
+        "compose.yaml:7:13: service api: ports: port 8080 of the host is published",
+    ] {
+        assert!(text.contains(expected), "no {expected:?} in\n{text}");
+    }
+    let (code, text) =
+        validated("services: { api: { labels: [minicloud.enable=true], expose: [80], cpus: 1 } }")
+            .await;
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("is valid; to be adopted: api"), "{text}");
+    let (code, text) = validated("services: { db: { image: postgres } }").await;
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("no service asks to be adopted"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn file_made_bad_while_running_changes_nothing_and_shows() {
     let up = Up::start().await;
     let before = up.api.until_settled(1, SOON).await;

@@ -8,6 +8,7 @@
 
 mod support;
 
+mod adopt;
 mod auto_scaling;
 mod bad_input;
 mod choosing;

@@ -69,16 +69,62 @@ impl Activity {
         let cause = format!(
             "At {now:.0} an instance with this group's mark was found that the store did not know."
         );
-        let mut activity = Self::begin(
+        Self::done(
             group,
-            Some(id),
+            id,
             format!("Adopting instance: {id}"),
             cause,
-            ActivityStatus::Successful,
             now,
             rng,
+        )
+    }
+
+    /// Records that a container of the group's service, which Compose runs, takes part.
+    pub(crate) fn join(group: &str, id: &InstanceId, now: Timestamp, rng: &mut impl Rng) -> Self {
+        let cause = format!(
+            "At {now:.0} Docker Compose runs a container of the service that the group adopts."
         );
-        activity.end(ActivityStatus::Successful, None, now);
+        Self::done(
+            group,
+            id,
+            format!("Adopting instance: {id}"),
+            cause,
+            now,
+            rng,
+        )
+    }
+
+    /// Records that it does so no longer.
+    pub(crate) fn leave(
+        group: &str,
+        id: &InstanceId,
+        why: &str,
+        now: Timestamp,
+        rng: &mut impl Rng,
+    ) -> Self {
+        let cause =
+            format!("At {now:.0} a container of Docker Compose was taken out of the group: {why}.");
+        Self::done(
+            group,
+            id,
+            format!("Releasing instance: {id}"),
+            cause,
+            now,
+            rng,
+        )
+    }
+
+    fn done(
+        group: &str,
+        id: &InstanceId,
+        description: String,
+        cause: String,
+        now: Timestamp,
+        rng: &mut impl Rng,
+    ) -> Self {
+        let status = ActivityStatus::Successful;
+        let mut activity = Self::begin(group, Some(id), description, cause, status, now, rng);
+        activity.end(status, None, now);
         activity
     }
 

@@ -14,8 +14,9 @@ use crate::{
         BusyCheck, CapacityDistributionStrategy, ForeignChanges, HealthCheckType, Pace,
         TerminationPolicy,
     },
-    instance::{InstanceId, LifecycleState},
+    instance::{InstanceId, LifecycleState, ManagedBy},
     key_pair::PublicKey,
+    launch_template::ComposeService,
     scaling_policy::ScalingPolicy,
     security_group::SecurityGroup,
 };
@@ -84,6 +85,9 @@ pub struct AutoScalingGroup {
     pub capacity_distribution: CapacityDistributionStrategy,
     #[serde(default)]
     pub foreign_changes: ForeignChanges,
+    /// The Compose service that the group adopts, where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopts: Option<ComposeService>,
     /// Those of the policies, in their order.
     #[serde(default)]
     pub alarms: Vec<Alarm>,
@@ -115,6 +119,9 @@ pub struct LaunchTemplateSpecification {
 pub struct Instance {
     pub instance_id: InstanceId,
     pub auto_scaling_group_name: String,
+    /// Who starts and ends it.
+    #[serde(default)]
+    pub managed_by: ManagedBy,
     pub availability_zone: String,
     pub lifecycle_state: LifecycleState,
     pub health_status: HealthStatus,
@@ -302,6 +309,8 @@ pub enum ConditionKind {
     UserDataFailed,
     /// The machine does not let CPU quota and memory limit be set on child processes.
     QuotaNotEnforced,
+    /// A Compose service that asks to be adopted cannot be, or not as it asks.
+    AdoptionRejected,
 }
 
 impl ConditionKind {
@@ -326,6 +335,7 @@ impl ConditionKind {
             Self::LaunchTemplateNotFound => "LaunchTemplateNotFound",
             Self::UserDataFailed => "UserDataFailed",
             Self::QuotaNotEnforced => "QuotaNotEnforced",
+            Self::AdoptionRejected => "AdoptionRejected",
         }
     }
 }

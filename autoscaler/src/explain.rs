@@ -11,6 +11,7 @@ use crate::{
         ScheduledUpdateGroupAction, View,
     },
     instance::{InstanceId, LifecycleState},
+    launch_template::ComposeService,
 };
 
 /// Activities that are repeated.
@@ -65,6 +66,7 @@ pub fn explain(view: &View, group: &AutoScalingGroup) -> Explanation {
     let sentences = [
         readiness(view),
         convergence(capacity),
+        adoption(group),
         policies(group),
         bounds(capacity, group),
         next_scheduled(&scheduled, view.time),
@@ -136,6 +138,18 @@ fn convergence(capacity: Capacity) -> Option<String> {
             "it wants {desired} instance(s) and has {live}: {in_service} in service, {pending} pending; {terminating} terminating besides"
         ),
     })
+}
+
+fn adoption(group: &AutoScalingGroup) -> Option<String> {
+    let ComposeService {
+        project, service, ..
+    } = group.adopts.as_ref()?;
+    let instances = group.instances.iter();
+    let seeds = instances.filter(|instance| instance.managed_by.is_compose());
+    Some(format!(
+        "it adopts the service `{service}` of Compose project `{project}`: Docker Compose starts and ends {} of its instances, all others are clones",
+        seeds.count()
+    ))
 }
 
 fn policies(group: &AutoScalingGroup) -> Option<String> {
@@ -215,19 +229,29 @@ fn note(instance: &Instance) -> Option<InstanceNote> {
     let state = instance.lifecycle_state;
     let draining = (state == LifecycleState::Terminating)
         .then(|| format!("drains: {} request(s) in flight", instance.in_flight));
+    let seed = instance.managed_by.is_compose();
+    let managed = seed.then(|| "is managed by Docker Compose: it is never ended here".to_owned());
     let pending = (state == LifecycleState::Pending).then(|| {
-        "is being launched: it is in service once it runs and its target is healthy".to_owned()
+        match seed {
+            true => "is in service once its target is healthy",
+            false => "is being launched: it is in service once it runs and its target is healthy",
+        }
+        .to_owned()
     });
     let warming = (instance.warming && state == LifecycleState::InService)
         .then(|| "warms up: it does not count in the average yet".to_owned());
     let protected = instance
         .protected_from_scale_in
         .then(|| "is protected from scale in".to_owned());
-    let unhealthy = (instance.health_status == HealthStatus::Unhealthy)
-        .then(|| "is unhealthy: it is replaced".to_owned());
+    let unhealthy = (instance.health_status == HealthStatus::Unhealthy).then(|| match seed {
+        true => "is unhealthy".to_owned(),
+        false => "is unhealthy: it is replaced".to_owned(),
+    });
     let silent = (state == LifecycleState::InService && instance.cpu_utilization.is_none())
         .then(|| "has no fresh CPU figures: the group does not scale in on silence".to_owned());
-    let notes = [draining, pending, warming, protected, unhealthy, silent];
+    let notes = [
+        managed, draining, pending, warming, protected, unhealthy, silent,
+    ];
     let notes: Vec<String> = notes.into_iter().flatten().collect();
     (!notes.is_empty()).then(|| InstanceNote {
         instance_id: instance.instance_id.clone(),
@@ -330,6 +354,24 @@ mod tests {
         ] {
             assert_eq!(explained(changes).because, expected);
         }
+    }
+
+    #[test]
+    fn adopted_group_says_whose_its_instances_are() {
+        let mut instances = ["i-00000001", "i-00000002"].map(|id| instance(id, "InService"));
+        instances[0]["managed_by"] = json!("compose");
+        let explained = explained(json!({
+            "instances": instances,
+            "adopts": { "project": "shop", "service": "api", "network": "n", "config_hash": "h" },
+        }));
+        let sentence = "it adopts the service `api` of Compose project `shop`: Docker Compose starts and ends 1 of its instances, all others are clones";
+        assert!(
+            explained.because.contains(&sentence.to_owned()),
+            "{explained:?}"
+        );
+        assert_eq!(explained.instances.len(), 1);
+        let note = "is managed by Docker Compose: it is never ended here";
+        assert_eq!(explained.instances[0].notes, [note]);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::{
     config::{self, CapacityDistributionStrategy, HealthCheckType},
     describe::Decision,
     foreign_change::ForeignChange,
-    instance::{InstanceId, LifecycleState},
+    instance::{InstanceId, LifecycleState, ManagedBy},
     key_pair::LaunchedKeyPair,
     launch_backoff::{Allowance, LaunchBackoff},
     launch_template::LaunchTemplate,
@@ -81,6 +81,31 @@ impl Group {
                     LifecycleState::Pending | LifecycleState::Terminating
                 )
         })
+    }
+
+    /// Its other instances are clones of containers that Compose runs.
+    pub fn is_adopted(&self) -> bool {
+        !self.retired && self.launch_template.clone_of.is_some()
+    }
+
+    pub fn seeds(&self) -> impl Iterator<Item = &Instance> {
+        self.instances
+            .values()
+            .filter(|instance| instance.is_seed())
+    }
+
+    /// Compose has come to an end with the group's seeds, and each of them serves.
+    pub fn seeds_serve(&self) -> bool {
+        let serves = |seed: &Instance| {
+            seed.is_in_service() && seed.address.is_some() && seed.unhealthy.is_none()
+        };
+        self.seeds().next().is_some() && self.seeds().all(serves)
+    }
+
+    /// There is what the next instance is launched from.
+    pub fn can_launch(&self) -> bool {
+        self.launch_template.clone_of.is_none()
+            || self.seeds().any(|seed| seed.stopped_since.is_none())
     }
 
     /// The cause of a change under way, as the end of a sentence.
@@ -164,6 +189,7 @@ impl Group {
 #[derive(Clone, Debug)]
 pub struct Instance {
     pub id: InstanceId,
+    pub managed_by: ManagedBy,
     pub availability_zone: String,
     pub index: u32,
     pub launch_template_name: String,
@@ -211,6 +237,7 @@ impl Instance {
     ) -> Self {
         Self {
             id,
+            managed_by: ManagedBy::Minicloud,
             availability_zone,
             index,
             launch_template_name: launch_template.0,
@@ -250,6 +277,11 @@ impl Instance {
             && self.recallable
             && self.address.is_some()
             && self.unhealthy.is_none()
+    }
+
+    /// A container of an adopted service: it counts, and nothing is done to it.
+    pub fn is_seed(&self) -> bool {
+        self.managed_by.is_compose()
     }
 
     pub fn is_in_service(&self) -> bool {

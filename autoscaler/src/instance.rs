@@ -107,6 +107,23 @@ impl FromStr for LifecycleState {
     }
 }
 
+/// Who starts and ends an instance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ManagedBy {
+    #[default]
+    Minicloud,
+    /// It is a container of an adopted service, a seed: Compose starts, stops and replaces it,
+    /// and minicloud never does.
+    Compose,
+}
+
+impl ManagedBy {
+    pub fn is_compose(&self) -> bool {
+        *self == Self::Compose
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,6 +12,7 @@ mod versioned;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub(crate) use self::versioned::{
     Author, CreatedBy, LaunchTemplateId, Version, VersionedTemplate, check_name,
@@ -77,6 +78,21 @@ pub struct LaunchTemplate {
     /// Key pair whose holder may open a shell, looked up at each launch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_name: Option<String>,
+    /// The Compose service whose container is cloned: what the instance is told is then all the
+    /// container's, and `image` is the one that it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clone_of: Option<ComposeService>,
+}
+
+/// A Compose service as its containers were when a version of the template was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ComposeService {
+    pub project: String,
+    pub service: String,
+    /// The engine's name of the network over which its instances are reached.
+    pub network: String,
+    /// Compose's own word for the service's configuration.
+    pub config_hash: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -85,7 +85,11 @@ impl Ledger {
         self.activities.get(group).cloned().unwrap_or_default()
     }
 
+    /// A seed is Compose's to know of: after a restart it is found as it is.
     pub(crate) fn record_instance(&self, group: &str, instance: &Instance) {
+        if instance.is_seed() {
+            return;
+        }
         let record = InstanceRecord {
             id: instance.id.clone(),
             auto_scaling_group: group.to_owned(),

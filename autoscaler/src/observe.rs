@@ -1,6 +1,8 @@
 //! Observed state into lifecycle states: what the provider and the balancer show, applied to
 //! what the group believes. Pure; returns what changed, for the record.
 
+mod seed;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -8,6 +10,7 @@ use std::{
 
 use tokio::time::Instant;
 
+pub(crate) use self::seed::SUCCESSION_TIME;
 use crate::{
     config::{AutoScalingGroup, ForeignChanges},
     foreign_change::ForeignChange,
@@ -36,6 +39,10 @@ pub enum Change {
     Removed(InstanceId),
     /// Nothing is left of it.
     Terminated(InstanceId),
+    /// A container that Compose runs of the group's service.
+    Joined(InstanceId),
+    /// Compose ended it, and it takes part no longer: why.
+    Left(InstanceId, String),
 }
 
 /// What a pass sees of one group.
@@ -64,14 +71,18 @@ pub fn observe(group: &mut Group, is_new: bool, sight: &Sight<'_>, now: Now) -> 
         group.uninvited.clear();
         adopt(group, sight, now)
     };
+    changes.extend(seed::admit(group, sight, now));
     let rules = Rules {
         target_groups: &group.spec.target_groups.clone(),
         replaces_on_target_health: group.replaces_on_target_health(),
         grace: group.spec.health_check_grace_period,
         foreign_changes,
+        retired: group.retired,
     };
     for instance in group.instances.values_mut() {
-        let change = match sight.observed.get(&instance.id) {
+        let observed = sight.observed.get(&instance.id);
+        let change = match observed {
+            _ if instance.is_seed() => seed::follow(instance, observed, sight, &rules, now.mono),
             Some(observed) => present(instance, observed, sight, &rules, now.mono),
             None if sight.busy.contains(&instance.id) => None,
             None => absent(instance, foreign_changes, now.mono),
@@ -87,6 +98,7 @@ struct Rules<'a> {
     replaces_on_target_health: bool,
     grace: Duration,
     foreign_changes: ForeignChanges,
+    retired: bool,
 }
 
 fn adopt(group: &mut Group, sight: &Sight<'_>, now: Now) -> Vec<Change> {
@@ -110,7 +122,9 @@ fn unknown<'a>(group: &Group, sight: &Sight<'a>) -> impl Iterator<Item = &'a Obs
     let observed = sight.observed.values();
     observed.filter(|observed| {
         let id = &observed.instance_id;
-        !group.instances.contains_key(id) && !sight.busy.contains(id)
+        !observed.managed_by.is_compose()
+            && !group.instances.contains_key(id)
+            && !sight.busy.contains(id)
     })
 }
 
@@ -271,6 +285,7 @@ impl Instance {
             now.mono.checked_sub(age).unwrap_or(now.mono),
         );
         instance.seen = true;
+        instance.managed_by = observed.managed_by;
         instance.protected_from_scale_in = spec.new_instances_protected_from_scale_in;
         instance
     }

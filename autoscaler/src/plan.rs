@@ -2,6 +2,7 @@
 //! prints as the words that the log and the activity history use.
 
 mod rebalance;
+mod refresh;
 mod scale_in;
 #[cfg(test)]
 mod tests;
@@ -30,8 +31,7 @@ pub enum Action {
     /// Record a new instance and launch it.
     Launch {
         availability_zone: String,
-        /// It takes over from one in a fuller zone.
-        rebalances: bool,
+        reason: LaunchReason,
     },
     /// Launch an instance whose intent is recorded and which the provider does not have.
     Relaunch { id: InstanceId },
@@ -67,6 +67,17 @@ impl fmt::Display for Action {
     }
 }
 
+/// What an instance is launched for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LaunchReason {
+    /// There are fewer than wanted.
+    Capacity,
+    /// It takes over from one in a fuller zone.
+    Rebalance,
+    /// It takes over from a clone of what its service was before.
+    Refresh,
+}
+
 /// What should be done, and what should be and cannot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
@@ -100,7 +111,8 @@ pub struct Circumstances<'a> {
 pub fn plan(group: &Group, around: Circumstances<'_>, rng: &mut impl Rng) -> Plan {
     let (healthy, unhealthy): (Vec<&Instance>, Vec<&Instance>) = group
         .live()
-        .partition(|instance| instance.unhealthy.is_none());
+        // A seed is nobody's to replace: it has its place, healthy or not.
+        .partition(|instance| instance.unhealthy.is_none() || instance.is_seed());
     let mut plan = if healthy.len() < group.capacity.desired_capacity as usize {
         grow(group, &healthy, &unhealthy, around)
     } else {
@@ -178,12 +190,20 @@ fn shrink(
         let replaced = unhealthy.iter().map(|instance| replace(instance));
         plan.actions.extend(replaced);
     }
-    let moving = rebalance::under_way(group, healthy);
+    if group.is_adopted() && !group.seeds_serve() {
+        // While Compose is at work on them its clones are what serves.
+        return plan;
+    }
+    let moving = rebalance::under_way(group, healthy) + refresh::under_way(group, healthy);
     let surplus = (healthy.len() - desired).saturating_sub(moving);
+    // More seeds than wanted are Compose's wish.
+    let clones = healthy.iter().filter(|instance| !instance.is_seed());
+    let surplus = surplus.min(clones.count());
     if surplus > 0 {
         scale_in::plan(&mut plan, group, healthy, surplus, around, rng);
     } else if moving == 0 && unhealthy.is_empty() {
         rebalance::plan(&mut plan, group, healthy, around, rng);
+        refresh::plan(&mut plan, group, healthy, around);
     }
     plan
 }
@@ -194,7 +214,7 @@ fn finish_what_was_begun(group: &Group, around: Circumstances<'_>) -> Vec<Action
         .values()
         .filter(|instance| !around.calls.contains(&instance.id));
     let begun = idle.filter_map(|instance| match instance.lifecycle_state {
-        LifecycleState::Pending if !instance.seen => Some(Action::Relaunch {
+        LifecycleState::Pending if !instance.seen => group.can_launch().then(|| Action::Relaunch {
             id: instance.id.clone(),
         }),
         LifecycleState::Terminating if is_drained(group, instance, around) => {
@@ -241,7 +261,7 @@ fn recallable<'a>(group: &'a Group, calls: &BTreeSet<InstanceId>) -> Vec<&'a Ins
 }
 
 fn allowed(group: &Group, now: Instant) -> usize {
-    if group.launch_template_fault.is_some() {
+    if group.launch_template_fault.is_some() || !group.can_launch() {
         return 0;
     }
     let pending = group
@@ -267,7 +287,7 @@ fn launch(group: &Group, count: usize, now: Instant) -> Vec<Action> {
         spread.add(zone);
         actions.push(Action::Launch {
             availability_zone: zone.to_owned(),
-            rebalances: false,
+            reason: LaunchReason::Capacity,
         });
     }
     actions

@@ -4,6 +4,7 @@
 //! so that the first one after a crash is a look like any other. One pass at a time; no retry
 //! hides in one: what failed is left to the next, after a delay.
 
+mod adoption;
 mod applied;
 mod apply;
 mod ask_busy;
@@ -35,7 +36,9 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use self::{attention::Attention, customized::Customized, published::Published};
+use self::{
+    adoption::Adoption, attention::Attention, customized::Customized, published::Published,
+};
 use crate::{
     autoscaler::Shutdown,
     busy_probe::BusyProbe,
@@ -81,7 +84,10 @@ pub(crate) struct Reconciler<P, C> {
     pub(crate) provider: Arc<P>,
     pub(crate) clock: C,
     pub(crate) ledger: Ledger,
+    /// In force: what the file says, or what was applied, and what is adopted.
     pub(crate) config: Config,
+    /// Without what is adopted.
+    pub(crate) file_config: Config,
     pub(crate) config_watch: ConfigWatch,
     pub(crate) desk: LoadBalancerDesk,
     pub(crate) view: watch::Sender<Arc<View>>,
@@ -92,6 +98,7 @@ pub(crate) struct Reconciler<P, C> {
     pub(crate) rng: SmallRng,
     /// As the API shows them.
     security_groups: Arc<Vec<SecurityGroup>>,
+    adoption: Adoption,
     attention: Attention,
     published: Published,
     pub(crate) hosts: Hosts,
@@ -196,6 +203,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             provider,
             clock,
             ledger,
+            file_config: config.clone(),
             config,
             config_watch,
             desk,
@@ -206,6 +214,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             conditions: Conditions::new(events.clone()),
             rng: SmallRng::seed_from_u64(seed),
             security_groups: Arc::default(),
+            adoption: Adoption::default(),
             attention: Attention::default(),
             published: Published::default(),
             hosts: Hosts::default(),
@@ -326,9 +335,12 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         if fresh && !self.observation.due && !booting {
             return true;
         }
-        match self.observation.ask(self.provider.list()).await {
-            Ok(instances) => {
+        let provider = Arc::clone(&self.provider);
+        let answers = async { tokio::try_join!(provider.list(), provider.services()) };
+        match self.observation.ask(answers).await {
+            Ok((instances, services)) => {
                 self.provider_answered(now);
+                self.adopt(services, now);
                 self.see(instances, now);
                 self.look_for_strangers(now).await;
                 true
@@ -344,7 +356,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         self.observation.at = Some(now.mono);
         self.observation.due = false;
         let mut by_group = BTreeMap::<String, BTreeMap<_, _>>::new();
-        for instance in instances {
+        for instance in instances.into_iter().chain(self.seeds()) {
             if !self.groups.contains_key(&instance.auto_scaling_group) {
                 self.retire_unknown(&instance.auto_scaling_group);
             }
@@ -373,8 +385,9 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             return;
         }
         self.observation.strangers_at = Some(now.mono);
-        let names: Vec<String> = self.config.auto_scaling_groups.keys().cloned().collect();
-        for name in names {
+        // Compose's own containers of an adopted service are no strangers.
+        let names = self.file_config.auto_scaling_groups.keys();
+        for name in names.cloned().collect::<Vec<String>>() {
             let found = self.observation.ask(self.provider.strangers(&name)).await;
             // Not being told is no news.
             let Ok(strangers) = found else { continue };
@@ -433,6 +446,10 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     fn reconcile_group(&mut self, name: &str, now: Now) {
         let report = self.report.clone();
         let targets = TargetHealthIndex::as_was(report.as_ref());
+        let waits = |group: &Group| self.may_come_back(group, now);
+        if self.groups.get(name).is_some_and(waits) {
+            return;
+        }
         let Some(group) = self.groups.get_mut(name) else {
             return;
         };

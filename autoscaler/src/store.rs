@@ -181,6 +181,14 @@ impl Store {
         Ok(())
     }
 
+    pub(crate) fn forget_capacity(&self, group: &str) -> Result<(), StoreError> {
+        self.db.execute(
+            "DELETE FROM capacity WHERE auto_scaling_group = ?1",
+            [group],
+        )?;
+        Ok(())
+    }
+
     /// Every instance that is not terminated.
     pub(crate) fn instances(&self) -> Result<Vec<InstanceRecord>, StoreError> {
         let mut query = self.db.prepare("SELECT * FROM instance")?;

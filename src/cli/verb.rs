@@ -350,7 +350,8 @@ pub(crate) struct StressArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ValidateArgs {
-    /// [default: ./minicloud.yaml if there is one, else the built-in example].
+    /// A minicloud.yaml, or a compose file, of which the labels are checked [default:
+    /// ./minicloud.yaml if there is one, else the built-in example].
     #[arg(value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
 }

@@ -51,6 +51,16 @@ impl ConfigFile {
         }
     }
 
+    /// Name of the folder that it is in.
+    pub(crate) fn folder(&self) -> String {
+        let path = self.0.as_deref().and_then(|path| path.canonicalize().ok());
+        let folder = path
+            .as_deref()
+            .and_then(Path::parent)
+            .and_then(Path::file_name);
+        folder.unwrap_or_default().to_string_lossy().into_owned()
+    }
+
     /// Its text, and no more than one byte beyond what may be read of it.
     pub(crate) fn source(&self) -> Result<Vec<u8>, Failure> {
         let Some(path) = &self.0 else {

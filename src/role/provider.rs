@@ -9,7 +9,7 @@ use minicloud_autoscaler::{
     now::SystemClock,
     provider::{
         ExecCommand, ExecError, ExecSession, InstanceProvider, LaunchError, LaunchRequest,
-        ObservedInstance, ProviderError,
+        ObservedInstance, ObservedServices, ProviderError,
         docker::{self, DockerConfig, DockerProvider},
         process::{ProcessConfig, ProcessProvider},
     },
@@ -158,6 +158,13 @@ impl InstanceProvider for Provider {
         match self {
             Self::Process(provider) => provider.strangers(auto_scaling_group).await,
             Self::Docker(provider) => provider.strangers(auto_scaling_group).await,
+        }
+    }
+
+    async fn services(&self) -> Result<ObservedServices, ProviderError> {
+        match self {
+            Self::Process(provider) => provider.services().await,
+            Self::Docker(provider) => provider.services().await,
         }
     }
 

@@ -80,10 +80,15 @@ fn state(instance: &Instance) -> Cell {
         true => " (protected)",
         false => "",
     };
+    let compose = match instance.managed_by.is_compose() {
+        true => " (managed by Compose)",
+        false => "",
+    };
     let tone = match instance.lifecycle_state {
         LifecycleState::InService => Tone::Good,
         LifecycleState::Terminated => Tone::Faint,
         _ => Tone::Busy,
     };
-    tone.cell(format!("{}{warming}{protected}", instance.lifecycle_state))
+    let state = instance.lifecycle_state;
+    tone.cell(format!("{state}{warming}{protected}{compose}"))
 }

@@ -24,6 +24,9 @@ use super::{BUSY_MACHINE, MINICLOUD, api::Api, free_port, machine::Machine};
 const UP_TIMEOUT: Duration = Duration::from_secs(180);
 const BUILD_TIMEOUT: Duration = Duration::from_secs(300);
 
+/// The demo workload, from the binary that cargo has just built.
+pub(crate) const SAMPLE_APP: &str = "minicloud-sample-app:test";
+
 pub(crate) struct Compose {
     pub(crate) project: String,
     pub(crate) api: Api,
@@ -72,7 +75,6 @@ pub(crate) async fn engine_is_there() -> bool {
 impl Compose {
     /// `docker compose up -d --wait` with the built-in example, or what `edit` makes of it.
     pub(crate) async fn up(edit: impl FnOnce(String) -> String) -> Self {
-        static IMAGES: OnceCell<()> = OnceCell::const_new();
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let (port, api_port) = (free_port(), free_port());
@@ -91,53 +93,9 @@ impl Compose {
             address: SocketAddr::from(([127, 0, 0, 1], port)),
             config,
         };
-        IMAGES.get_or_init(|| compose.build_images()).await;
+        images().await;
         compose.run(&["up", "-d", "--wait"], UP_TIMEOUT).await;
         compose
-    }
-
-    /// Both images, nothing compiled: the binaries stand in for the build stage.
-    async fn build_images(&self) {
-        let binaries = tempfile::tempdir().unwrap();
-        let built = Path::new(MINICLOUD).parent().unwrap();
-        // Cargo builds other packages' binaries for `test --workspace` only.
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo
-            .args(["build", "--quiet", "--package", "sample-app"])
-            .current_dir(root());
-        if built.ends_with("release") {
-            cargo.arg("--release");
-        }
-        finish(cargo, BUILD_TIMEOUT).await;
-        for name in ["minicloud", "sample-app"] {
-            let status = Command::new("strip")
-                .arg("-o")
-                .arg(binaries.path().join(name))
-                .arg(built.join(name))
-                .status();
-            assert!(status.await.unwrap().success(), "strip {name}");
-        }
-        for target in ["minicloud", "sample-app"] {
-            let image = if target == "minicloud" {
-                "minicloud:test"
-            } else {
-                "minicloud-sample-app:test"
-            };
-            let mut command = Command::new("docker");
-            command.args([
-                "build",
-                "--quiet",
-                "--target",
-                target,
-                "--tag",
-                image,
-                "--build-context",
-            ]);
-            command
-                .arg(format!("build={}", binaries.path().display()))
-                .arg(root());
-            finish(command, BUILD_TIMEOUT).await;
-        }
     }
 
     /// `docker compose ARGUMENTS` to its end, which must be a good one; stdout and stderr.
@@ -241,6 +199,56 @@ impl Drop for Compose {
     }
 }
 
+/// Both images, made once.
+pub(crate) async fn images() {
+    static IMAGES: OnceCell<()> = OnceCell::const_new();
+    IMAGES.get_or_init(build_images).await;
+}
+
+/// Nothing is compiled: the binaries stand in for the build stage.
+async fn build_images() {
+    let binaries = tempfile::tempdir().unwrap();
+    let built = Path::new(MINICLOUD).parent().unwrap();
+    // Cargo builds other packages' binaries for `test --workspace` only.
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo
+        .args(["build", "--quiet", "--package", "sample-app"])
+        .current_dir(root());
+    if built.ends_with("release") {
+        cargo.arg("--release");
+    }
+    finish(cargo, BUILD_TIMEOUT).await;
+    for name in ["minicloud", "sample-app"] {
+        let status = Command::new("strip")
+            .arg("-o")
+            .arg(binaries.path().join(name))
+            .arg(built.join(name))
+            .status();
+        assert!(status.await.unwrap().success(), "strip {name}");
+    }
+    for target in ["minicloud", "sample-app"] {
+        let image = if target == "minicloud" {
+            "minicloud:test"
+        } else {
+            SAMPLE_APP
+        };
+        let mut command = Command::new("docker");
+        command.args([
+            "build",
+            "--quiet",
+            "--target",
+            target,
+            "--tag",
+            image,
+            "--build-context",
+        ]);
+        command
+            .arg(format!("build={}", binaries.path().display()))
+            .arg(root());
+        finish(command, BUILD_TIMEOUT).await;
+    }
+}
+
 /// `docker ARGUMENTS`; its stdout.
 pub(crate) async fn docker(arguments: &[&str]) -> String {
     let mut command = Command::new("docker");
@@ -258,7 +266,8 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-async fn finish(mut command: Command, within: Duration) -> String {
+/// Runs it to its end, which must be a good one; its stdout.
+pub(crate) async fn finish(mut command: Command, within: Duration) -> String {
     let output = command.stdin(Stdio::null()).kill_on_drop(true).output();
     let output: Output = tokio::time::timeout(within, output)
         .await

@@ -11,6 +11,8 @@ use std::{
 pub struct Service {
     pub project: String,
     pub service: String,
+    /// Containers that Compose runs of it.
+    pub seeds: u32,
     /// Those that begin with `minicloud.`, whole names.
     pub labels: BTreeMap<String, String>,
     /// Ports that the image or the service exposes, TCP.
@@ -30,7 +32,7 @@ pub struct Service {
 }
 
 /// A port of the host that leads to the service.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PublishedPort {
     /// None: the engine chooses one, so that two containers do not clash.
     pub host_port: Option<u16>,
@@ -69,4 +71,13 @@ pub enum SharedNetworks {
     All,
     /// By the engine's names.
     Named(BTreeSet<String>),
+}
+
+/// The balancer as adopting sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Balancer {
+    /// Name of its container, for `docker network connect NETWORK NAME`; unused with
+    /// [`SharedNetworks::All`].
+    pub container: String,
+    pub networks: SharedNetworks,
 }

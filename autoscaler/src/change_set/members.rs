@@ -7,7 +7,12 @@ use utoipa::ToSchema;
 use crate::config::{show_bytes, show_duration};
 
 /// Members of AWS's that are seconds without saying so.
-const SECONDS: [&str; 3] = ["cooldown", "estimated_instance_warmup", "period"];
+const SECONDS: [&str; 4] = [
+    "cooldown",
+    "estimated_instance_warmup",
+    "period",
+    "scale_in_cooldown",
+];
 
 /// One member of a resource, as the file writes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

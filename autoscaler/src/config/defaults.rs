@@ -6,18 +6,18 @@ use super::{Pace, TerminationPolicy};
 
 /// Timing that follows the pace.
 #[derive(Debug)]
-pub(super) struct Defaults {
-    pub(super) health_check_interval: Duration,
-    pub(super) health_check_timeout: Duration,
-    pub(super) healthy_threshold: u32,
-    pub(super) unhealthy_threshold: u32,
-    pub(super) deregistration_delay: Duration,
-    pub(super) health_check_grace_period: Duration,
-    pub(super) default_instance_warmup: Duration,
-    pub(super) termination_policy: TerminationPolicy,
+pub(crate) struct Defaults {
+    pub(crate) health_check_interval: Duration,
+    pub(crate) health_check_timeout: Duration,
+    pub(crate) healthy_threshold: u32,
+    pub(crate) unhealthy_threshold: u32,
+    pub(crate) deregistration_delay: Duration,
+    pub(crate) health_check_grace_period: Duration,
+    pub(crate) default_instance_warmup: Duration,
+    pub(crate) termination_policy: TerminationPolicy,
     /// Whether the host is looked at before a launch.
-    pub(super) host_headroom: bool,
-    pub(super) default_cooldown: Duration,
+    pub(crate) host_headroom: bool,
+    pub(crate) default_cooldown: Duration,
 }
 
 /// For a laptop: containers start in two seconds and requests last less than a few.
@@ -57,17 +57,17 @@ const AWS: Defaults = Defaults {
 };
 
 /// For who works at the machine: below it a desktop stutters.
-pub(super) const HOST_CPU_PERCENT: f64 = 10.0;
-pub(super) const HOST_MEMORY_BYTES: u64 = 512 << 20;
+pub(crate) const HOST_CPU_PERCENT: f64 = 10.0;
+pub(crate) const HOST_MEMORY_BYTES: u64 = 512 << 20;
 
 /// ELB's `HealthCheckPath`.
-pub(super) const HEALTH_CHECK_PATH: &str = "/";
+pub(crate) const HEALTH_CHECK_PATH: &str = "/";
 
 /// The one zone of a machine whose owner names none.
-pub(super) const AVAILABILITY_ZONE: &str = "local";
+pub(crate) const AVAILABILITY_ZONE: &str = "local";
 
 impl Defaults {
-    pub(super) fn of(pace: Pace) -> &'static Self {
+    pub(crate) fn of(pace: Pace) -> &'static Self {
         match pace {
             Pace::Fast => &FAST,
             Pace::Aws => &AWS,

@@ -34,21 +34,21 @@ pub struct Faults(Vec<Fault>);
 
 /// Where a part of the file begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Position {
-    pub(super) line: usize,
-    pub(super) column: usize,
+pub(crate) struct Position {
+    pub(crate) line: usize,
+    pub(crate) column: usize,
 }
 
 /// A fault that does not know its place yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Mistake {
+pub(crate) struct Mistake {
     message: String,
     hint: Option<String>,
 }
 
 impl Faults {
     /// `Ok` where there is no fault.
-    pub(super) fn check(mut faults: Vec<Fault>) -> Result<(), Self> {
+    pub(crate) fn check(mut faults: Vec<Fault>) -> Result<(), Self> {
         faults.sort_by_key(|fault| (fault.line, fault.column));
         if faults.is_empty() {
             Ok(())
@@ -67,7 +67,7 @@ impl Faults {
     }
 
     /// Without places, for what came by another way than a file.
-    pub(super) fn as_sentence(&self) -> String {
+    pub(crate) fn as_sentence(&self) -> String {
         let faults = self.0.iter().map(|fault| {
             let message = fmt::from_fn(|f| write_message(f, &fault.message, fault.hint.as_deref()));
             match fault.path.as_str() {
@@ -165,11 +165,11 @@ impl fmt::Display for Mistake {
 }
 
 impl Position {
-    pub(super) const START: Self = Self { line: 1, column: 1 };
+    pub(crate) const START: Self = Self { line: 1, column: 1 };
 }
 
 impl Mistake {
-    pub(super) fn new(message: impl Into<String>) -> Self {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
             hint: None,
@@ -177,14 +177,19 @@ impl Mistake {
     }
 
     /// Adds what to do about it.
-    pub(super) fn hint(self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
         Self {
             hint: Some(hint.into()),
             ..self
         }
     }
 
-    pub(super) fn at(self, position: Position, path: &str) -> Fault {
+    /// What is wrong, and what to do about it.
+    pub(crate) fn into_parts(self) -> (String, Option<String>) {
+        (self.message, self.hint)
+    }
+
+    pub(crate) fn at(self, position: Position, path: &str) -> Fault {
         Fault {
             path: path.to_owned(),
             line: position.line,
@@ -204,17 +209,17 @@ fn write_message(f: &mut fmt::Formatter<'_>, message: &str, hint: Option<&str>) 
 }
 
 /// What the file says, in backticks: one line, no control characters, not too long.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     format!("`{}`", shortened(text))
 }
 
 /// The same without the backticks.
-pub(super) fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     tamed(text, QUOTE_WIDTH)
 }
 
 /// Words that may quote the file, as one line.
-pub(super) fn sentence(words: &str) -> String {
+pub(crate) fn sentence(words: &str) -> String {
     tamed(words, SENTENCE_WIDTH)
 }
 

@@ -1,7 +1,7 @@
 //! From the tree of a file to a [`Config`]: the sections at the root, and what spans sections.
 
 mod action;
-mod auto_scaling_group;
+pub(crate) mod auto_scaling_group;
 mod busy_check;
 mod host_headroom;
 mod instance_type;
@@ -13,8 +13,8 @@ mod rule;
 mod scaling_policy;
 mod scheduled_action;
 mod security_group;
-mod target_group;
-mod termination_policies;
+pub(crate) mod target_group;
+pub(crate) mod termination_policies;
 
 use std::collections::BTreeMap;
 

@@ -9,19 +9,19 @@ use super::{
 
 /// Smallest and largest value allowed; `above` excludes the smallest.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits<T> {
+pub(crate) struct Limits<T> {
     low: T,
     high: T,
     above: bool,
 }
 
 /// A quantity that has limits.
-pub(super) trait Quantity: Copy + PartialOrd {
+pub(crate) trait Quantity: Copy + PartialOrd {
     fn show(self) -> String;
 }
 
 impl<T> Limits<T> {
-    pub(super) const fn new(low: T, high: T) -> Self {
+    pub(crate) const fn new(low: T, high: T) -> Self {
         Self {
             low,
             high,
@@ -29,7 +29,7 @@ impl<T> Limits<T> {
         }
     }
 
-    pub(super) const fn above(low: T, high: T) -> Self {
+    pub(crate) const fn above(low: T, high: T) -> Self {
         Self {
             low,
             high,
@@ -55,7 +55,7 @@ impl<T: Copy> Limits<T> {
 
 impl<T: Quantity> Limits<T> {
     /// `written` is the value as the file has it.
-    pub(super) fn check(&self, value: T, written: impl fmt::Display) -> Result<T, Mistake> {
+    pub(crate) fn check(&self, value: T, written: impl fmt::Display) -> Result<T, Mistake> {
         let high_enough = match self.above {
             true => value > self.low,
             false => value >= self.low,
@@ -67,7 +67,7 @@ impl<T: Quantity> Limits<T> {
         }
     }
 
-    pub(super) fn outside(&self, written: impl fmt::Display) -> Mistake {
+    pub(crate) fn outside(&self, written: impl fmt::Display) -> Mistake {
         let written = quoted(&written.to_string());
         Mistake::new(format!("{written} is out of range")).hint(format!("write {self}"))
     }

@@ -4,25 +4,25 @@
 //! Deliberately absent: I/O, the environment, and anything that needs a running system to judge.
 
 mod busy_check;
-mod defaults;
-mod fault;
-mod file;
+pub(crate) mod defaults;
+pub(crate) mod fault;
+pub(crate) mod file;
 mod foreign_changes;
 mod host_headroom;
 mod json_schema;
-mod limits;
-mod node;
+pub(crate) mod limits;
+pub(crate) mod node;
 mod reader;
-mod reference;
-mod scalar;
-mod schema;
+pub(crate) mod reference;
+pub(crate) mod scalar;
+pub(crate) mod schema;
 mod suggest;
 mod syntax;
 mod termination_policy;
 mod unenforced;
-mod units;
+pub(crate) mod units;
 mod warning;
-mod yaml;
+pub(crate) mod yaml;
 
 #[cfg(test)]
 mod tests;
@@ -41,7 +41,10 @@ pub use self::{
     termination_policy::TerminationPolicy,
     warning::Warning,
 };
-pub(crate) use self::{suggest::nearest, units::show_duration};
+pub(crate) use self::{
+    suggest::{nearest, snake_case},
+    units::show_duration,
+};
 use crate::{
     instance_type::InstanceType,
     key_pair::KeyPair,

@@ -61,14 +61,15 @@ fn write_section(page: &mut String, section: &Section, written: &mut HashSet<&'s
     };
     *page += &format!("\n## {title}\n\n| key | value | default | meaning |\n|---|---|---|---|\n");
     for key in section.keys {
-        *page += &row(key);
+        *page += &row(key.name, key);
     }
     for child in section.keys.iter().filter_map(|key| key.form.child()) {
         write_section(page, child, written);
     }
 }
 
-fn row(key: &Key) -> String {
+/// A row of a table of keys.
+pub(crate) fn row(name: &str, key: &Key) -> String {
     let mut row = String::new();
     let default = match &key.absent {
         Absent::Fault(_) => "**required**".to_owned(),
@@ -77,7 +78,7 @@ fn row(key: &Key) -> String {
         Absent::ByPace(value) => by_pace(*value),
     };
     let cells = [
-        format!("`{}`", key.name),
+        format!("`{name}`"),
         key.form.to_string(),
         default,
         key.meaning.to_owned(),

@@ -15,14 +15,14 @@ use super::{
 /// They become labels, metric labels and parts of host names.
 const MAX_NAME: usize = 64;
 
-pub(super) const PORT: Limits<u32> = Limits::new(1, 65535);
+pub(crate) const PORT: Limits<u32> = Limits::new(1, 65535);
 
 const WHOLE: &str = "a whole number";
 const NUMBER: &str = "a number";
 const FLAG: &str = "true or false";
 const TEXT: &str = "text";
 
-pub(super) fn count(value: &Value, limits: &Limits<u32>) -> Result<u32, Mistake> {
+pub(crate) fn count(value: &Value, limits: &Limits<u32>) -> Result<u32, Mistake> {
     match value {
         Value::Integer(number) => match u32::try_from(*number) {
             Ok(size) => limits.check(size, number),
@@ -34,7 +34,7 @@ pub(super) fn count(value: &Value, limits: &Limits<u32>) -> Result<u32, Mistake>
     }
 }
 
-pub(super) fn number(value: &Value, limits: &Limits<f64>) -> Result<f64, Mistake> {
+pub(crate) fn number(value: &Value, limits: &Limits<f64>) -> Result<f64, Mistake> {
     match value {
         #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53")]
         Value::Integer(number) => limits.check(*number as f64, number),
@@ -43,40 +43,40 @@ pub(super) fn number(value: &Value, limits: &Limits<f64>) -> Result<f64, Mistake
     }
 }
 
-pub(super) fn flag(value: &Value) -> Result<bool, Mistake> {
+pub(crate) fn flag(value: &Value) -> Result<bool, Mistake> {
     match value {
         Value::Bool(flag) => Ok(*flag),
         other => Err(unexpected(FLAG, other)),
     }
 }
 
-pub(super) fn text(value: &Value) -> Result<&str, Mistake> {
+pub(crate) fn text(value: &Value) -> Result<&str, Mistake> {
     match value {
         Value::Text(text) => Ok(text),
         other => Err(unexpected(TEXT, other)),
     }
 }
 
-pub(super) fn port(value: &Value) -> Result<u16, Mistake> {
+pub(crate) fn port(value: &Value) -> Result<u16, Mistake> {
     let port = count(value, &PORT)?;
     u16::try_from(port).map_err(|_| PORT.outside(port))
 }
 
-pub(super) fn duration(value: &Value, limits: &Limits<Duration>) -> Result<Duration, Mistake> {
+pub(crate) fn duration(value: &Value, limits: &Limits<Duration>) -> Result<Duration, Mistake> {
     match quantity(value) {
         Some(text) => limits.check(units::duration(&text)?, text),
         None => Err(unexpected("a duration such as 30s", value)),
     }
 }
 
-pub(super) fn bytes(value: &Value, limits: &Limits<Bytes>) -> Result<Bytes, Mistake> {
+pub(crate) fn bytes(value: &Value, limits: &Limits<Bytes>) -> Result<Bytes, Mistake> {
     match quantity(value) {
         Some(text) => limits.check(units::bytes(&text)?, text),
         None => Err(unexpected("a size such as 128MiB", value)),
     }
 }
 
-pub(super) fn rate(value: &Value, limits: &Limits<Rate>) -> Result<Rate, Mistake> {
+pub(crate) fn rate(value: &Value, limits: &Limits<Rate>) -> Result<Rate, Mistake> {
     match quantity(value) {
         Some(text) => limits.check(units::rate(&text)?, text),
         None => Err(unexpected("a rate such as 240B/s", value)),
@@ -84,7 +84,7 @@ pub(super) fn rate(value: &Value, limits: &Limits<Rate>) -> Result<Rate, Mistake
 }
 
 /// A network in CIDR notation; an address stands for itself alone.
-pub(super) fn network(value: &Value) -> Result<IpNet, Mistake> {
+pub(crate) fn network(value: &Value) -> Result<IpNet, Mistake> {
     let text = text(value)?;
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(address.into());
@@ -115,7 +115,7 @@ fn quantity(value: &Value) -> Option<Cow<'_, str>> {
 }
 
 /// What the word in the file stands for: `words` and `values` are in the same order.
-pub(super) fn one_of<T: Clone>(value: &Value, words: &[&str], values: &[T]) -> Result<T, Mistake> {
+pub(crate) fn one_of<T: Clone>(value: &Value, words: &[&str], values: &[T]) -> Result<T, Mistake> {
     let written = text(value)?;
     if let Some((_, value)) = words.iter().zip(values).find(|(word, _)| **word == written) {
         return Ok(value.clone());
@@ -127,12 +127,12 @@ pub(super) fn one_of<T: Clone>(value: &Value, words: &[&str], values: &[T]) -> R
     })
 }
 
-pub(super) fn name(value: &Value) -> Result<String, Mistake> {
+pub(crate) fn name(value: &Value) -> Result<String, Mistake> {
     let name = text(value)?;
     check_name(name).map(|()| name.to_owned())
 }
 
-pub(super) fn check_name(name: &str) -> Result<(), Mistake> {
+pub(crate) fn check_name(name: &str) -> Result<(), Mistake> {
     let well_formed = name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.len() <= MAX_NAME
         && name

@@ -14,27 +14,27 @@ use super::{
 
 /// A mapping with known keys.
 #[derive(Debug)]
-pub(super) struct Section {
+pub(crate) struct Section {
     /// Where it stands, in the words that the head of the reference page explains: `NAME` is
     /// any name, `[]` any item. Empty for the file itself.
-    pub(super) place: &'static str,
-    pub(super) keys: &'static [Key],
+    pub(crate) place: &'static str,
+    pub(crate) keys: &'static [Key],
     /// What people write here who know botocore's model or another tool, in snake_case, and
     /// what to do: the key of this section that is meant, or a sentence.
-    pub(super) renamed: &'static [(&'static str, &'static str)],
+    pub(crate) renamed: &'static [(&'static str, &'static str)],
 }
 
 #[derive(Debug)]
-pub(super) struct Key {
-    pub(super) name: &'static str,
-    pub(super) form: Form,
-    pub(super) absent: Absent,
-    pub(super) meaning: &'static str,
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    pub(crate) form: Form,
+    pub(crate) absent: Absent,
+    pub(crate) meaning: &'static str,
 }
 
 /// What may stand after a key.
 #[derive(Debug)]
-pub(super) enum Form {
+pub(crate) enum Form {
     Count(&'static Limits<u32>),
     /// Of what, and how many.
     Number(&'static str, &'static Limits<f64>),
@@ -62,7 +62,7 @@ pub(super) enum Form {
 
 /// What holds where a key is absent.
 #[derive(Debug)]
-pub(super) enum Absent {
+pub(crate) enum Absent {
     /// It is a fault, mended by a value such as this.
     Fault(&'static str),
     Default(&'static str),
@@ -72,12 +72,12 @@ pub(super) enum Absent {
 }
 
 impl Section {
-    pub(super) fn key(&self, name: &str) -> Option<&'static Key> {
+    pub(crate) fn key(&self, name: &str) -> Option<&'static Key> {
         self.keys.iter().find(|key| key.name == name)
     }
 
     /// The least that may stand there, where something must.
-    pub(super) fn example(&self) -> Option<String> {
+    pub(crate) fn example(&self) -> Option<String> {
         let required = self.keys.iter().filter_map(|key| match key.absent {
             Absent::Fault(value) => Some(format!("{}: {value}", key.name)),
             _ => None,
@@ -87,7 +87,7 @@ impl Section {
     }
 
     /// What is wrong with a key that is not in this section, and which key it stands for.
-    pub(super) fn unknown(&self, written: &str) -> (Mistake, Option<&'static Key>) {
+    pub(crate) fn unknown(&self, written: &str) -> (Mistake, Option<&'static Key>) {
         let mistake = Mistake::new("unknown key");
         let snake = snake_case(written);
         if let Some(key) = self.key(&snake) {
@@ -110,14 +110,14 @@ impl Section {
     }
 
     /// Its keys, as a message lists them.
-    pub(super) fn list(&self) -> String {
+    pub(crate) fn list(&self) -> String {
         let names: Vec<_> = self.keys.iter().map(|key| key.name).collect();
         names.join(", ")
     }
 }
 
 impl Key {
-    pub(super) const fn new(
+    pub(crate) const fn new(
         name: &'static str,
         form: Form,
         absent: Absent,
@@ -134,7 +134,7 @@ impl Key {
 
 impl Form {
     /// The section that may stand there.
-    pub(super) fn child(&self) -> Option<&'static Section> {
+    pub(crate) fn child(&self) -> Option<&'static Section> {
         match self {
             Self::Section(section)
             | Self::Or(_, section)

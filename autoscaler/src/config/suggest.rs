@@ -31,7 +31,7 @@ pub(crate) fn nearest<'a>(
 }
 
 /// `MinSize`, `minSize` and `min-size` as `min_size`.
-pub(super) fn snake_case(word: &str) -> String {
+pub(crate) fn snake_case(word: &str) -> String {
     let mut snake = String::with_capacity(word.len() + 4);
     let mut after_lower = false;
     for character in word.chars() {

@@ -76,6 +76,7 @@ fn example_is_what_it_says() {
                 metric: MetricSpecification::predefined(PredefinedMetric::AsgAverageCpuUtilization),
                 target_value: 80.0,
                 disable_scale_in: false,
+                scale_in_cooldown: None,
                 estimated_instance_warmup: None,
             }),
         }],

@@ -6,11 +6,11 @@ use super::fault::{Mistake, quoted, shortened};
 
 /// A number of bytes, shown in the largest unit that leaves it whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Bytes(pub(super) u64);
+pub(crate) struct Bytes(pub(super) u64);
 
 /// Bytes a second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Rate(pub(super) u64);
+pub(crate) struct Rate(pub(super) u64);
 
 /// What is measured, and how it is written.
 pub(super) struct Measure {
@@ -64,20 +64,20 @@ pub(super) const RATE: Measure = Measure {
 
 const KIB: f64 = 1024.0;
 
-pub(super) fn duration(text: &str) -> Result<Duration, Mistake> {
+pub(crate) fn duration(text: &str) -> Result<Duration, Mistake> {
     let seconds = TIME.read(text)?;
     Duration::try_from_secs_f64(seconds)
         .map_err(|_| Mistake::new(format!("{} is too long", quoted(text))))
 }
 
-pub(super) fn bytes(text: &str) -> Result<Bytes, Mistake> {
+pub(crate) fn bytes(text: &str) -> Result<Bytes, Mistake> {
     if let Some(mistake) = bare_bytes(text) {
         return Err(mistake);
     }
     SIZE.read(text).map(whole).map(Bytes)
 }
 
-pub(super) fn rate(text: &str) -> Result<Rate, Mistake> {
+pub(crate) fn rate(text: &str) -> Result<Rate, Mistake> {
     RATE.read(text).map(whole).map(Rate)
 }
 

@@ -12,12 +12,12 @@ use super::{
 };
 
 /// Values after aliases are expanded: a bomb is refused long before it fills memory.
-pub(super) const MAX_NODES: usize = 50_000;
+pub(crate) const MAX_NODES: usize = 50_000;
 
 /// The schema is eight deep. The parser recurses, so this also bounds the stack.
-pub(super) const MAX_DEPTH: usize = 32;
+pub(crate) const MAX_DEPTH: usize = 32;
 
-pub(super) fn parse(bytes: &[u8]) -> Result<Node, Fault> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<Node, Fault> {
     if bytes.len() > MAX_FILE_BYTES {
         let mistake = Mistake::new("the file is larger than 1 MiB, the most there is to read");
         return Err(mistake.at(Position::START, ""));

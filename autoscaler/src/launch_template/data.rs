@@ -56,6 +56,7 @@ impl LaunchTemplateData {
                 .allow_privileged_mounts
                 .unwrap_or(source.allow_privileged_mounts),
             key_name: self.key_name.or(source.key_name),
+            clone_of: source.clone_of,
         }
     }
 }
@@ -116,6 +117,7 @@ impl LaunchTemplate {
             flag(self.allow_privileged_mounts),
         );
         put("key_name", self.key_name.as_ref().map(|it| json!(it)));
+        put("clone_of", self.clone_of.as_ref().map(|it| json!(it)));
         Value::Object(members)
     }
 }

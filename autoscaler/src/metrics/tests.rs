@@ -61,6 +61,7 @@ fn figure_that_is_not_known_is_not_exported() {
             metric: MetricSpecification::predefined(PredefinedMetric::AsgAverageCpuUtilization),
             target_value: 80.0,
             disable_scale_in: false,
+            scale_in_cooldown: None,
             estimated_instance_warmup: None,
         }),
     }];

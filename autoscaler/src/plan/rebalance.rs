@@ -3,7 +3,7 @@
 
 use rand::Rng;
 
-use super::{Action, Circumstances, HeldBack, Plan, scale_in};
+use super::{Action, Circumstances, HeldBack, LaunchReason, Plan, scale_in};
 use crate::{
     group::{Group, Instance},
     launch_backoff::Allowance,
@@ -49,7 +49,7 @@ pub(super) fn plan(
     let mut movable: Vec<&Instance> = healthy
         .iter()
         .copied()
-        .filter(|instance| !instance.protected_from_scale_in)
+        .filter(|instance| !instance.protected_from_scale_in && !instance.is_seed())
         .collect();
     for _ in 0..margin(group) {
         let Some(zone) = group.next_zone(&spread, around.now) else {
@@ -76,7 +76,7 @@ pub(super) fn plan(
         spread.add(zone);
         plan.actions.push(Action::Launch {
             availability_zone: zone.to_owned(),
-            rebalances: true,
+            reason: LaunchReason::Rebalance,
         });
     }
 }

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use rand::Rng;
 use tokio::time::Instant;
 
-use super::{Action, Circumstances, HeldBack, Plan};
+use super::{Action, Circumstances, HeldBack, Plan, refresh};
 use crate::{
     busy::Standing,
     group::{Group, Instance},
     instance::InstanceId,
-    termination::{Scene, choose_victims},
+    termination::{Scene, choose_victims, is_outdated},
     zones::Spread,
 };
 
@@ -26,8 +26,16 @@ pub(super) fn plan(
     let unprotected: Vec<&Instance> = healthy
         .iter()
         .copied()
+        .filter(|instance| !instance.is_seed())
         .filter(|instance| group.retired || !instance.protected_from_scale_in)
         .collect();
+    let wanted = unprotected.len();
+    let unprotected = refresh::first_to_go(group, unprotected);
+    // Those that are up to date have their turn once no other is left.
+    let surplus = match unprotected.len() < wanted {
+        true => surplus.min(unprotected.len()),
+        false => surplus,
+    };
     // What somebody else has ended already costs nothing more.
     let (gone, there): (Vec<&Instance>, Vec<&Instance>) = unprotected
         .iter()
@@ -38,13 +46,18 @@ pub(super) fn plan(
     let spread = Spread::over(&group.spec.availability_zones, healthy.iter().copied());
     let desired = group.capacity.desired_capacity;
     for victim in &chosen.ready {
-        plan.actions.push(Action::Deregister {
-            id: victim.id.clone(),
-            cause: format!(
+        let refreshed = group.is_adopted() && is_outdated(group, victim);
+        let cause = match refreshed {
+            true => "an instance was taken out of service in response to an instance refresh: Compose runs its service from another image, or with another configuration, than it was cloned from".to_owned(),
+            false => format!(
                 "an instance was taken out of service in response to a difference between desired and actual capacity, shrinking the capacity from {} to {desired}{}",
                 healthy.len(),
                 group.because()
             ),
+        };
+        plan.actions.push(Action::Deregister {
+            id: victim.id.clone(),
+            cause,
             recallable: !spread.is_left_behind(&victim.availability_zone),
         });
     }

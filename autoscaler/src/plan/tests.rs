@@ -1,3 +1,5 @@
+mod adopted;
+
 use minicloud_lb_api::{
     Report, TargetDescription, TargetHealth, TargetHealthDescription, TargetState,
 };

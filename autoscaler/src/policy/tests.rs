@@ -19,6 +19,7 @@ fn policy() -> TargetTracking {
         metric: MetricSpecification::predefined(PredefinedMetric::AsgAverageCpuUtilization),
         target_value: TARGET,
         disable_scale_in: false,
+        scale_in_cooldown: None,
         estimated_instance_warmup: None,
     }
 }
@@ -318,6 +319,30 @@ fn scale_in_can_be_disabled() {
         "{}",
         group.last_reason
     );
+}
+
+#[test]
+fn policy_says_how_long_from_one_scale_in_to_the_next() {
+    for (cooldown, expected) in [(None, 60), (Some(10), 10), (Some(90), 90)] {
+        let mut group = Group::new(Pace::Fast, 1, 4);
+        group.policy.scale_in_cooldown = cooldown.map(Duration::from_secs);
+        group.capacity.desired_capacity = 4;
+        group.resize();
+        group.run(600, |_, _| Some(1.0));
+        let at: Vec<u64> = group.changes.iter().map(|(second, _)| *second).collect();
+        assert_eq!(at.len(), 3, "{:?}", group.changes);
+        for pair in at.windows(2) {
+            assert_eq!(pair[1] - pair[0], expected, "{at:?}");
+        }
+    }
+    let mut group = Group::new(Pace::Aws, 1, 2);
+    group.policy.scale_in_cooldown = Some(Duration::from_secs(1800));
+    group.run(300, |_, _| Some(100.0));
+    group.run(2400, |_, _| Some(1.0));
+    let [(out_at, 2), (in_at, 1)] = group.changes[..] else {
+        panic!("{:?}", group.changes);
+    };
+    assert!((1800..1870).contains(&(in_at - out_at)), "{out_at} {in_at}");
 }
 
 #[test]

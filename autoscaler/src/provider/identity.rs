@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{LaunchRequest, ObservedInstance, ObservedState};
-use crate::instance::InstanceId;
+use crate::instance::{InstanceId, ManagedBy};
 
 /// Longest value that is read back; what is longer was not written by us.
 const LONGEST_VALUE: usize = 255;
@@ -112,6 +112,7 @@ impl Identity {
             state,
             metric_ids,
             faults: Vec::new(),
+            managed_by: ManagedBy::Minicloud,
         }
     }
 }

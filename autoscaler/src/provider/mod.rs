@@ -6,6 +6,7 @@ mod exec;
 pub mod fake;
 mod identity;
 pub mod process;
+mod seed;
 mod template;
 
 use std::{future::Future, time::Duration};
@@ -16,7 +17,11 @@ use jiff::Timestamp;
 pub use self::exec::{
     ExecCommand, ExecError, ExecInput, ExecOutput, ExecSession, Stdin, Terminal, WindowSize,
 };
-use crate::{instance::InstanceId, launch_template::LaunchTemplate};
+pub use self::seed::{ObservedSeed, ObservedService, ObservedServices, Revision, SeedState};
+use crate::{
+    instance::{InstanceId, ManagedBy},
+    launch_template::LaunchTemplate,
+};
 
 /// Time between SIGTERM and SIGKILL when an instance is ended.
 pub const STOP_GRACE: Duration = Duration::from_secs(10);
@@ -58,6 +63,12 @@ pub trait InstanceProvider: Send + Sync + 'static {
         auto_scaling_group: &str,
     ) -> impl Future<Output = Result<Vec<String>, ProviderError>> + Send;
 
+    /// Compose services that ask to be adopted, each with its containers, which are no instances
+    /// of [`list`](Self::list). None where the provider has no Compose.
+    fn services(&self) -> impl Future<Output = Result<ObservedServices, ProviderError>> + Send {
+        async { Ok(ObservedServices::default()) }
+    }
+
     /// Resolves when instances may have changed (one exited, say). May resolve for nothing;
     /// may miss a change, since the loop lists on a timer as well. Cancel-safe.
     fn changed(&self) -> impl Future<Output = ()> + Send;
@@ -75,6 +86,8 @@ pub struct LaunchRequest {
     /// Ids of the security groups among whose members it is found, its own first. None: among
     /// all instances that are in no group.
     pub networks: Vec<String>,
+    /// The container that it is a clone of, where its launch template has it be one.
+    pub seed: Option<InstanceId>,
 }
 
 /// An instance as the provider shows it.
@@ -93,6 +106,7 @@ pub struct ObservedInstance {
     pub metric_ids: Vec<String>,
     /// What is wrong with it that does not keep it from running.
     pub faults: Vec<InstanceFault>,
+    pub managed_by: ManagedBy,
 }
 
 /// Something an operator should know of an instance that runs.
@@ -134,6 +148,10 @@ pub enum LaunchError {
     /// The zone has no room for it, and another may: EC2's `InsufficientInstanceCapacity`.
     #[error("{0}")]
     InsufficientInstanceCapacity(String),
+    /// The container to clone is not there any more: Compose may be replacing it. Retried from
+    /// its successor, without counting as a failed launch.
+    #[error("{0}")]
+    SeedGone(String),
     #[error("{0}")]
     Failed(String),
 }

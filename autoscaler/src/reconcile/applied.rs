@@ -48,8 +48,10 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             added,
             changed, removed, "a configuration was applied and is in force"
         );
-        self.config = config;
+        self.file_config = config;
+        self.merge_adopted();
         self.apply(now).map_err(not_recorded)?;
+        self.report_adoptions(now);
         Ok(changes)
     }
 
@@ -60,7 +62,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     ) -> Result<Current<'_>, StoreError> {
         let store = &self.ledger.store;
         let mut current = Current {
-            config: &self.config,
+            config: &self.file_config,
             launch_templates: Default::default(),
             capacities: Default::default(),
             instances: Census::new(),
@@ -72,7 +74,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             current.launch_templates.insert(name, template);
         }
         let groups = next.auto_scaling_groups.keys();
-        for name in groups.chain(self.config.auto_scaling_groups.keys()) {
+        for name in groups.chain(self.file_config.auto_scaling_groups.keys()) {
             if let Some(record) = store.capacity(name)? {
                 current.capacities.insert(name.clone(), record);
             }

@@ -56,9 +56,11 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         let refused = match changed {
             Ok(config) => {
                 info!("the configuration file has changed and is in force");
-                self.config = config;
+                self.file_config = config;
+                self.merge_adopted();
                 let forgotten = self.ledger.store.forget_applied_configuration();
                 let applied = forgotten.and_then(|()| self.apply(now));
+                self.report_adoptions(now);
                 applied.err().map(|error| error.to_string())
             }
             Err(faults) => Some(faults),
@@ -182,7 +184,11 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     pub(super) fn retire_unknown(&mut self, name: &str) {
         if !self.groups.contains_key(name) {
             self.ledger.load(name);
-            self.groups.insert(name.to_owned(), Group::retired(name));
+            let mut group = Group::retired(name);
+            if let Some(template) = self.template_of_clones(name) {
+                group.launch_template = template;
+            }
+            self.groups.insert(name.to_owned(), group);
             self.groups_changed();
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::{Reconciler, key_pairs::missing_key_pair};
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     now::{Clock, Now, wall_since},
     observe::Change,
     operations::Outcome,
-    plan::Action,
+    plan::{Action, LaunchReason},
     provider::{InstanceProvider, LaunchError, LaunchRequest},
 };
 
@@ -26,8 +26,8 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         match action {
             Action::Launch {
                 availability_zone,
-                rebalances,
-            } => self.launch(group, availability_zone, rebalances, now),
+                reason,
+            } => self.launch(group, availability_zone, reason, now),
             Action::Recall { id } => self.recall(group, &id, now),
             Action::AskBusy { id } => self.ask_busy(group, &id, now),
             Action::Relaunch { id } => self.call_launch(group, &id),
@@ -40,24 +40,27 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         }
     }
 
-    fn launch(&mut self, name: &str, availability_zone: String, rebalances: bool, now: Now) {
+    fn launch(&mut self, name: &str, availability_zone: String, reason: LaunchReason, now: Now) {
         let Some(group) = self.groups.get(name) else {
             return;
         };
         let id = InstanceId::random(&mut self.rng);
         let live = group.live().count();
-        let cause = if rebalances {
-            format!(
+        let cause = match reason {
+            LaunchReason::Rebalance => format!(
                 "At {:.0} instances were launched to balance instances in zones {availability_zone} with other zones resulting in more than desired number of instances in the group.",
                 now.wall
-            )
-        } else {
-            format!(
+            ),
+            LaunchReason::Refresh => format!(
+                "At {:.0} an instance was launched in response to an instance refresh: it takes over from one that was cloned from what its service was before.",
+                now.wall
+            ),
+            LaunchReason::Capacity => format!(
                 "At {:.0} an instance was started in response to a difference between desired and actual capacity, increasing the capacity from {live} to {}{}",
                 now.wall,
                 live + 1,
                 group.because()
-            )
+            ),
         };
         let activity = Activity::launch(name, &id, cause, now.wall, &mut self.rng);
         let template = &group.launch_template;
@@ -83,6 +86,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     }
 
     fn call_launch(&mut self, name: &str, id: &InstanceId) {
+        self.update_clone(name, id);
         let Some(group) = self.groups.get(name) else {
             return;
         };
@@ -94,18 +98,24 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             instance.launch_template_name.as_str(),
             instance.launch_template_version,
         );
-        let launch_template = if wanted == (current.name.as_str(), current.version) {
-            current.clone()
-        } else {
-            // Recorded under an older version: that one is still in the store.
-            self.launch_template_version(wanted.0, wanted.1)
-                .unwrap_or_else(|| current.clone())
-        };
+        let launch_template =
+            if current.clone_of.is_some() || wanted == (current.name.as_str(), current.version) {
+                current.clone()
+            } else {
+                // Recorded under an older version: that one is still in the store.
+                self.launch_template_version(wanted.0, wanted.1)
+                    .unwrap_or_else(|| current.clone())
+            };
         if let Some(error) = missing_key_pair(&launch_template, instance) {
             self.conclude(Outcome::Launched(id.clone(), Err(error)));
             return;
         }
+        let seed = self.seed_to_clone(name);
+        if launch_template.clone_of.is_some() && seed.is_none() {
+            return;
+        }
         let request = LaunchRequest {
+            seed,
             networks: self.networks_of(&launch_template),
             instance_id: id.clone(),
             auto_scaling_group: name.to_owned(),
@@ -114,6 +124,19 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             launch_template,
         };
         self.operations.launch(Arc::clone(&self.provider), request);
+    }
+
+    /// A clone is made from what Compose runs now, whatever that was when it was recorded.
+    fn update_clone(&mut self, name: &str, id: &InstanceId) {
+        let Some(group) = self.groups.get_mut(name).filter(|group| group.is_adopted()) else {
+            return;
+        };
+        let current = group.launch_template.version;
+        let instance = group.instances.get_mut(id);
+        if let Some(instance) = instance.filter(|one| one.launch_template_version != current) {
+            instance.launch_template_version = current;
+            self.ledger.record_instance(name, instance);
+        }
     }
 
     pub(super) fn deregister(
@@ -193,6 +216,9 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             Outcome::Launched(_, Err(LaunchError::Unreachable(error))) => {
                 self.provider_failed(&error, now)
             }
+            Outcome::Launched(id, Err(LaunchError::SeedGone(error))) => {
+                debug!(instance.id = %id, error, "the launch waits for a container to clone");
+            }
             Outcome::Launched(id, Err(LaunchError::InsufficientInstanceCapacity(error))) => {
                 self.zone_refused(&id, &error, now);
             }
@@ -257,7 +283,9 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         | Change::LaunchFailed(id, _)
         | Change::Lost(id, _)
         | Change::Removed(id)
-        | Change::Terminated(id)) = &change;
+        | Change::Terminated(id)
+        | Change::Joined(id)
+        | Change::Left(id, _)) = &change;
         let Some(instance) = group.instances.get_mut(id) else {
             return;
         };
@@ -273,7 +301,9 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             Change::InService(_) => {
                 let took = wall_since(now.wall, instance.launch_time);
                 info!(asg.name = name, instance.id = %id, duration_ms = took.as_millis() as u64, "in service");
-                self.metrics.observe_launch(name, took);
+                if !instance.is_seed() {
+                    self.metrics.observe_launch(name, took);
+                }
                 group.zone_refusals.remove(&instance.availability_zone);
                 self.ledger.record_instance(name, instance);
                 CrashPoint::InServiceRecorded.reached(self.crash_at);
@@ -325,6 +355,17 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                 self.ledger.forget_instance(instance);
                 let id = id.clone();
                 group.instances.remove(&id);
+            }
+            Change::Joined(id) => {
+                info!(asg.name = name, instance.id = %id, "a container of the group's service takes part");
+                let activity = Activity::join(name, id, now.wall, &mut self.rng);
+                self.ledger.begin(activity);
+            }
+            Change::Left(id, why) => {
+                info!(asg.name = name, instance.id = %id, why, "a container of the group's service takes part no longer");
+                let activity = Activity::leave(name, id, why, now.wall, &mut self.rng);
+                self.ledger.begin(activity);
+                group.instances.remove(id);
             }
         }
     }

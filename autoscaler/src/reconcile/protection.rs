@@ -7,6 +7,7 @@ use crate::{
     capacity::Capacity,
     command::{CommandError, InstanceProtection},
     describe::Activity,
+    group::Instance,
     instance::InstanceId,
     metrics::ScalingCause,
     now::{Clock, Now},
@@ -73,6 +74,11 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         if live.is_none() {
             return Err(CommandError::Validation(format!(
                 "the instance {id} is being terminated already"
+            )));
+        }
+        if live.is_some_and(Instance::is_seed) {
+            return Err(CommandError::Validation(format!(
+                "the instance {id} is a container that Docker Compose runs: minicloud does not end it; use docker compose stop or rm"
             )));
         }
         let before = group.capacity;

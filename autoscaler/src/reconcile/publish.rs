@@ -143,6 +143,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             busy_check: spec.busy_check.clone(),
             capacity_distribution: spec.capacity_distribution,
             foreign_changes: spec.foreign_changes,
+            adopts: group.launch_template.clone_of.clone(),
             alarms: alarms::describe(name, group, self.config.pace),
             alarm_history: Arc::clone(&group.alarm_history),
             instances: group
@@ -209,6 +210,7 @@ fn describe_instance(
     describe::Instance {
         instance_id: instance.id.clone(),
         auto_scaling_group_name: name.to_owned(),
+        managed_by: instance.managed_by,
         availability_zone: instance.availability_zone.clone(),
         lifecycle_state: instance.lifecycle_state,
         health_status: if instance.unhealthy.is_none() && running {

@@ -54,6 +54,15 @@ pub struct TargetTracking {
     pub target_value: f64,
     #[serde(default)]
     pub disable_scale_in: bool,
+    /// From one scale-in to the next: `ScaleInCooldown` of botocore's `application-autoscaling`
+    /// model, which EC2's policies lack; that of the pace where absent. Seconds on the wire.
+    #[schema(value_type = Option<u32>)]
+    #[serde(
+        default,
+        with = "seconds::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub scale_in_cooldown: Option<Duration>,
     /// Until then an instance that came into service stays out of the policy's figures;
     /// the group's `default_instance_warmup` where absent. Seconds on the wire.
     #[schema(value_type = Option<u32>)]

@@ -136,6 +136,7 @@ impl TargetTracking {
             );
             faults.push(PolicyFault::new("target_value", message));
         }
+        faults.extend(wait_fault("scale_in_cooldown", self.scale_in_cooldown));
         faults.extend(wait_fault(
             "estimated_instance_warmup",
             self.estimated_instance_warmup,

@@ -112,6 +112,7 @@ pub(super) fn request(template: LaunchTemplate) -> LaunchRequest {
         index: 1,
         launch_template: template,
         networks: Vec::new(),
+        seed: None,
     }
 }
 

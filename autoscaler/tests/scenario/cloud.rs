@@ -818,17 +818,21 @@ impl MetricSource for FakeAgent {
         if weather.busy_neighbours {
             text += &neighbours(now - self.epoch);
         }
-        for instance in listed {
+        let ids = listed.into_iter().map(|instance| {
+            let metric_id = instance.metric_ids[0].clone();
+            (instance.instance_id, metric_id)
+        });
+        let seeds = self.provider.seeds().into_iter();
+        for (instance, id) in ids.chain(seeds.map(|id| (id.clone(), id.to_string()))) {
             let percent = weather
                 .cpu
-                .get(&instance.instance_id)
+                .get(&instance)
                 .copied()
                 .or(weather.cpu_of_others)
                 .unwrap_or(1.0);
-            let (at, seconds) = counters.entry(instance.instance_id).or_insert((now, 0.0));
+            let (at, seconds) = counters.entry(instance).or_insert((now, 0.0));
             *seconds += percent / 100.0 * (now - *at).as_secs_f64();
             *at = now;
-            let id = &instance.metric_ids[0];
             let millis = 1_767_225_600_000 + (now - self.epoch).as_millis();
             text += &format!(
                 "container_cpu_usage_seconds_total{{id=\"/process/{id}\"}} {seconds} {millis}\n"

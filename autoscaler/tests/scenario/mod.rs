@@ -1,5 +1,6 @@
 //! Stories of a group, on hours of virtual time.
 
+mod adopt;
 mod balancer;
 mod choosing;
 mod cloud;

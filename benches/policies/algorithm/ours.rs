@@ -48,6 +48,7 @@ impl Ours {
                     ),
                     target_value: 100.0 * TARGET,
                     disable_scale_in: false,
+                    scale_in_cooldown: None,
                     estimated_instance_warmup: None,
                 }),
             },

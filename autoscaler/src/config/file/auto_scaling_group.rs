@@ -220,7 +220,7 @@ const HEALTH_CHECK_TYPES: &[&str] = &["EC2", "ELB"];
 pub(super) const SIZE: Limits<u32> = Limits::new(0, MAX_SIZE);
 
 /// Two hours, EC2 Auto Scaling's own bound on waiting for an instance.
-const PERIOD: Limits<Duration> = Limits::new(Duration::ZERO, Duration::from_secs(7200));
+pub(crate) const PERIOD: Limits<Duration> = Limits::new(Duration::ZERO, Duration::from_secs(7200));
 
 /// What a group is read against.
 pub(super) struct Context<'a> {

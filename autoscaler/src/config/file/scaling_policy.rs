@@ -107,6 +107,12 @@ const TARGET_TRACKING: Section = Section {
             Absent::Default("`false`"),
             "Whether the policy only ever adds instances.",
         ),
+        Key::new(
+            "scale_in_cooldown",
+            Form::Duration(&WAIT),
+            Absent::Default("`60s`, the group's `default_cooldown`"),
+            "From one scale-in to the next; at `pace: aws` from any scaling to a scale-in.",
+        ),
         WARMUP,
     ],
     renamed: &[
@@ -119,7 +125,7 @@ const TARGET_TRACKING: Section = Section {
         ("customized_metric_specification", "customized_metric"),
         ("target", "target_value"),
         ("value", "target_value"),
-        ("cooldown", "remove it: target tracking has none"),
+        ("cooldown", "scale_in_cooldown"),
         ("instance_warmup", "estimated_instance_warmup"),
     ],
 };
@@ -340,11 +346,13 @@ fn target_tracking(entry: &Entry<'_>) -> Option<TargetTracking> {
         entry.read(|value| scalar::number(value, &TARGET_VALUE))
     });
     let disable_scale_in = fields.or("disable_scale_in", false, |entry| entry.read(scalar::flag));
+    let cooldown = fields.optional("scale_in_cooldown", wait);
     let warmup = fields.optional("estimated_instance_warmup", wait);
     Some(TargetTracking {
         metric: metric?,
         target_value: target_value?,
         disable_scale_in: disable_scale_in?,
+        scale_in_cooldown: cooldown?,
         estimated_instance_warmup: warmup?,
     })
 }

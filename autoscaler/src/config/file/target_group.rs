@@ -1,8 +1,8 @@
 mod address;
 mod algorithm;
-mod attributes;
-mod health_check;
-mod stickiness;
+pub(crate) mod attributes;
+pub(crate) mod health_check;
+pub(crate) mod stickiness;
 
 use std::time::Duration;
 
@@ -168,7 +168,7 @@ pub(in crate::config) const SECTION: Section = Section {
     ],
 };
 
-const DEREGISTRATION_DELAY: Limits<Duration> =
+pub(crate) const DEREGISTRATION_DELAY: Limits<Duration> =
     Limits::new(Duration::ZERO, Duration::from_secs(3600));
 
 pub(super) fn read(name: &str, entry: &Entry<'_>, defaults: &Defaults) -> Option<TargetGroup> {

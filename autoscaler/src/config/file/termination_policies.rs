@@ -16,7 +16,7 @@ const WITHOUT_OBJECT: [(&str, &str); 2] = [
     ),
 ];
 
-pub(super) fn or_default(defaults: &Defaults) -> Vec<TerminationPolicy> {
+pub(crate) fn or_default(defaults: &Defaults) -> Vec<TerminationPolicy> {
     vec![defaults.termination_policy]
 }
 

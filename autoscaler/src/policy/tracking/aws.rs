@@ -112,7 +112,9 @@ fn scale_in(
     if observation.settling || last.warming > 0 || last.missing > 0 {
         return hold(", instances are warming, launching, terminating or unseen");
     }
-    let cooldown = observation.default_cooldown;
+    let cooldown = policy
+        .scale_in_cooldown
+        .unwrap_or(observation.default_cooldown);
     if state
         .tracking
         .since_scaling(observation.now.mono)

@@ -28,7 +28,7 @@ pub(super) const SCALE_IN_WINDOW: Duration = Duration::from_secs(120);
 const SCALE_IN_COVERAGE: f64 = 0.9;
 /// What is left must stay this far below the target, or the next pass would undo it.
 pub(super) const SCALE_IN_MARGIN: f64 = 0.9;
-/// One at a time: drain, look, decide again.
+/// One at a time: drain, look, decide again. Unless the policy says how long.
 const SCALE_IN_COOLDOWN: Duration = Duration::from_secs(60);
 
 pub(super) fn evaluate(
@@ -229,6 +229,7 @@ fn scale_in(
     }
     let window = SCALE_IN_WINDOW.as_secs();
     let predicted = look.worst() / f64::from(desired - 1);
+    let cooldown = policy.scale_in_cooldown.unwrap_or(SCALE_IN_COOLDOWN);
     if policy.disable_scale_in {
         hold(", scale-in is disabled")
     } else if coverage < SCALE_IN_COVERAGE {
@@ -247,11 +248,11 @@ fn scale_in(
         ))
     } else if state
         .since_scale_in(now)
-        .is_some_and(|since| since < SCALE_IN_COOLDOWN)
+        .is_some_and(|since| since < cooldown)
     {
         hold(&format!(
             ", {} s cooldown after scaling in",
-            SCALE_IN_COOLDOWN.as_secs()
+            cooldown.as_secs()
         ))
     } else {
         let after = desired - 1;

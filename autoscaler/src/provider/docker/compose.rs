@@ -14,12 +14,17 @@ use super::{
 };
 use crate::provider::{LaunchRequest, ProviderError, identity::LABELS};
 
-const PROJECT: &str = "com.docker.compose.project";
-const SERVICE: &str = "com.docker.compose.service";
-const NETWORK: &str = "com.docker.compose.network";
+pub(super) const PROJECT: &str = "com.docker.compose.project";
+pub(super) const SERVICE: &str = "com.docker.compose.service";
+pub(super) const NETWORK: &str = "com.docker.compose.network";
+pub(super) const NUMBER: &str = "com.docker.compose.container-number";
+/// `True` on what is no replica of the service: `docker compose run`'s, and clones.
+pub(super) const ONE_OFF: &str = "com.docker.compose.oneoff";
+/// What sets one-off containers of a service apart.
+pub(super) const SLUG: &str = "com.docker.compose.slug";
 /// Without it Compose does not take a container for its own; the value matters only to
 /// services that it converges, which a profile-gated one is not.
-const CONFIG_HASH: &str = "com.docker.compose.config-hash";
+pub(super) const CONFIG_HASH: &str = "com.docker.compose.config-hash";
 /// Labels of the project that its containers share.
 const SHARED: [&str; 4] = [
     "com.docker.compose.project.working_dir",
@@ -31,7 +36,7 @@ const SHARED: [&str; 4] = [
 /// The compose file's name for the network of instances.
 const POOL: &str = "pool";
 /// The service whose state tells a project that stops from an autoscaler that restarts.
-const BALANCER: &str = "lb";
+pub(super) const BALANCER: &str = "lb";
 /// `docker compose restart` stops the balancer too: it is back well within this, measured at
 /// half a second.
 const RESTART_GAP: Duration = Duration::from_secs(5);
@@ -152,11 +157,8 @@ pub(super) fn labels(context: &ComposeContext, request: &LaunchRequest) -> Vec<(
     let own = [
         (PROJECT, context.project.clone()),
         (SERVICE, request.auto_scaling_group.clone()),
-        (
-            "com.docker.compose.container-number",
-            request.index.to_string(),
-        ),
-        ("com.docker.compose.oneoff", "False".to_owned()),
+        (NUMBER, request.index.to_string()),
+        (ONE_OFF, "False".to_owned()),
         (CONFIG_HASH, "minicloud".to_owned()),
     ];
     let own = own.map(|(name, value)| (name.to_owned(), value));

@@ -31,6 +31,11 @@ pub(super) fn name(config: &DockerConfig, request: &LaunchRequest) -> String {
         "{project}-{}-{}",
         request.auto_scaling_group, request.instance_id
     );
+    allowed(&name)
+}
+
+/// The name as far as the engine allows it.
+pub(super) fn allowed(name: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
     name.replace(|c| !allowed(c), "_")
 }

@@ -1,4 +1,4 @@
-//! Follows the engine's events about our containers.
+//! Follows the engine's events about our containers, and those that ask to be adopted.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -7,12 +7,11 @@ use futures_util::StreamExt;
 use tokio::{sync::Notify, task::JoinSet, time::Instant};
 
 use super::engine::Engine;
-use crate::provider::identity::LABELS;
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// A task that follows the stream, again and again, and ends with this.
+/// Tasks that follow the streams, again and again, and end with this.
 #[derive(Debug)]
 pub(super) struct Events {
     changed: Arc<Notify>,
@@ -20,14 +19,14 @@ pub(super) struct Events {
 }
 
 impl Events {
-    pub(super) fn follow(engine: &Engine, owner: &str) -> Self {
+    /// Of containers with any of these labels.
+    pub(super) fn follow<const N: usize>(engine: &Engine, labels: [String; N]) -> Self {
         let changed = Arc::new(Notify::new());
         let mut task = JoinSet::new();
-        task.spawn(follow(
-            engine.clone(),
-            owner.to_owned(),
-            Arc::clone(&changed),
-        ));
+        // A stream each: a filter wants all of its labels.
+        for label in labels {
+            task.spawn(follow(engine.clone(), label, Arc::clone(&changed)));
+        }
         Self {
             changed,
             _task: task,
@@ -39,11 +38,11 @@ impl Events {
     }
 }
 
-async fn follow(engine: Engine, owner: String, changed: Arc<Notify>) {
+async fn follow(engine: Engine, label: String, changed: Arc<Notify>) {
     let mut pause = FIRST_PAUSE;
     loop {
         let began = Instant::now();
-        read_to_end(&engine, &owner, &changed).await;
+        read_to_end(&engine, &label, &changed).await;
         // While nobody listened anything may have happened.
         changed.notify_one();
         // An engine that goes away ends the stream at once, every time: a loop without a
@@ -61,8 +60,8 @@ fn next_pause(last: Duration, held: Duration) -> Duration {
     }
 }
 
-async fn read_to_end(engine: &Engine, owner: &str, changed: &Notify) {
-    let mut events = Box::pin(engine.docker().events(Some(filter(owner))));
+async fn read_to_end(engine: &Engine, label: &str, changed: &Notify) {
+    let mut events = Box::pin(engine.docker().events(Some(filter(label))));
     while let Some(event) = events.next().await {
         match event {
             Ok(event) => {
@@ -77,15 +76,14 @@ async fn read_to_end(engine: &Engine, owner: &str, changed: &Notify) {
     }
 }
 
-fn filter(owner: &str) -> EventsOptions {
-    let label = format!("{}={owner}", LABELS.owner);
+fn filter(label: &str) -> EventsOptions {
     let filters = [
         ("type", vec!["container"]),
         (
             "event",
             vec!["start", "die", "destroy", "oom", "health_status"],
         ),
-        ("label", vec![&label]),
+        ("label", vec![label]),
     ];
     EventsOptions {
         filters: Some(HashMap::from(filters.map(|(name, values)| {

@@ -1,23 +1,21 @@
 //! Launching: create under a name that only this instance has, then start.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use bollard::{
-    models::{ContainerInspectResponse, ContainerStateStatusEnum},
+    models::{
+        ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, EndpointSettings,
+    },
     query_parameters::{
         CreateContainerOptions, InspectContainerOptions, RemoveContainerOptions,
         StartContainerOptions,
     },
 };
 
-use super::{
-    DockerProvider, container,
-    engine::Fault,
-    image::{self, Run},
-    network,
-};
+use super::{DockerProvider, clone, container, engine::Fault, image, network};
 use crate::{
     instance_type::HostSize,
+    launch_template::ComposeService,
     provider::{LaunchError, LaunchRequest, identity::LABELS, template},
 };
 
@@ -30,6 +28,35 @@ pub(super) async fn launch(
     provider: &DockerProvider,
     request: &LaunchRequest,
 ) -> Result<(), LaunchError> {
+    let wanted = match &request.launch_template.clone_of {
+        Some(service) => clone_of(provider, request, service).await?,
+        None => instance_of(provider, request).await?,
+    };
+    for _ in 0..NAME_ATTEMPTS {
+        if let Some(id) = create_or_find(provider, request, &wanted).await? {
+            return start(provider, request, &id, &wanted.endpoints).await;
+        }
+        tokio::time::sleep(NAME_RETRY).await;
+    }
+    Err(LaunchError::Failed(format!(
+        "the engine neither has nor makes container `{}`",
+        wanted.name
+    )))
+}
+
+/// The container that is to be there.
+struct Wanted {
+    name: String,
+    image: String,
+    body: ContainerCreateBody,
+    /// The networks that it is on, and how.
+    endpoints: BTreeMap<String, EndpointSettings>,
+}
+
+async fn instance_of(
+    provider: &DockerProvider,
+    request: &LaunchRequest,
+) -> Result<Wanted, LaunchError> {
     template::check_env(&request.launch_template)?;
     let image = image(request)?;
     check_template(provider, request).await?;
@@ -37,16 +64,29 @@ pub(super) async fn launch(
     let networks = network::names(&provider.config, request);
     let ensured = network::ensure(provider, &networks).await;
     ensured.map_err(network_error)?;
-    for _ in 0..NAME_ATTEMPTS {
-        if let Some(id) = create_or_find(provider, request, image, &run).await? {
-            return start(provider, request, &id, &networks).await;
-        }
-        tokio::time::sleep(NAME_RETRY).await;
-    }
-    Err(LaunchError::Failed(format!(
-        "the engine neither has nor makes container `{}`",
-        container::name(&provider.config, request)
-    )))
+    let networks = networks.into_iter();
+    Ok(Wanted {
+        name: container::name(&provider.config, request),
+        image: image.to_owned(),
+        body: container::body(&provider.config, request, image, &run),
+        endpoints: networks
+            .map(|network| (network, EndpointSettings::default()))
+            .collect(),
+    })
+}
+
+async fn clone_of(
+    provider: &DockerProvider,
+    request: &LaunchRequest,
+    service: &ComposeService,
+) -> Result<Wanted, LaunchError> {
+    let clone = clone::of_seed(provider, request, service).await?;
+    Ok(Wanted {
+        name: clone::name(service, request),
+        image: clone.image,
+        body: clone.body,
+        endpoints: clone.endpoints,
+    })
 }
 
 /// What the engine itself would take: a memory limit beyond the machine's, and any mount.
@@ -98,23 +138,21 @@ fn image(request: &LaunchRequest) -> Result<&str, LaunchError> {
 async fn create_or_find(
     provider: &DockerProvider,
     request: &LaunchRequest,
-    image: &str,
-    run: &Run,
+    wanted: &Wanted,
 ) -> Result<Option<String>, LaunchError> {
-    let name = container::name(&provider.config, request);
     let options = CreateContainerOptions {
-        name: Some(name.clone()),
+        name: Some(wanted.name.clone()),
         ..CreateContainerOptions::default()
     };
-    let body = container::body(&provider.config, request, image, run);
+    let body = wanted.body.clone();
     let created = provider
         .engine
         .call(async |docker| docker.create_container(Some(options), body).await)
         .await;
     match created {
         Ok(created) => Ok(Some(created.id)),
-        Err(Fault::Missing(_)) => Err(image_missing(image)),
-        Err(Fault::Conflict(_)) => find(provider, request, &name).await,
+        Err(Fault::Missing(_)) => Err(image_missing(&wanted.image)),
+        Err(Fault::Conflict(_)) => find(provider, request, &wanted.name).await,
         Err(fault) => Err(fault.into()),
     }
 }
@@ -174,13 +212,13 @@ async fn start(
     provider: &DockerProvider,
     request: &LaunchRequest,
     id: &str,
-    networks: &[String],
+    endpoints: &BTreeMap<String, EndpointSettings>,
 ) -> Result<(), LaunchError> {
     let Some(container) = fresh(provider, id).await? else {
         return Ok(());
     };
     // One by one, before it runs: engines up to 24 take a single network with a new container.
-    let joined = network::join(&provider.engine, &container, networks).await;
+    let joined = network::join(&provider.engine, &container, endpoints).await;
     joined.map_err(network_error)?;
     let started = provider
         .engine
@@ -283,6 +321,7 @@ mod tests {
                 ..LaunchTemplate::default()
             },
             networks: Vec::new(),
+            seed: None,
         };
         let words = "runc create failed: exec: \"sh\": executable file not found in $PATH";
         let error = start_error(&request, Fault::Failed(words.to_owned()));

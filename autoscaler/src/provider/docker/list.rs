@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use super::{
     DockerConfig, DockerProvider,
+    clone::NETWORK_LABEL,
     container::PORT_LABEL,
     engine::{Engine, Fault},
     user_data::{self, Seen},
@@ -146,9 +147,21 @@ fn read(container: &ContainerSummary) -> Option<(Identity, Timestamp, &str)> {
     Some((identity, launch_time, container.id.as_deref()?))
 }
 
+/// Whether its HEALTHCHECK, if it has one, has come to a result: in the words that the engine's
+/// list has had for it since Docker 1.12.
+pub(super) fn is_checked_yet(container: &ContainerSummary) -> bool {
+    let status = container.status.as_deref().unwrap_or_default();
+    !status.contains("(health: starting)")
+}
+
 fn address(config: &DockerConfig, container: &ContainerSummary) -> Option<String> {
     let port: u16 = label(container, PORT_LABEL)?.parse().ok()?;
-    if config.publish {
+    // A clone is on its service's networks, one of which it is reached on from anywhere.
+    let of_clone = label(container, NETWORK_LABEL);
+    if of_clone.is_some() && !is_checked_yet(container) {
+        return None;
+    }
+    if config.publish && of_clone.is_none() {
         let is_published = |published: &&PortSummary| {
             published.private_port == port && published.ip.as_deref() == Some("127.0.0.1")
         };
@@ -156,7 +169,8 @@ fn address(config: &DockerConfig, container: &ContainerSummary) -> Option<String
         return Some(format!("127.0.0.1:{}", published.public_port?));
     }
     let networks = container.network_settings.as_ref()?.networks.as_ref()?;
-    let ip = networks.get(&config.network)?.ip_address.as_deref()?;
+    let network = of_clone.unwrap_or(&config.network);
+    let ip = networks.get(network)?.ip_address.as_deref()?;
     // Empty while it starts; and nothing but an address is passed on to the balancer.
     let ip: std::net::IpAddr = ip.parse().ok()?;
     Some(std::net::SocketAddr::new(ip, port).to_string())
@@ -177,7 +191,7 @@ async fn ended(engine: &Engine, id: &str) -> Result<Option<String>, Fault> {
     }
 }
 
-fn detail(state: &ContainerState) -> String {
+pub(super) fn detail(state: &ContainerState) -> String {
     let mut detail = match state.exit_code {
         Some(code) => format!("exit code {code}"),
         None => "exit code unknown".to_owned(),

@@ -8,10 +8,14 @@
 //! profile-gated service that has the group's name: `docker compose ps`, `logs` and
 //! `exec --index` see them, and `up` leaves them alone.
 //!
+//! An adopted service's containers are Compose's own: they carry no label of ours, and are listed
+//! apart. Clones of them are instances like all others.
+//!
 //! Absent on purpose: pulling images (a template names one that is there), privileges, the
 //! host's namespaces, and a restart policy: replacing what ended is the group's work.
 
 mod allowlist;
+mod clone;
 mod compose;
 mod config;
 mod container;
@@ -19,10 +23,12 @@ mod engine;
 mod events;
 mod exec;
 mod exec_wrapper;
+mod facts;
 mod image;
 mod launch;
 mod list;
 mod network;
+mod seed;
 mod terminate;
 mod user_data;
 
@@ -34,9 +40,12 @@ pub use self::{
 use self::{engine::Engine, events::Events};
 use super::{
     ExecCommand, ExecError, ExecSession, InstanceProvider, LaunchError, LaunchRequest,
-    ObservedInstance, ProviderError, identity::LABELS,
+    ObservedInstance, ObservedServices, ProviderError, identity::LABELS,
 };
-use crate::instance::InstanceId;
+use crate::{
+    adopt::{self, Balancer},
+    instance::InstanceId,
+};
 
 /// See the [module](self). Dropping it leaves the instances running, and commands inside them.
 pub struct DockerProvider {
@@ -47,6 +56,9 @@ pub struct DockerProvider {
     events: Events,
     commands: exec::Commands,
     user_data: user_data::Outcomes,
+    inspections: seed::Inspections,
+    /// Who was seen to send requests to what is adopted.
+    balancer: tokio::sync::Mutex<Option<Balancer>>,
 }
 
 /// The newest version of the engine's API that is spoken, major and minor; an older engine is
@@ -83,12 +95,20 @@ impl DockerProvider {
 
     fn over(engine: Engine, config: DockerConfig) -> Self {
         Self {
-            events: Events::follow(&engine, &config.owner),
+            events: Events::follow(
+                &engine,
+                [
+                    format!("{}={}", LABELS.owner, config.owner),
+                    adopt::ENABLE.to_owned(),
+                ],
+            ),
             engine,
             config,
             making_network: tokio::sync::Mutex::default(),
             commands: exec::Commands::default(),
             user_data: user_data::Outcomes::default(),
+            inspections: seed::Inspections::default(),
+            balancer: tokio::sync::Mutex::default(),
         }
     }
 
@@ -148,6 +168,10 @@ impl InstanceProvider for DockerProvider {
             return Ok(Vec::new());
         };
         Ok(compose::strangers(&self.engine, context, auto_scaling_group).await?)
+    }
+
+    async fn services(&self) -> Result<ObservedServices, ProviderError> {
+        seed::services(self).await
     }
 
     async fn changed(&self) {

@@ -1,13 +1,20 @@
 //! The network that instances join, where it is our own to make.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use bollard::{
-    models::{ContainerInspectResponse, NetworkConnectRequest, NetworkCreateRequest},
+    models::{
+        ContainerInspectResponse, EndpointSettings, NetworkConnectRequest, NetworkCreateRequest,
+    },
     query_parameters::{InspectNetworkOptions, ListNetworksOptions},
 };
 
-use super::{DockerConfig, DockerProvider, engine::Engine, engine::Fault};
+use super::{
+    DockerConfig, DockerProvider,
+    compose::{NETWORK, PROJECT},
+    engine::{Engine, Fault},
+    list,
+};
 use crate::provider::{LaunchRequest, identity::LABELS};
 
 /// The networks that an instance joins, the one of its address first: a network for each
@@ -38,15 +45,17 @@ pub(super) async fn ensure(provider: &DockerProvider, names: &[String]) -> Resul
 pub(super) async fn join(
     engine: &Engine,
     container: &ContainerInspectResponse,
-    names: &[String],
+    endpoints: &BTreeMap<String, EndpointSettings>,
 ) -> Result<(), Fault> {
     let settings = container.network_settings.as_ref();
     let joined = settings.and_then(|settings| settings.networks.as_ref());
-    let is_missing = |name: &&String| joined.is_none_or(|joined| !joined.contains_key(*name));
-    for name in names.iter().filter(is_missing) {
+    for (name, endpoint) in endpoints {
+        if joined.is_some_and(|joined| joined.contains_key(name)) {
+            continue;
+        }
         let request = NetworkConnectRequest {
             container: container.id.clone().unwrap_or_default(),
-            endpoint_config: None,
+            endpoint_config: Some(endpoint.clone()),
         };
         engine
             .call(async |docker| docker.connect_network(name, request).await)
@@ -96,12 +105,13 @@ async fn exists(engine: &Engine, name: &str) -> Result<bool, Fault> {
 
 /// Removes networks of that name that carry our label and hold no container.
 pub(super) async fn remove(engine: &Engine, config: &DockerConfig) -> Result<(), Fault> {
-    let filters = HashMap::from([(
-        "label".to_owned(),
-        vec![format!("{}={}", LABELS.owner, config.owner)],
-    )]);
+    remove_empty(engine, vec![format!("{}={}", LABELS.owner, config.owner)]).await
+}
+
+/// Removes the networks with these labels that hold no container.
+async fn remove_empty(engine: &Engine, labels: Vec<String>) -> Result<(), Fault> {
     let options = ListNetworksOptions {
-        filters: Some(filters),
+        filters: Some(HashMap::from([("label".to_owned(), labels)])),
     };
     let networks = engine
         .call(async |docker| docker.list_networks(Some(options)).await)
@@ -120,4 +130,18 @@ pub(super) async fn remove(engine: &Engine, config: &DockerConfig) -> Result<(),
         }
     }
     Ok(())
+}
+
+/// Removes the networks of a Compose project that `docker compose down` could not remove, since
+/// our clones were on them: those of a project of which no container is left at all, stopped ones
+/// included.
+pub(super) async fn remove_left_behind(engine: &Engine, project: &str) -> Result<(), Fault> {
+    let of_project = format!("{PROJECT}={project}");
+    if !list::containers(engine, true, &[&of_project])
+        .await?
+        .is_empty()
+    {
+        return Ok(());
+    }
+    remove_empty(engine, vec![of_project, NETWORK.to_owned()]).await
 }

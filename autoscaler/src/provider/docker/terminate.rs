@@ -9,8 +9,10 @@ use tokio::time::Instant;
 
 use super::{
     DockerProvider,
+    clone::NETWORK_LABEL,
+    compose::PROJECT,
     engine::{Engine, Fault},
-    list,
+    list, network,
 };
 use crate::{
     instance::InstanceId,
@@ -28,9 +30,17 @@ pub(super) async fn terminate(
 ) -> Result<(), ProviderError> {
     let instance = format!("{}={id}", LABELS.instance_id);
     let found = list::containers(&provider.engine, true, &[&provider.owned(), &instance]).await?;
-    for container in found.into_iter().filter_map(|container| container.id) {
-        Fault::or_missing(stop(&provider.engine, &container).await)?;
-        remove(&provider.engine, &container).await?;
+    for found in found {
+        let Some(container) = &found.id else { continue };
+        Fault::or_missing(stop(&provider.engine, container).await)?;
+        remove(&provider.engine, container).await?;
+        let is_clone = list::label(&found, NETWORK_LABEL).is_some();
+        if let Some(project) = list::label(&found, PROJECT).filter(|_| is_clone) {
+            // What is left of a network costs nothing; the instance has ended.
+            if let Err(error) = network::remove_left_behind(&provider.engine, project).await {
+                tracing::warn!(project, %error, "the networks of a project that is gone stay");
+            }
+        }
     }
     Ok(())
 }

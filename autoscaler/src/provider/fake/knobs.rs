@@ -156,6 +156,11 @@ impl FakeProvider {
         self.world().observe(Instant::now())
     }
 
+    /// Containers that Compose runs.
+    pub fn seeds(&self) -> Vec<InstanceId> {
+        self.world().seeds.ids()
+    }
+
     /// Every SIGTERM so far, in order.
     pub fn signals(&self) -> Vec<Signal> {
         self.world().signals.clone()

@@ -5,6 +5,7 @@
 //! share an engine: hand a clone to "the autoscaler after the restart".
 
 mod command;
+mod compose;
 mod knobs;
 mod world;
 
@@ -19,7 +20,7 @@ pub use self::knobs::{Calls, LaunchFault, Signal};
 use self::world::World;
 use super::{
     ExecCommand, ExecError, ExecSession, InstanceProvider, LaunchError, LaunchRequest,
-    ObservedInstance, ProviderError, STOP_GRACE,
+    ObservedInstance, ObservedServices, ProviderError, STOP_GRACE,
 };
 use crate::{instance::InstanceId, now::Clock};
 
@@ -91,6 +92,12 @@ impl FakeProvider {
             return Err(LaunchError::InsufficientInstanceCapacity(format!(
                 "zone {zone} has no room"
             )));
+        }
+        if request.launch_template.clone_of.is_some() {
+            let seed = request.seed.as_ref();
+            if !seed.is_some_and(|seed| self.world().seeds.is_up(seed)) {
+                return Err(LaunchError::SeedGone("the container is gone".to_owned()));
+            }
         }
         let wall = self.shared.clock.now().wall;
         self.world().launch(request, wall);
@@ -178,6 +185,11 @@ impl InstanceProvider for FakeProvider {
         self.reach().await.map_err(ProviderError::Unreachable)?;
         let strangers = self.world().strangers.get(auto_scaling_group).cloned();
         Ok(strangers.unwrap_or_default())
+    }
+
+    async fn services(&self) -> Result<ObservedServices, ProviderError> {
+        self.reach().await.map_err(ProviderError::Unreachable)?;
+        Ok(self.world().seeds.observe())
     }
 
     async fn changed(&self) {

@@ -8,9 +8,9 @@ use std::{
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::{Calls, LaunchFault, Signal, stop_time};
+use super::{Calls, LaunchFault, Signal, compose::Seeds, stop_time};
 use crate::{
-    instance::InstanceId,
+    instance::{InstanceId, ManagedBy},
     provider::{InstanceFault, LaunchRequest, ObservedInstance, ObservedState},
 };
 
@@ -30,6 +30,7 @@ pub(super) struct World {
     pub(super) launched: Vec<LaunchRequest>,
     pub(super) signals: Vec<Signal>,
     pub(super) strangers: BTreeMap<String, Vec<String>>,
+    pub(super) seeds: Seeds,
     pub(super) commands: BTreeMap<InstanceId, usize>,
     instances: BTreeMap<InstanceId, Instance>,
 }
@@ -164,6 +165,7 @@ impl Instance {
             state: self.state(now),
             metric_ids: vec![self.request.instance_id.to_string()],
             faults: self.faults.clone(),
+            managed_by: ManagedBy::Minicloud,
         }
     }
 

@@ -204,6 +204,7 @@ fn wait() -> impl Strategy<Value = Duration> {
 pub(super) fn unrecorded(id: InstanceId, group: &str, index: u32) -> LaunchRequest {
     LaunchRequest {
         networks: Vec::new(),
+        seed: None,
         instance_id: id,
         auto_scaling_group: group.to_owned(),
         availability_zone: "a".to_owned(),

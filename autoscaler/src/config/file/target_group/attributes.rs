@@ -96,7 +96,8 @@ pub(super) const UPGRADE_GRACE: Limits<Duration> =
 const QUEUED: Limits<u32> = Limits::new(0, 100_000);
 
 /// Clients have given up by then.
-const QUEUE_WAIT: Limits<Duration> = Limits::new(Duration::ZERO, Duration::from_secs(300));
+pub(crate) const QUEUE_WAIT: Limits<Duration> =
+    Limits::new(Duration::ZERO, Duration::from_secs(300));
 
 const ATTEMPTS: Limits<u32> = Limits::new(1, 10);
 const PERCENT: Limits<u32> = Limits::new(0, 100);

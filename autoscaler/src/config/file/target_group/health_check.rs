@@ -84,16 +84,16 @@ pub(super) const SECTION: Section = Section {
 const PROTOCOLS: &[&str] = &["http", "tcp"];
 
 /// ELB's ends at 300 s as well; it begins at 5 s, which is too slow for a demonstration.
-const INTERVAL: Limits<Duration> =
+pub(crate) const INTERVAL: Limits<Duration> =
     Limits::new(Duration::from_millis(100), Duration::from_secs(300));
 
 /// ELB's begins at 2; 1 is for who trusts a single check.
-const THRESHOLD: Limits<u32> = Limits::new(1, 10);
+pub(crate) const THRESHOLD: Limits<u32> = Limits::new(1, 10);
 
 /// ELB's bound.
 const MAX_PATH: usize = 1024;
 
-pub(super) fn or_default(defaults: &Defaults) -> HealthCheck {
+pub(crate) fn or_default(defaults: &Defaults) -> HealthCheck {
     HealthCheck {
         protocol: HealthCheckProtocol::Http,
         path: HEALTH_CHECK_PATH.to_owned(),
@@ -168,7 +168,7 @@ fn check_timeout(fields: &Fields<'_>, interval: Duration, timeout: Duration) {
 }
 
 /// Origin form of RFC 9112, section 3.2.1.
-pub(in crate::config::file) fn path(value: &Value) -> Result<String, Mistake> {
+pub(crate) fn path(value: &Value) -> Result<String, Mistake> {
     let text = scalar::text(value)?;
     let mistake = Mistake::new(format!("{} is not a path", quoted(text)));
     if !text.starts_with('/') {

@@ -82,9 +82,9 @@ const APP_COOKIE: &str = "app_cookie";
 pub(super) const SHORT: Form = Form::OneOf(&[LB_COOKIE]);
 
 /// ELB's bounds, and its default.
-const DURATION: Limits<Duration> =
+pub(crate) const DURATION: Limits<Duration> =
     Limits::new(Duration::from_secs(1), Duration::from_secs(7 * 86400));
-const DEFAULT_DURATION: Duration = Duration::from_secs(86400);
+pub(crate) const DEFAULT_DURATION: Duration = Duration::from_secs(86400);
 
 pub(super) fn read(entry: &Entry<'_>) -> Option<Option<Stickiness>> {
     if !matches!(entry.value(), Value::Mapping(_)) {
