@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Balancer, Fault, Place, Service, group,
-    labels::{self, Labels, is_on},
+    labels::{self, Labels, PREFIX, is_on},
     network, refusal,
     rules::Places,
 };
@@ -85,24 +85,27 @@ fn adopt(
     faults.extend(too_many_seeds(service, &labels));
     let (network, fault) = network::choose(service, labels.network.as_deref(), balancer);
     faults.extend(fault);
-    let mut refuse = |mistake: Mistake| faults.push(Place::Service.fault(mistake));
-    let name_is_free = free_name(config, &name).map_err(&mut refuse).is_ok();
+    let free = free_name(config, &name);
+    let servable = free.is_ok() && network.is_some() && labels.port.is_some();
+    faults.extend(free.err().map(|mistake| Place::Service.fault(mistake)));
     // Only who can be served takes a route.
-    let port = labels.port.filter(|_| name_is_free && network.is_some());
-    let served = match (places, port) {
-        (None, _) => {
-            refuse(Mistake::new("there is no load balancer for its traffic").hint(A_LOAD_BALANCER));
-            false
-        }
-        (Some(_), None) => false,
-        (Some(places), Some(port)) => {
-            let place = places.take(&labels.route, &name).map_err(&mut refuse);
-            if place.is_ok() {
-                add(config, &name, service, &labels, port, faults.is_empty());
-            }
-            place.is_ok()
-        }
+    let routed = match places {
+        None => Err(Place::Service.fault(
+            Mistake::new("there is no load balancer for its traffic").hint(A_LOAD_BALANCER),
+        )),
+        Some(_) if !servable => Ok(false),
+        Some(places) => places
+            .take(&labels.route, &name)
+            .map(|()| true)
+            .map_err(|mistake| label("host", service).fault(mistake)),
     };
+    let served = routed.unwrap_or_else(|fault| {
+        faults.push(fault);
+        false
+    });
+    if let (true, Some(port)) = (served, labels.port) {
+        add(config, &name, service, &labels, port, faults.is_empty());
+    }
     AdoptedService {
         standing: match served {
             true if faults.is_empty() => Standing::Accepted,
@@ -147,8 +150,15 @@ fn too_many_seeds(service: &Service, labels: &Labels) -> Option<Fault> {
             "Compose runs {seeds} containers of it, and max is {max}"
         ));
         let hint = format!("write minicloud.max: \"{seeds}\" or more, or let Compose run fewer");
-        Place::Service.fault(mistake.hint(hint))
+        label("max", service).fault(mistake.hint(hint))
     })
+}
+
+/// A label, whether it is there or should be.
+fn label(key: &str, service: &Service) -> Place {
+    let name = format!("{PREFIX}{key}");
+    let value = service.labels.get(&name);
+    Place::label(&name, value.map_or("", String::as_str))
 }
 
 /// Nothing of the file, and no other service, is called so.

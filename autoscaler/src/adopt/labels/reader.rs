@@ -46,6 +46,7 @@ pub(in crate::adopt) fn family(label: &str) -> &str {
     match label.strip_prefix(PREFIX).unwrap_or(label) {
         "min" | "max" | "desired" | "schedule" => "size",
         "health.interval" | "health.timeout" => "health",
+        "host" | "path" => "route",
         name => name,
     }
 }
