@@ -85,6 +85,7 @@ fn adopt(
     faults.extend(too_many_seeds(service, &labels));
     let (network, fault) = network::choose(service, labels.network.as_deref(), balancer);
     faults.extend(fault);
+    bound(&mut faults);
     let free = free_name(config, &name);
     let servable = free.is_ok() && network.is_some() && labels.port.is_some();
     faults.extend(free.err().map(|mistake| Place::Service.fault(mistake)));
@@ -121,7 +122,20 @@ fn adopt(
     }
 }
 
+/// All that are told of labels and parts of one service.
+const MAX_FAULTS: usize = 100;
+
 const A_LOAD_BALANCER: &str = "add to minicloud.yaml load_balancers: { lb: { listeners: [{ port: 8080, default_action: { fixed_response: { status_code: 404 } } }] } }";
+
+/// The first of them, and how many more there are: a range of a thousand ports is as many faults.
+fn bound(faults: &mut Vec<Fault>) {
+    let more = faults.len().saturating_sub(MAX_FAULTS);
+    if more > 0 {
+        faults.truncate(MAX_FAULTS);
+        let mistake = Mistake::new(format!("{more} more faults"));
+        faults.push(Place::Service.fault(mistake.hint("mend these first")));
+    }
+}
 
 fn add(
     config: &mut Config,

@@ -172,6 +172,34 @@ fn what_cannot_be_served_gets_nothing_but_its_faults() {
 }
 
 #[test]
+fn thousands_of_faults_are_told_in_few_words() {
+    let mut api = service("api", &[("schedule", "x")]);
+    let unknown = (0..5000).map(|n| (format!("minicloud.unknown{n}"), "x".repeat(1000)));
+    api.labels.extend(unknown);
+    api.published_ports = (1..5000)
+        .map(|port| PublishedPort {
+            host_port: Some(port),
+            container_port: port,
+        })
+        .collect();
+    let (standing, faults) = verdict(&api);
+    assert_eq!(standing, Standing::Rejected);
+    assert_eq!(faults.len(), 101);
+    assert!(faults[100].contains("more faults"), "{}", faults[100]);
+    // Those of the labels come first, and the last of them tells of the others.
+    assert!(
+        faults
+            .iter()
+            .any(|fault| fault.contains("minicloud.schedule"))
+    );
+    assert!(
+        faults
+            .iter()
+            .any(|fault| fault.starts_with("4936 more labels"))
+    );
+}
+
+#[test]
 fn names_of_the_file_are_the_files() {
     for section in [
         "target_groups: { shop-api: {} }",
