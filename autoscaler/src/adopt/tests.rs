@@ -128,6 +128,35 @@ fn any_service() -> impl Strategy<Value = Service> {
 
 proptest! {
     #[test]
+    fn hostile_text_is_tamed(
+        names in prop::collection::vec("\\PC{0,12}|[\u{0}-\u{1f}\u{202e}]{1,4}|x{5000}", 6),
+        label in prop::option::of(any::<String>()),
+        shared in any::<bool>(),
+    ) {
+        let mut api = service(&names[0], &[]);
+        api.project.clone_from(&names[1]);
+        api.network_mode = Some(format!("service:{}", names[2]));
+        api.networks = vec![on(&names[3]), on(&names[4])];
+        api.networks[1].static_address = Some([10, 0, 0, 1].into());
+        api.devices = vec![names[5].clone()];
+        api.mounts = vec![SeedMount {
+            source: names[2].clone(),
+            target: names[5].clone(),
+            read_only: false,
+            kind: SeedMountKind::Bind,
+        }];
+        api.labels.extend(label.map(|label| ("minicloud.network".to_owned(), label)));
+        let networks = [&*names[3], &*names[4]];
+        let balancer = balancer(if shared { &networks[..] } else { &[] });
+        let merged = merge(&file(FILE), &[api], &balancer);
+        for fault in &merged.services[0].faults {
+            let shown = fault.to_string();
+            prop_assert!(shown.len() < 2000 && !shown.contains(char::is_control), "{shown:?}");
+            prop_assert!(!shown.contains('\u{202e}'), "{shown:?}");
+        }
+    }
+
+    #[test]
     fn whatever_is_merged_holds_its_promises(
         services in prop::collection::vec(any_service(), 0..8),
         shared in prop::sample::select(vec!["*", "n1", "n2"]),
