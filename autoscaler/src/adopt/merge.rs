@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use minicloud_lb_api::HealthCheckProtocol;
+
 use super::{
     Balancer, Fault, Place, Service, group,
     labels::{self, Labels, PREFIX, is_on},
@@ -113,7 +115,7 @@ fn adopt(
             true => Standing::Rejected,
             false => Standing::Unserved,
         },
-        warnings: warnings(service),
+        warnings: warnings(service, &labels),
         name,
         project: service.project.clone(),
         service: service.service.clone(),
@@ -203,11 +205,14 @@ fn free_name(config: &Config, name: &str) -> Result<(), Mistake> {
     }
 }
 
-fn warnings(service: &Service) -> Vec<String> {
-    match service.cpus {
-        Some(_) => Vec::new(),
-        None => vec![
-            "it has no CPU limit, so that its use is in percent of one core; add cpus: 1, or what it may use".to_owned(),
-        ],
-    }
+fn warnings(service: &Service, labels: &Labels) -> Vec<String> {
+    let unlimited = service.cpus.is_none().then_some(
+        "it has no CPU limit, so that its use is in percent of one core; add cpus: 1, or what it may use",
+    );
+    let only_connects = labels.health_check.protocol == HealthCheckProtocol::Tcp;
+    let unasked = (service.has_health_check && only_connects).then_some(
+        "the balancer does not ask its HEALTHCHECK, and takes a connection for healthy; add minicloud.health: /health, or the path that it has",
+    );
+    let warnings = [unlimited, unasked].into_iter().flatten();
+    warnings.map(str::to_owned).collect()
 }

@@ -143,10 +143,19 @@ fn network_is_the_only_one_or_the_one_that_is_named() {
 }
 
 #[test]
-fn use_without_a_limit_is_warned_of() {
+fn what_works_hardly_as_wished_is_warned_of() {
     let mut api = service("api", &[]);
     api.cpus = None;
-    let merged = merged(&[api]);
-    assert_eq!(merged.services[0].standing, Standing::Accepted);
-    assert!(merged.services[0].warnings[0].contains("no CPU limit"));
+    api.has_health_check = true;
+    let merged_one = merged(&[api.clone()]);
+    assert_eq!(merged_one.services[0].standing, Standing::Accepted);
+    let [limit, health] = &merged_one.services[0].warnings[..] else {
+        panic!("{merged_one:?}");
+    };
+    assert!(limit.contains("no CPU limit"), "{limit}");
+    assert!(health.contains("HEALTHCHECK"), "{health}");
+    api.cpus = Some(0.5);
+    let path = ("minicloud.health".to_owned(), "/up".to_owned());
+    api.labels.extend([path]);
+    assert_eq!(merged(&[api]).services[0].warnings, [""; 0]);
 }
