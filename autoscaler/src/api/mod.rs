@@ -28,6 +28,7 @@ mod internal;
 mod key_pairs;
 mod launch_templates;
 mod load_balancer;
+mod logs;
 mod policies;
 mod probes;
 mod prometheus_sd;
@@ -180,6 +181,7 @@ fn public_routes() -> Routes {
         .layer(DefaultBodyLimit::max(MAX_FILE_BYTES));
     let long = OpenApiRouter::default()
         .routes(routes!(exec::exec))
+        .routes(routes!(logs::logs))
         .routes(routes!(shell::shell))
         .routes(routes!(events::follow));
     bounded(short, REQUEST_TIMEOUT)

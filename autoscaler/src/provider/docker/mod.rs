@@ -27,6 +27,7 @@ mod facts;
 mod image;
 mod launch;
 mod list;
+mod logs;
 mod network;
 mod seed;
 mod terminate;
@@ -39,8 +40,8 @@ pub use self::{
 };
 use self::{engine::Engine, events::Events};
 use super::{
-    ExecCommand, ExecError, ExecSession, InstanceProvider, LaunchError, LaunchRequest,
-    ObservedInstance, ObservedServices, ProviderError, identity::LABELS,
+    ExecCommand, ExecError, ExecSession, InstanceProvider, LaunchError, LaunchRequest, LogRequest,
+    LogStream, ObservedInstance, ObservedServices, ProviderError, identity::LABELS,
 };
 use crate::{
     adopt::{self, Balancer},
@@ -159,6 +160,10 @@ impl InstanceProvider for DockerProvider {
         command: impl Into<ExecCommand> + Send,
     ) -> Result<ExecSession, ExecError> {
         exec::exec(self, id, command.into()).await
+    }
+
+    async fn logs(&self, id: &InstanceId, wanted: LogRequest) -> Result<LogStream, ProviderError> {
+        logs::logs(self, id, wanted).await
     }
 
     /// What `docker compose up web` or `COMPOSE_PROFILES=*` starts: it serves nothing, but
