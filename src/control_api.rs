@@ -211,6 +211,18 @@ impl ControlApi {
             .await
     }
 
+    /// Opens what the instance has written, from the last lines on.
+    pub(crate) async fn logs(
+        &self,
+        id: &InstanceId,
+        tail: u32,
+        follow: bool,
+    ) -> Result<Exchange, Failure> {
+        let path = format!("/v1/instances/{id}/logs?tail={tail}&follow={follow}");
+        self.open(&self.client, Method::GET, &path, None, self.timeout)
+            .await
+    }
+
     /// Opens a shell and resolves with its connection.
     pub(crate) async fn shell(
         &self,

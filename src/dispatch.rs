@@ -49,6 +49,7 @@ async fn dispatch(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::KeyPair(args) => verb::key_pair::run(args.verb).await,
         Verb::InstanceTypes(args) => verb::instance_types::run(args).await,
         Verb::Healthcheck(args) => verb::healthcheck::run(args).await,
+        Verb::Logs(args) => verb::logs::run(args).await,
         Verb::Docs(args) => verb::docs::run(args),
         Verb::Completions(args) => verb::completions::run(args),
         Verb::Man(args) => verb::man::run(args),

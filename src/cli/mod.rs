@@ -29,8 +29,8 @@ pub(crate) use self::{
     role::{AgentArgs, AutoscalerArgs, BalancingArgs, LbArgs, LogFormat, ProviderName, UpArgs},
     verb::{
         ActivitiesArgs, ApplyArgs, Connection, DeleteScheduledActionArgs, DemoArgs, DemoVerb,
-        EventsArgs, ExecArgs, ExplainArgs, GroupReading, HealthcheckArgs, InstancesArgs, Output,
-        PlanArgs, ProtectArgs, PutScheduledActionArgs, ResolveArgs, ScaleArgs,
+        EventsArgs, ExecArgs, ExplainArgs, FloodArgs, GroupReading, HealthcheckArgs, InstancesArgs,
+        LogsArgs, Output, PlanArgs, ProtectArgs, PutScheduledActionArgs, ResolveArgs, ScaleArgs,
         ScheduledActionsArgs, SshArgs, StressArgs, SweepArgs, TargetsArgs, TerminateArgs,
         ValidateArgs, Watching, WhichRuleArgs, WhyArgs,
     },
@@ -106,6 +106,8 @@ pub(crate) enum Verb {
     KeyPairs(Watching),
     /// Make, import or delete a key pair.
     KeyPair(KeyPairArgs),
+    /// Show what the instances of a group, or one of them, write to stdout and stderr.
+    Logs(LogsArgs),
     /// Run a command in an instance; its exit code becomes this one's.
     Exec(ExecArgs),
     /// Open a shell in an instance with the key that it was launched with.
@@ -222,6 +224,9 @@ mod tests {
             "man",
             "man demo stress",
             "version",
+            "demo flood web --for 10s --rate 100",
+            "logs web -f --tail 5",
+            "logs i-0123abcd",
             "instances web -o name --watch --color never",
         ] {
             if let Err(error) = parse(line) {

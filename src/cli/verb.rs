@@ -309,6 +309,21 @@ pub(crate) struct ExecArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct LogsArgs {
+    /// All instances of a group, or one.
+    #[arg(value_name = "GROUP|INSTANCE")]
+    pub(crate) of: String,
+    /// Go on until Ctrl-C, with instances that are launched meanwhile.
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// The last lines of each, up to 10000.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(..=10_000))]
+    pub(crate) tail: u32,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct SshArgs {
     #[arg(value_name = "INSTANCE")]
     pub(crate) instance: InstanceId,
@@ -332,6 +347,26 @@ pub(crate) struct DemoArgs {
 pub(crate) enum DemoVerb {
     /// Burn CPU in an instance of the group until it grows, then watch it shrink.
     Stress(StressArgs),
+    /// Send requests at a fixed rate through the group's listener; tell how long the answers
+    /// take and how many fail.
+    Flood(FloodArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FloodArgs {
+    #[arg(value_name = "GROUP")]
+    pub(crate) group: String,
+    /// How long to send.
+    #[arg(long = "for", value_name = "TIME", default_value = "30s", value_parser = value::duration)]
+    pub(crate) duration: Duration,
+    /// Requests a second, each on a connection of its own.
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) rate: u32,
+    /// Where to send them [default: the listener on 127.0.0.1 that leads to the group].
+    #[arg(long, value_name = "ENDPOINT")]
+    pub(crate) target: Option<Endpoint>,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
 }
 
 #[derive(Debug, Args)]

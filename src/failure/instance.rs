@@ -1,6 +1,6 @@
 //! Commands and shells in instances.
 
-use std::io;
+use std::{fmt::Display, io};
 
 use minicloud_autoscaler::instance::InstanceId;
 
@@ -24,6 +24,15 @@ impl Failure {
             message,
             instance.to_string(),
             "`minicloud instances` shows whether it still runs",
+        )
+    }
+
+    pub(crate) fn log_lost(instance: &InstanceId, error: &impl Display) -> Self {
+        Self::new(
+            Exit::Unreachable,
+            format!("the log broke off: {error}"),
+            instance.to_string(),
+            "look with `minicloud status` whether the control plane runs, then ask again",
         )
     }
 

@@ -139,4 +139,22 @@ impl Failure {
             "`minicloud docs` lists those that there are",
         )
     }
+
+    pub(crate) fn no_listener(group: &str) -> Self {
+        Self::new(
+            Exit::Conflict,
+            "no listener leads to it by default",
+            format!("group {group}"),
+            "say with --target where to send requests",
+        )
+    }
+
+    pub(crate) fn requests_failed(target: &Endpoint, errors: &str) -> Self {
+        Self::new(
+            Exit::Failure,
+            format!("not every request was answered well: {errors}"),
+            target.to_string(),
+            "`minicloud why` tells of those that the balancer could not serve",
+        )
+    }
 }

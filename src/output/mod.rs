@@ -8,6 +8,7 @@ mod screen;
 
 use std::io::{self, Write};
 
+use anstream::{AutoStream, ColorChoice};
 use serde::Serialize;
 
 pub(crate) use self::{
@@ -19,9 +20,9 @@ use crate::{cli::Output, failure::Failure};
 /// Settles for all that is printed from here on whether it has colours.
 pub(crate) fn choose_color(choice: clap::ColorChoice) {
     match choice {
-        clap::ColorChoice::Auto => anstream::ColorChoice::Auto,
-        clap::ColorChoice::Always => anstream::ColorChoice::Always,
-        clap::ColorChoice::Never => anstream::ColorChoice::Never,
+        clap::ColorChoice::Auto => ColorChoice::Auto,
+        clap::ColorChoice::Always => ColorChoice::Always,
+        clap::ColorChoice::Never => ColorChoice::Never,
     }
     .write_global();
 }
@@ -49,12 +50,25 @@ pub(crate) fn print(bytes: &[u8]) -> Result<(), Failure> {
 
 /// The same, of what goes on: false once the reader has left.
 pub(crate) fn print_on(bytes: &[u8]) -> Result<bool, Failure> {
-    let mut stdout = anstream::stdout().lock();
+    written(anstream::stdout().lock(), bytes)
+}
+
+fn written(mut stdout: impl Write, bytes: &[u8]) -> Result<bool, Failure> {
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
         Err(error) => Err(Failure::stdout_closed(&error)),
     }
+}
+
+/// Writes bytes that are not ours to stdout, as they are but for colours before them, which the
+/// caller puts there where [`has_colors`].
+pub(crate) fn print_raw(bytes: &[u8]) -> Result<bool, Failure> {
+    written(io::stdout().lock(), bytes)
+}
+
+pub(crate) fn has_colors() -> bool {
+    AutoStream::choice(&io::stdout()) != ColorChoice::Never
 }
 
 /// Writes for people to stderr; where that is gone there is nobody to tell.

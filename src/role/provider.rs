@@ -9,7 +9,7 @@ use minicloud_autoscaler::{
     now::SystemClock,
     provider::{
         ExecCommand, ExecError, ExecSession, InstanceProvider, LaunchError, LaunchRequest,
-        ObservedInstance, ProviderError,
+        LogRequest, LogStream, ObservedInstance, ProviderError,
         docker::{self, DockerConfig, DockerProvider},
         process::{ProcessConfig, ProcessProvider},
     },
@@ -151,6 +151,13 @@ impl InstanceProvider for Provider {
         match self {
             Self::Process(provider) => provider.exec(id, command).await,
             Self::Docker(provider) => provider.exec(id, command).await,
+        }
+    }
+
+    async fn logs(&self, id: &InstanceId, wanted: LogRequest) -> Result<LogStream, ProviderError> {
+        match self {
+            Self::Process(provider) => provider.logs(id, wanted).await,
+            Self::Docker(provider) => provider.logs(id, wanted).await,
         }
     }
 

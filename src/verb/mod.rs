@@ -16,6 +16,7 @@ pub(crate) mod instance_types;
 pub(crate) mod instances;
 pub(crate) mod key_pair;
 pub(crate) mod launch_template;
+pub(crate) mod logs;
 pub(crate) mod man;
 pub(crate) mod plan;
 pub(crate) mod policies;

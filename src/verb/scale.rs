@@ -10,7 +10,7 @@ use crate::{
     cli::ScaleArgs,
     control_api::ControlApi,
     failure::Failure,
-    output::{say, show},
+    output::{Screen, show},
 };
 
 /// A launch and a drain of AWS's 300 s, at the most.
@@ -41,19 +41,16 @@ async fn settled(
     within: Duration,
 ) -> Result<AutoScalingGroup, Failure> {
     let deadline = Instant::now() + within;
-    let mut said = String::new();
+    let mut screen = Screen::new();
     loop {
         let group = api.group(name).await?;
         if is_settled(&group) {
             return Ok(group);
         }
         let progress = progress(&group);
-        if progress != said {
-            say(&progress);
-            said = progress;
-        }
+        screen.draw(|| vec![progress.clone()], progress.clone(), str::to_owned);
         if Instant::now() >= deadline {
-            return Err(Failure::not_settled(name, &said, within));
+            return Err(Failure::not_settled(name, &progress, within));
         }
         sleep(POLL).await;
     }

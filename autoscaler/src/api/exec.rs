@@ -22,17 +22,24 @@ use super::{
 use crate::{
     describe::View,
     instance::InstanceId,
-    provider::{ExecCommand, ExecError, ExecOutput, ExecSession, InstanceProvider},
+    provider::{
+        ExecCommand, ExecError, ExecOutput, ExecSession, InstanceProvider, LogRequest, LogStream,
+        ProviderError,
+    },
 };
 
 /// Commands that run at once; each holds a connection and a process.
 const MAX_SESSIONS: usize = 32;
 
-/// Runs commands in instances, so many at a time.
+/// Logs that are read at once; each holds a connection.
+const MAX_LOGS: usize = 64;
+
+/// Runs commands in instances and reads their logs, so many at a time.
 #[derive(Clone)]
 pub struct ExecSessions {
-    provider: Arc<dyn Exec>,
+    provider: Arc<dyn Inside>,
     slots: Arc<Semaphore>,
+    log_slots: Arc<Semaphore>,
     pub(super) shells: Arc<Shells>,
 }
 
@@ -41,15 +48,42 @@ impl ExecSessions {
         Self {
             provider,
             slots: Arc::new(Semaphore::new(MAX_SESSIONS)),
+            log_slots: Arc::new(Semaphore::new(MAX_LOGS)),
             shells: Arc::default(),
         }
     }
 }
 
+impl ExecSessions {
+    pub(super) fn log_slot(&self) -> Result<OwnedSemaphorePermit, Fault> {
+        let slots = Arc::clone(&self.log_slots);
+        slots.try_acquire_owned().map_err(|_| {
+            Fault::unavailable(
+                "Throttling",
+                format!("{MAX_LOGS} logs are read already: end one, then try again"),
+            )
+        })
+    }
+
+    pub(super) async fn logs(
+        &self,
+        id: InstanceId,
+        wanted: LogRequest,
+    ) -> Result<LogStream, ProviderError> {
+        self.provider.logs(id, wanted).await
+    }
+}
+
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// The one call of an [`InstanceProvider`] that the API makes, with its type erased.
-trait Exec: Send + Sync {
+/// The calls of an [`InstanceProvider`] that the API makes, with its type erased.
+trait Inside: Send + Sync {
+    fn logs(
+        &self,
+        id: InstanceId,
+        wanted: LogRequest,
+    ) -> BoxFuture<'_, Result<LogStream, ProviderError>>;
+
     fn exec(
         &self,
         id: InstanceId,
@@ -57,7 +91,15 @@ trait Exec: Send + Sync {
     ) -> BoxFuture<'_, Result<ExecSession, ExecError>>;
 }
 
-impl<P: InstanceProvider> Exec for P {
+impl<P: InstanceProvider> Inside for P {
+    fn logs(
+        &self,
+        id: InstanceId,
+        wanted: LogRequest,
+    ) -> BoxFuture<'_, Result<LogStream, ProviderError>> {
+        Box::pin(async move { InstanceProvider::logs(self, &id, wanted).await })
+    }
+
     fn exec(
         &self,
         id: InstanceId,
@@ -154,7 +196,7 @@ pub(super) fn check(command: &[String]) -> Result<(), Fault> {
     }
 }
 
-fn is_known(view: &View, id: &InstanceId) -> bool {
+pub(super) fn is_known(view: &View, id: &InstanceId) -> bool {
     view.auto_scaling_groups
         .iter()
         .flat_map(|group| &group.instances)

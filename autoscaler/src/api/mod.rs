@@ -33,6 +33,7 @@
 //! GET        /v1/request-failures                {"request_failures": [..]}, newest first
 //! GET        /v1/security-groups                 {"security_groups": [..]}
 //! POST       /v1/instances/{id}/exec             runs a command, streams its output
+//! GET        /v1/instances/{id}/logs             what it wrote; ?tail= lines, follow=true goes on
 //! POST       /v1/plan                            what a configuration file (YAML) would change
 //! POST       /v1/apply?fingerprint=              puts it in force, if that is what was planned
 //! POST       /v1/instances/{id}/shell/challenge  {"nonce": .., "expires_in_seconds": ..}
@@ -62,6 +63,7 @@ mod internal;
 mod key_pairs;
 mod launch_templates;
 mod load_balancer;
+mod logs;
 mod policies;
 mod probes;
 mod scheduled_actions;
@@ -221,6 +223,7 @@ pub fn router(api: Arc<Api>, access: Access) -> Router {
         .layer(DefaultBodyLimit::max(MAX_FILE_BYTES));
     let long = Router::new()
         .route("/v1/instances/{id}/exec", post(exec::exec))
+        .route("/v1/instances/{id}/logs", get(logs::logs))
         .route("/v1/instances/{id}/shell", post(shell::shell))
         .route("/v1/events", get(events::follow));
     let routes = bounded(short, REQUEST_TIMEOUT)

@@ -1,5 +1,6 @@
 mod history;
 mod key_pairs;
+mod logs;
 mod shell;
 mod stream;
 
@@ -10,6 +11,7 @@ use axum::{
     http::{Method, Request, StatusCode, header},
 };
 use bytes::Bytes;
+use futures_util::StreamExt;
 use http_body_util::BodyExt;
 use minicloud_lb_api::{Report, RequestFailure, Snapshot};
 use serde_json::{Value, json};
@@ -25,7 +27,7 @@ use crate::{
     load_balancer_link::{LoadBalancerDesk, load_balancer_link},
     provider::{
         ExecCommand, ExecError, ExecInput, ExecOutput, ExecSession, InstanceProvider, LaunchError,
-        LaunchRequest, ObservedInstance, ProviderError, Stdin,
+        LaunchRequest, LogRequest, LogStream, ObservedInstance, ProviderError, Stdin,
     },
     store::Store,
 };
@@ -49,6 +51,16 @@ impl InstanceProvider for EchoProvider {
 
     async fn list(&self) -> Result<Vec<ObservedInstance>, ProviderError> {
         Ok(Vec::new())
+    }
+
+    /// The numbers from 1 on, and then silence where that is waited for.
+    async fn logs(&self, _: &InstanceId, wanted: LogRequest) -> Result<LogStream, ProviderError> {
+        let lines = (1..=wanted.tail).map(|line| Bytes::from(format!("{line}\n")));
+        let lines = futures_util::stream::iter(lines);
+        match wanted.follow {
+            true => Ok(Box::pin(lines.chain(futures_util::stream::pending()))),
+            false => Ok(Box::pin(lines)),
+        }
     }
 
     async fn exec(

@@ -5,6 +5,7 @@ pub mod docker;
 mod exec;
 pub mod fake;
 mod identity;
+mod logs;
 pub mod process;
 mod template;
 
@@ -13,8 +14,11 @@ use std::{future::Future, time::Duration};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 
-pub use self::exec::{
-    ExecCommand, ExecError, ExecInput, ExecOutput, ExecSession, Stdin, Terminal, WindowSize,
+pub use self::{
+    exec::{
+        ExecCommand, ExecError, ExecInput, ExecOutput, ExecSession, Stdin, Terminal, WindowSize,
+    },
+    logs::{LogRequest, LogStream},
 };
 use crate::{instance::InstanceId, launch_template::LaunchTemplate};
 
@@ -50,6 +54,14 @@ pub trait InstanceProvider: Send + Sync + 'static {
         id: &InstanceId,
         command: impl Into<ExecCommand> + Send,
     ) -> impl Future<Output = Result<ExecSession, ExecError>> + Send;
+
+    /// What the instance writes to stdout and stderr, of one that has ended as well, until it
+    /// is terminated.
+    fn logs(
+        &self,
+        id: &InstanceId,
+        wanted: LogRequest,
+    ) -> impl Future<Output = Result<LogStream, ProviderError>> + Send;
 
     /// Names of what looks like the group's and is not ours, to be shown and never touched:
     /// a container that Compose itself started of the group's service, say.

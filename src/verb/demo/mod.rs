@@ -2,6 +2,7 @@
 //! shrinks.
 
 mod burner;
+mod flood;
 mod scene;
 mod story;
 
@@ -29,6 +30,7 @@ const REFRESH: Duration = Duration::from_millis(400);
 pub(crate) async fn run(args: DemoArgs) -> Result<(), Failure> {
     match args.verb {
         DemoVerb::Stress(args) => stress(args).await,
+        DemoVerb::Flood(args) => flood::flood(args).await,
     }
 }
 

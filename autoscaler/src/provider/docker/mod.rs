@@ -22,6 +22,7 @@ mod exec_wrapper;
 mod image;
 mod launch;
 mod list;
+mod logs;
 mod network;
 mod terminate;
 mod user_data;
@@ -33,8 +34,8 @@ pub use self::{
 };
 use self::{engine::Engine, events::Events};
 use super::{
-    ExecCommand, ExecError, ExecSession, InstanceProvider, LaunchError, LaunchRequest,
-    ObservedInstance, ProviderError, identity::LABELS,
+    ExecCommand, ExecError, ExecSession, InstanceProvider, LaunchError, LaunchRequest, LogRequest,
+    LogStream, ObservedInstance, ProviderError, identity::LABELS,
 };
 use crate::instance::InstanceId;
 
@@ -139,6 +140,10 @@ impl InstanceProvider for DockerProvider {
         command: impl Into<ExecCommand> + Send,
     ) -> Result<ExecSession, ExecError> {
         exec::exec(self, id, command.into()).await
+    }
+
+    async fn logs(&self, id: &InstanceId, wanted: LogRequest) -> Result<LogStream, ProviderError> {
+        logs::logs(self, id, wanted).await
     }
 
     /// What `docker compose up web` or `COMPOSE_PROFILES=*` starts: it serves nothing, but

@@ -7,6 +7,7 @@ use std::{
 };
 
 use bollard::{container::LogOutput, query_parameters::LogsOptions};
+use bytes::Bytes;
 use futures_util::StreamExt;
 
 use super::engine::{Engine, Fault};
@@ -68,7 +69,7 @@ async fn look(engine: &Engine, container: &str) -> Seen {
         let mut log = Vec::new();
         let mut output = std::pin::pin!(docker.logs(container, Some(options)));
         while let Some(item) = output.next().await {
-            append(&mut log, &item?);
+            log.extend_from_slice(&message(item?));
             if log.len() > MOST_READ {
                 break;
             }
@@ -89,12 +90,13 @@ async fn look(engine: &Engine, container: &str) -> Seen {
     }
 }
 
-fn append(log: &mut Vec<u8>, item: &LogOutput) {
+/// What was written, whichever stream it went to.
+pub(super) fn message(item: LogOutput) -> Bytes {
     let (LogOutput::StdErr { message }
     | LogOutput::StdOut { message }
     | LogOutput::StdIn { message }
     | LogOutput::Console { message }) = item;
-    log.extend_from_slice(message);
+    message
 }
 
 /// Where its user data is required, an instance does not run before that has ended well.

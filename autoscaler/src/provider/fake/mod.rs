@@ -13,13 +13,15 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
+use futures_util::stream;
 use tokio::{sync::Notify, time::Instant};
 
 pub use self::knobs::{Calls, LaunchFault, Signal};
 use self::world::World;
 use super::{
-    ExecCommand, ExecError, ExecSession, InstanceProvider, LaunchError, LaunchRequest,
-    ObservedInstance, ProviderError, STOP_GRACE,
+    ExecCommand, ExecError, ExecSession, InstanceProvider, LaunchError, LaunchRequest, LogRequest,
+    LogStream, ObservedInstance, ProviderError, STOP_GRACE,
 };
 use crate::{instance::InstanceId, now::Clock};
 
@@ -172,6 +174,13 @@ impl InstanceProvider for FakeProvider {
             return Err(ExecError::NotRunning(id.clone()));
         }
         command::run(self.clone(), id.clone(), command)
+    }
+
+    /// Its id, which is all that it ever says.
+    async fn logs(&self, id: &InstanceId, wanted: LogRequest) -> Result<LogStream, ProviderError> {
+        self.reach().await.map_err(ProviderError::Unreachable)?;
+        let line = (wanted.tail > 0).then(|| Bytes::from(format!("{id}\n")));
+        Ok(Box::pin(stream::iter(line)))
     }
 
     async fn strangers(&self, auto_scaling_group: &str) -> Result<Vec<String>, ProviderError> {

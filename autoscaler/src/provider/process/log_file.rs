@@ -21,6 +21,16 @@ pub(super) fn open(folder: &Path) -> io::Result<File> {
         .open(folder.join(LOG))
 }
 
+/// What has been written since the log was last set aside.
+pub(super) fn reader(folder: &Path) -> io::Result<File> {
+    File::open(folder.join(LOG))
+}
+
+/// What was set aside.
+pub(super) fn previous(folder: &Path) -> io::Result<File> {
+    File::open(folder.join(PREVIOUS))
+}
+
 /// All of it, which [`rotate`] bounds.
 pub(super) fn read(folder: &Path) -> io::Result<Vec<u8>> {
     fs::read(folder.join(LOG))

@@ -19,6 +19,7 @@ mod exec;
 mod launch;
 mod list;
 mod log_file;
+mod logs;
 mod mark;
 mod members;
 mod port;
@@ -40,8 +41,8 @@ use tokio::{sync::Notify, task::JoinError};
 
 use self::{cgroup::Cgroups, record::Records, watch::Watches};
 use super::{
-    ExecCommand, ExecError, ExecSession, InstanceProvider, LaunchError, LaunchRequest,
-    ObservedInstance, ProviderError,
+    ExecCommand, ExecError, ExecSession, InstanceProvider, LaunchError, LaunchRequest, LogRequest,
+    LogStream, ObservedInstance, ProviderError,
 };
 use crate::{instance::InstanceId, now::Clock};
 
@@ -135,6 +136,10 @@ impl InstanceProvider for ProcessProvider {
         command: impl Into<ExecCommand> + Send,
     ) -> Result<ExecSession, ExecError> {
         exec::exec(&self.shared, id, command.into()).await
+    }
+
+    async fn logs(&self, id: &InstanceId, wanted: LogRequest) -> Result<LogStream, ProviderError> {
+        logs::logs(&self.shared, id, wanted).await
     }
 
     /// Nothing but minicloud makes something that looks like one of these.
