@@ -11,6 +11,7 @@ mod support;
 mod auto_scaling;
 mod bad_input;
 mod choosing;
+mod command_line;
 mod crash;
 mod departure;
 mod docker;
