@@ -12,6 +12,7 @@ mod adopt;
 mod auto_scaling;
 mod bad_input;
 mod choosing;
+mod command_line;
 mod crash;
 mod departure;
 mod described;

@@ -35,8 +35,8 @@ struct Frame {
 #[derive(Default)]
 struct Frames(BytesMut);
 
-/// Follows the events until the reader of stdout leaves. A stream that ends is opened again
-/// where it ended.
+/// Follows the events until Ctrl-C, or until the reader of stdout leaves. A stream that ends is
+/// opened again where it ended.
 pub(crate) async fn run(args: EventsArgs) -> Result<(), Failure> {
     let api = connect(&args.reading.connection)?;
     let path = match &args.group {
@@ -47,10 +47,20 @@ pub(crate) async fn run(args: EventsArgs) -> Result<(), Failure> {
         }
         None => "/v1/events".to_owned(),
     };
+    tokio::select! {
+        ended = follow_on(&api, &path, args.reading.output) => ended,
+        interrupted = tokio::signal::ctrl_c() => {
+            interrupted.map_err(|error| Failure::signals(&error))
+        }
+    }
+}
+
+/// Opens the stream again whenever it ends, until the reader of stdout leaves.
+async fn follow_on(api: &ControlApi, path: &str, output: Output) -> Result<(), Failure> {
     let mut last = None;
     let mut opened = false;
     loop {
-        match follow(&api, &path, args.reading.output, &mut last, &mut opened).await {
+        match follow(api, path, output, &mut last, &mut opened).await {
             Ok(true) => {}
             Ok(false) => return Ok(()),
             Err(failure) if failure.exit == Exit::Unreachable && opened => say(failure.what()),

@@ -10,7 +10,7 @@ use crate::{
     cli::ScaleArgs,
     control_api::ControlApi,
     failure::Failure,
-    output::{Screen, show},
+    output::{Screen, plain, show},
 };
 
 /// A launch and a drain of AWS's 300 s, at the most.
@@ -73,12 +73,18 @@ fn progress(group: &AutoScalingGroup) -> String {
             .filter(|instance| instance.lifecycle_state == state)
             .count()
     };
-    format!(
+    let mut progress = format!(
         "{}: {} of {} in service, {} pending, {} terminating",
         group.auto_scaling_group_name,
         count(LifecycleState::InService),
         group.desired_capacity,
         count(LifecycleState::Pending),
         count(LifecycleState::Terminating),
-    )
+    );
+    // Who waits wants to know what is in the way.
+    for condition in &group.conditions {
+        progress.push_str("; ");
+        progress.push_str(&plain(&condition.message));
+    }
+    progress
 }

@@ -2,6 +2,7 @@
 
 mod boot;
 mod limits;
+mod log;
 
 use std::{collections::BTreeSet, pin::pin, task::Poll, time::Duration};
 
@@ -15,7 +16,7 @@ use minicloud_autoscaler::{
 };
 use tokio::time::Instant;
 
-pub(super) use self::{boot::*, limits::*};
+pub(super) use self::{boot::*, limits::*, log::*};
 use super::harness::{
     Behaviour, Command, Harness, Said, assert_err, eventually, find, listen, new_id, request,
     until_exited, until_running, within,

@@ -43,6 +43,8 @@ macro_rules! contract_tests {
             variables_survive_what_runs_before_the_command,
             cpu_quota_holds_a_burner,
             memory_limit_ends_what_exceeds_it,
+            log_is_read_back_and_followed,
+            unknown_instance_has_no_log,
         );
     };
     (@each $attributes:tt $harness:expr; $($name:ident),* $(,)?) => {

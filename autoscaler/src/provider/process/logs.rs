@@ -40,7 +40,8 @@ pub(super) async fn logs(
         .map_err(|_| ProviderError::Unreachable("minicloud is shutting down".to_owned()))?
         .map_err(|error| ProviderError::Failed(format!("{missing}: {error}")))?;
     let rest = wanted.follow.then_some(Rest { folder, offset });
-    let pieces = stream::unfold((Some(lines), rest), |(first, rest)| async {
+    let first = Some(lines).filter(|lines| !lines.is_empty());
+    let pieces = stream::unfold((first, rest), |(first, rest)| async {
         match (first, rest) {
             (Some(lines), rest) => Some((lines, (None, rest))),
             (None, Some(rest)) => {

@@ -128,7 +128,7 @@ mod tests {
     fn turns_forget_and_the_summary_does_not() {
         let mut tally = Tally::default();
         tally.answered(Duration::from_millis(10));
-        assert_eq!(tally.turn(), "p50 10.1 ms, p99 10.1 ms");
+        assert_eq!(tally.turn(), "p50 10.2 ms, p99 10.2 ms");
         assert_eq!(tally.turn(), "no answers");
         tally.failed("503".to_owned());
         tally.failed("503".to_owned());
@@ -136,7 +136,7 @@ mod tests {
         assert_eq!(tally.failures(), 3);
         assert_eq!(
             tally.summary(),
-            "1 answered, 3 errors (2 x 503, 1 x no connection); p50 10.1 ms, p99 10.1 ms"
+            "1 answered, 3 errors (2 x 503, 1 x no connection); p50 10.2 ms, p99 10.2 ms"
         );
     }
 }
