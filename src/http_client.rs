@@ -146,19 +146,22 @@ impl HttpClient {
         body: Option<Body>,
         within: Duration,
     ) -> Result<Answer, HttpError> {
-        let answer =
-            async {
-                let exchange = self.exchange(method, path, body).await?;
-                let status = exchange.response.status();
-                let body = exchange.read().await.map_err(|error| {
-                    match error.is::<LengthLimitError>() {
-                        true => HttpError::TooLarge(self.endpoint.clone()),
-                        false => self.protocol(&*error),
-                    }
-                })?;
-                Ok(Answer { status, body })
-            };
-        self.within(within, answer).await
+        let exchange = self.exchange(method, path, body);
+        self.within(within, self.answer(exchange)).await
+    }
+
+    async fn answer(
+        &self,
+        exchange: impl Future<Output = Result<Exchange, HttpError>>,
+    ) -> Result<Answer, HttpError> {
+        let exchange = exchange.await?;
+        let status = exchange.response.status();
+        let body = exchange.read().await;
+        let body = body.map_err(|error| match error.is::<LengthLimitError>() {
+            true => HttpError::TooLarge(self.endpoint.clone()),
+            false => self.protocol(&*error),
+        })?;
+        Ok(Answer { status, body })
     }
 
     /// Sends a request; resolves with the head of the answer.
@@ -195,12 +198,35 @@ impl HttpClient {
         })
     }
 
+    /// Sends a request that somebody else has written, and reads the answer whole.
+    #[cfg(feature = "otel")]
+    pub(crate) async fn forward(
+        &self,
+        request: Request<Bytes>,
+        within: Duration,
+    ) -> Result<Answer, HttpError> {
+        let (mut head, body) = request.into_parts();
+        // The form of a request to a server, not to a proxy: RFC 9112 section 3.2.1.
+        let path = head.uri.path_and_query().cloned();
+        head.uri = path.map_or_else(Default::default, Into::into);
+        let host = HeaderValue::try_from(self.endpoint.authority());
+        let host = host.map_err(|error| self.protocol(&error))?;
+        head.headers.insert(header::HOST, host);
+        let request = Request::from_parts(head, Full::new(body));
+        self.within(within, self.answer(self.deliver(request)))
+            .await
+    }
+
     async fn exchange(
         &self,
         method: Method,
         path: &str,
         body: Option<Body>,
     ) -> Result<Exchange, HttpError> {
+        self.deliver(self.request(method, path, body)?).await
+    }
+
+    async fn deliver(&self, request: Request<Full<Bytes>>) -> Result<Exchange, HttpError> {
         let connect = |reason| HttpError::Connect {
             endpoint: self.endpoint.clone(),
             reason,
@@ -218,7 +244,6 @@ impl HttpClient {
             // What went wrong reaches the request, which waits for it.
             drop(connection.with_upgrades().await);
         }));
-        let request = self.request(method, path, body)?;
         let response = sender
             .send_request(request)
             .await

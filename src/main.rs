@@ -15,6 +15,7 @@ mod output;
 mod role;
 mod socket;
 mod terminal;
+mod traces;
 mod verb;
 
 use std::process::ExitCode;

@@ -26,3 +26,5 @@ mod shell;
 mod standalone;
 mod story;
 mod told;
+#[cfg(feature = "otel")]
+mod traces;

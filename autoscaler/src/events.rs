@@ -74,7 +74,7 @@ struct Shared {
 
 /// Events between those that a reader has and the oldest that is kept are gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Lost;
+pub struct Lost;
 
 impl EventLog {
     /// Events get ids above `newest`: from the wall clock, so that a reader of an earlier
@@ -102,12 +102,15 @@ impl EventLog {
     }
 
     /// Follows the id of the newest event.
-    pub(crate) fn newest(&self) -> watch::Receiver<u64> {
+    pub fn newest(&self) -> watch::Receiver<u64> {
         self.0.newest.subscribe()
     }
 
     /// Up to `most` events after that of id `after`, oldest first.
-    pub(crate) fn after(&self, after: u64, most: usize) -> Result<Vec<Arc<Event>>, Lost> {
+    ///
+    /// # Errors
+    /// Some of them are not kept any more.
+    pub fn after(&self, after: u64, most: usize) -> Result<Vec<Arc<Event>>, Lost> {
         let ring = self.ring();
         let newest = *self.0.newest.borrow();
         let oldest = ring.front().map_or(newest + 1, |event| event.id);

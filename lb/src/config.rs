@@ -2,9 +2,12 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     num::NonZeroUsize,
     path::PathBuf,
+    sync::Arc,
     thread,
     time::Duration,
 };
+
+use crate::ended_request::RequestObserver;
 
 /// How the balancer runs; what it serves comes in snapshots.
 #[derive(Clone, Debug)]
@@ -16,6 +19,8 @@ pub struct Config {
     pub threads: NonZeroUsize,
     /// Off by default, as it costs a line per request.
     pub access_log: Option<AccessLog>,
+    /// Told of each request; none by default, as it costs what the access log costs.
+    pub request_observer: Option<Arc<dyn RequestObserver>>,
     /// The zone that the balancer is in, for target groups without cross-zone balancing; none
     /// where it is in all.
     pub availability_zone: Option<String>,
@@ -103,6 +108,7 @@ impl Default for Config {
             bind: vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
             threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             access_log: None,
+            request_observer: None,
             availability_zone: None,
             timeouts: Timeouts::default(),
             limits: Limits::default(),

@@ -49,6 +49,7 @@ mod compression;
 mod config;
 mod control;
 mod crowd;
+mod ended_request;
 mod exchange;
 mod failures;
 mod fault;
@@ -88,6 +89,7 @@ mod worker;
 
 pub use admin::{AdminListener, serve_admin};
 pub use config::{AccessLog, AccessLogFormat, AccessLogOutput, Config, Limits, Timeouts};
+pub use ended_request::{EndedRequest, RequestObserver};
 pub use listener::BindError;
 pub use load_balancer::{Handle, LoadBalancer, StartError};
 pub use metrics::metric_collectors;

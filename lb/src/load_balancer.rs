@@ -66,16 +66,12 @@ impl LoadBalancer {
         let bound = bind_all(&config, &first)?;
         let metrics = Metrics::new()?;
         let mut threads = Vec::new();
-        let log = match &config.access_log {
-            None => None,
-            Some(log) => {
-                let dropped = metrics.access_log_dropped.clone();
-                let (sender, writer) =
-                    access_log::spawn(log, dropped).map_err(StartError::AccessLog)?;
-                threads.push(writer);
-                Some(sender)
-            }
-        };
+        let dropped = metrics.access_log_dropped.clone();
+        let log = access_log::spawn(&config, dropped).map_err(StartError::AccessLog)?;
+        let log = log.map(|(sender, reading)| {
+            threads.push(reading);
+            sender
+        });
         let shared = Arc::new(Shared {
             routing: ArcSwap::from_pointee(Routing::default()),
             metrics,

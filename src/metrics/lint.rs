@@ -147,7 +147,7 @@ fn check_own_name(name: &str, kind: Kind, check: &mut impl FnMut(bool, String)) 
                 .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
     };
     check(
-        words.iter().all(|word| is_word(word)),
+        words.iter().all(is_word),
         "not in lower snake case".to_owned(),
     );
     for word in &words {

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{env, sync::Arc};
 
 use minicloud_autoscaler::{Crash, Settings, now::SystemClock};
 use tracing::info;
@@ -14,7 +14,7 @@ use super::{
     state,
     webhook::HttpWebhooks,
 };
-use crate::{cli::AutoscalerArgs, failure::Failure};
+use crate::{cli::AutoscalerArgs, failure::Failure, traces::Traces};
 
 /// Runs the loop and its API until a signal. What becomes of the instances is the provider's
 /// to say: a restart must not end them, an end of the whole must not leave them.
@@ -24,6 +24,7 @@ pub(crate) async fn run(args: AutoscalerArgs) -> Result<(), Failure> {
     let file = ConfigFile::find(args.config);
     // Before anything is bound or opened: nothing starts on a bad file.
     file.read(Some(kind))?;
+    let traces = Traces::start(|name| env::var(name).ok())?;
     let token_file = args.token_file.as_deref();
     let published = args.api_published_on_loopback;
     let mut sockets = vec![ApiSocket::bind(&args.api, token_file, published).await?];
@@ -46,6 +47,7 @@ pub(crate) async fn run(args: AutoscalerArgs) -> Result<(), Failure> {
         crash_at: args.crash_at.map(Crash::Process),
     };
     let plane = ControlPlane::start(settings, sockets, Box::new(String::new)).await?;
+    traces.follow(plane.events());
     info!(api = %args.api, provider = %kind, "autoscaler runs");
     tokio::select! {
         () = signals.next() => {}
@@ -57,5 +59,6 @@ pub(crate) async fn run(args: AutoscalerArgs) -> Result<(), Failure> {
         () = plane.shutdown(how) => {}
         () = signals.next() => {}
     }
+    traces.flush().await;
     Ok(())
 }

@@ -4,7 +4,8 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use minicloud_lb::{
-    AccessLog, AccessLogFormat, AccessLogOutput, BindError, Config, LoadBalancer, StartError,
+    AccessLog, AccessLogFormat, AccessLogOutput, BindError, Config, LoadBalancer, RequestObserver,
+    StartError,
 };
 use minicloud_lb_api::{Report, Snapshot};
 use tokio::{sync::watch, time::timeout};
@@ -20,9 +21,14 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// Binds the listeners of `snapshots`' present value and serves from then on.
 pub(super) fn start(
     args: &BalancingArgs,
+    request_observer: Option<Arc<dyn RequestObserver>>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
 ) -> Result<LoadBalancer, Failure> {
-    LoadBalancer::start(config(args), snapshots).map_err(|error| {
+    let config = Config {
+        request_observer,
+        ..config(args)
+    };
+    LoadBalancer::start(config, snapshots).map_err(|error| {
         let exit = match &error {
             StartError::Bind(BindError::PortInUse(_)) => Exit::InUse,
             StartError::Bind(_) | StartError::AccessLog(_) => Exit::CannotCreate,

@@ -6,6 +6,7 @@ use minicloud_autoscaler::{
     Autoscaler, MetricSource, Settings, Shutdown, StartError,
     api::{self, Access, Api, EventStreams, ExecSessions, Listener, Token},
     describe::View,
+    events::EventLog,
     load_balancer_link::LoadBalancerLink,
     now::Clock,
     provider::InstanceProvider,
@@ -126,6 +127,10 @@ impl ControlPlane {
 
     pub(super) fn view(&self) -> watch::Receiver<Arc<View>> {
         self.autoscaler.view()
+    }
+
+    pub(super) fn events(&self) -> EventLog {
+        self.autoscaler.events()
     }
 
     pub(super) fn load_balancer_link(&self) -> LoadBalancerLink {

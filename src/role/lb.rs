@@ -1,7 +1,7 @@
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{env, path::Path, sync::Arc, time::Duration};
 
 use minicloud_autoscaler::{ConfigWatch, static_snapshot};
-use minicloud_lb::{AdminListener, Handle, LoadBalancer, serve_admin};
+use minicloud_lb::{AdminListener, Handle, LoadBalancer, RequestObserver, serve_admin};
 use minicloud_lb_api::Snapshot;
 use rand::{SeedableRng, rngs::SmallRng};
 use tokio::{sync::watch, task::JoinSet, time::sleep};
@@ -23,6 +23,7 @@ use crate::{
     http_client::HttpClient,
     metrics::register_build_info,
     socket::Socket,
+    traces::Traces,
 };
 
 /// How often the file is looked at, as the autoscaler does.
@@ -33,8 +34,9 @@ pub(crate) async fn run(args: LbArgs) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
     let admin = Socket::bind(&args.admin, "--admin").await?;
     let mut tasks = JoinSet::new();
+    let traces = Traces::start(|name| env::var(name).ok())?;
     let started = tokio::select! {
-        started = start(&args, &mut tasks) => started?,
+        started = start(&args, &traces, &mut tasks) => started?,
         () = signals.next() => return Ok(()),
     };
     register_build_info(started.registry())
@@ -52,18 +54,24 @@ pub(crate) async fn run(args: LbArgs) -> Result<(), Failure> {
         () = signals.next() => {}
     }
     stop.cancel();
+    traces.flush().await;
     Ok(())
 }
 
-async fn start(args: &LbArgs, tasks: &mut JoinSet<()>) -> Result<LoadBalancer, Failure> {
+async fn start(
+    args: &LbArgs,
+    traces: &Traces,
+    tasks: &mut JoinSet<()>,
+) -> Result<LoadBalancer, Failure> {
+    let observer = traces.request_observer();
     match &args.source.autoscaler {
-        Some(autoscaler) => watching(args, autoscaler, tasks).await,
+        Some(autoscaler) => watching(args, observer, autoscaler, tasks).await,
         None => {
             let file = ConfigFile::find(args.source.config.clone());
             let config_watch = ConfigWatch::new(file.clone().into(), None);
             let first = Arc::new(static_snapshot(&file.read(None)?));
             let (snapshots_in, snapshots) = watch::channel(first);
-            let balancer = balancer::start(&args.balancing, snapshots)?;
+            let balancer = balancer::start(&args.balancing, observer, snapshots)?;
             tasks.spawn(follow_file(config_watch, snapshots_in));
             Ok(balancer)
         }
@@ -96,6 +104,7 @@ async fn follow_file(mut file: ConfigWatch, snapshots: watch::Sender<Arc<Snapsho
 /// Starts with the snapshot of the last run if there is one, else with the autoscaler's first.
 async fn watching(
     args: &LbArgs,
+    observer: Option<Arc<dyn RequestObserver>>,
     autoscaler: &Endpoint,
     tasks: &mut JoinSet<()>,
 ) -> Result<LoadBalancer, Failure> {
@@ -111,7 +120,7 @@ async fn watching(
     ));
     let first = first_snapshot(&mut news).await?;
     let (snapshots_in, snapshots) = watch::channel(first);
-    let balancer = balancer::start(&args.balancing, snapshots)?;
+    let balancer = balancer::start(&args.balancing, observer, snapshots)?;
     tasks.spawn(forward_snapshots(news, snapshots_in));
     tasks.spawn(report(balancer.handle(), client));
     Ok(balancer)

@@ -2,7 +2,7 @@
 
 mod announce;
 
-use std::sync::Arc;
+use std::{env, sync::Arc};
 
 use minicloud_agent::{Agent, Config as AgentConfig};
 use minicloud_autoscaler::{
@@ -30,13 +30,14 @@ use super::{
     state,
     webhook::HttpWebhooks,
 };
-use crate::{cli::UpArgs, failure::Failure, output::say};
+use crate::{cli::UpArgs, failure::Failure, output::say, traces::Traces};
 
 /// All parts of a running minicloud.
 struct Minicloud {
     plane: ControlPlane,
     balancer: LoadBalancer,
     provider: Arc<Provider>,
+    traces: Traces,
     /// What runs between the parts; ends with them.
     _links: JoinSet<()>,
     _agent: tokio_util::sync::DropGuard,
@@ -74,7 +75,9 @@ async fn start(args: UpArgs) -> Result<(Minicloud, announce::Guide), Failure> {
     let config = Autoscaler::configuration(file.clone().into(), &state_dir, kind);
     let config = config.map_err(explain)?;
     let (snapshots_in, snapshots) = watch::channel(Arc::new(static_snapshot(&config)));
-    let balancer = balancer::start(&args.balancing, snapshots)?;
+    let traces = Traces::start(|name| env::var(name).ok())?;
+    let observer = traces.request_observer();
+    let balancer = balancer::start(&args.balancing, observer, snapshots)?;
     let agent_stop = CancellationToken::new();
     let agent = agent::start(AgentConfig::default(), agent_stop.clone())?;
     let settings = Settings {
@@ -92,11 +95,13 @@ async fn start(args: UpArgs) -> Result<(Minicloud, announce::Guide), Failure> {
     };
     let metrics = other_metrics(balancer.handle(), agent);
     let plane = ControlPlane::start(settings, vec![api], metrics).await?;
+    traces.follow(plane.events());
     let links = link(plane.load_balancer_link(), balancer.handle(), snapshots_in);
     let minicloud = Minicloud {
         plane,
         balancer,
         provider,
+        traces,
         _links: links,
         _agent: agent_stop.drop_guard(),
     };
@@ -142,6 +147,7 @@ impl Minicloud {
                 return Err(Failure::stopped_early());
             }
         }
+        self.traces.flush().await;
         self.provider.clean_up().await?;
         say("stopped: nothing is left running");
         Ok(())

@@ -29,6 +29,11 @@ impl Up {
     }
 
     pub(crate) fn start_on(machine: Machine) -> Self {
+        Self::start_with(machine, &[])
+    }
+
+    /// With more in its environment.
+    pub(crate) fn start_with(machine: Machine, environment: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (port, api_port) = (free_port(), free_port());
         let (config, state) = (dir.path().join("minicloud.yaml"), dir.path().join("state"));
@@ -48,7 +53,8 @@ impl Up {
             "--api",
             &listen,
         ];
-        let minicloud = Minicloud::spawn(&arguments, &dir.path().join("up.log"));
+        let log = dir.path().join("up.log");
+        let minicloud = Minicloud::spawn_with(&arguments, environment, &log);
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         Self {
             dir,

@@ -105,7 +105,7 @@ impl<'a> Object<'a> {
             version: asked.map(|asked| asked.version),
             user_agent: asked.and_then(|asked| asked.user_agent.as_deref().map(text)),
             status: line.status,
-            rule: line.rule.map(|rule| label(rule.priority)),
+            rule: line.rule.map(|rule| rule.label()),
             action: line.rule.map(|rule| rule.action),
             redirect_url: line.redirect_url.as_deref(),
             transformed_host: asked.and_then(|asked| asked.transformed_host.as_deref().map(text)),
@@ -129,10 +129,6 @@ impl<'a> Object<'a> {
             fault: error.map(|(_, sentence)| &**sentence),
         }
     }
-}
-
-fn label(priority: Option<u32>) -> String {
-    priority.map_or_else(|| "default".to_owned(), |priority| priority.to_string())
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -78,6 +78,13 @@ pub(crate) struct MatchedRule {
     pub(crate) action: &'static str,
 }
 
+impl MatchedRule {
+    pub(crate) fn label(self) -> String {
+        let priority = self.priority.map(|priority| priority.to_string());
+        priority.unwrap_or_else(|| "default".to_owned())
+    }
+}
+
 impl Line {
     /// Its weight while it waits to be written, about.
     pub(super) fn size(&self) -> usize {

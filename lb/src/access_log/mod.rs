@@ -7,7 +7,7 @@ mod line;
 mod tests;
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::OpenOptions,
     hash::{BuildHasher, RandomState},
     io::{self, BufWriter, Write},
     net::SocketAddr,
@@ -25,7 +25,10 @@ use tokio::time::Instant;
 
 pub(crate) use line::{Asked, Line, MatchedRule};
 
-use crate::config::{AccessLog, AccessLogFormat, AccessLogOutput};
+use crate::{
+    config::{AccessLog, AccessLogFormat, AccessLogOutput, Config},
+    ended_request::{EndedRequest, RequestObserver},
+};
 
 /// Lines waiting to be written; at 10,000 requests/s, most of a second.
 const QUEUE: usize = 8192;
@@ -89,21 +92,30 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::now()
 }
 
-/// Starts the writer. It ends, having written all, when the last sender is gone.
+/// Who reads the lines.
+struct Readers<W> {
+    written: Option<(AccessLogFormat, W)>,
+    observer: Option<Arc<dyn RequestObserver>>,
+}
+
+/// Starts the thread that hands lines to those who read them; none where nobody does. It ends,
+/// having handed on all, when the last sender is gone.
 pub(crate) fn spawn(
-    log: &AccessLog,
+    config: &Config,
     dropped: IntCounter,
-) -> io::Result<(LogSender, thread::JoinHandle<()>)> {
-    let out: Box<dyn Write + Send> = match &log.output {
-        AccessLogOutput::Stdout => Box::new(io::stdout()),
-        AccessLogOutput::File(path) => Box::new(open(path)?),
+) -> io::Result<Option<(LogSender, thread::JoinHandle<()>)>> {
+    let readers = Readers {
+        written: config.access_log.as_ref().map(open).transpose()?,
+        observer: config.request_observer.clone(),
     };
+    if readers.is_empty() {
+        return Ok(None);
+    }
     let (sender, queue) = channel(dropped);
-    let format = log.format;
-    let writer = thread::Builder::new()
+    let reading = thread::Builder::new()
         .name("lb-access-log".into())
-        .spawn(move || write_all(&queue, format, BufWriter::new(out)))?;
-    Ok((sender, writer))
+        .spawn(move || read_all(&queue, readers))?;
+    Ok(Some((sender, reading)))
 }
 
 fn channel(dropped: IntCounter) -> (LogSender, Queue) {
@@ -122,37 +134,58 @@ fn channel(dropped: IntCounter) -> (LogSender, Queue) {
     (sender, queue)
 }
 
-fn open(path: &std::path::Path) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).open(path)
+fn open(log: &AccessLog) -> io::Result<(AccessLogFormat, BufWriter<Box<dyn Write + Send>>)> {
+    let out: Box<dyn Write + Send> = match &log.output {
+        AccessLogOutput::Stdout => Box::new(io::stdout()),
+        AccessLogOutput::File(path) => {
+            Box::new(OpenOptions::new().create(true).append(true).open(path)?)
+        }
+    };
+    Ok((log.format, BufWriter::new(out)))
 }
 
-fn write_all(queue: &Queue, format: AccessLogFormat, mut out: impl Write) {
+fn read_all<W: Write>(queue: &Queue, mut readers: Readers<W>) {
     let mut text = Vec::new();
     while let Some(line) = queue.next() {
-        let written = write_burst(line, queue, format, &mut text, &mut out);
-        if let Err(error) = written {
-            tracing::warn!(%error, "the access log cannot be written; logging stops");
+        readers.read_burst(line, queue, &mut text);
+        if readers.is_empty() {
             return;
         }
     }
 }
 
-/// Writes all that waits, then flushes: a busy log costs few writes, a quiet one no delay.
-fn write_burst(
-    first: Box<Line>,
-    queue: &Queue,
-    format: AccessLogFormat,
-    text: &mut Vec<u8>,
-    out: &mut impl Write,
-) -> io::Result<()> {
-    for line in std::iter::once(first).chain(queue.waiting()) {
-        text.clear();
-        match format {
-            AccessLogFormat::Alb => alb::put(text, &line),
-            AccessLogFormat::Json => json::put(text, &line),
-        }
-        text.push(b'\n');
-        out.write_all(text)?;
+impl<W: Write> Readers<W> {
+    fn is_empty(&self) -> bool {
+        self.written.is_none() && self.observer.is_none()
     }
-    out.flush()
+
+    /// Hands on all that waits, then flushes: a busy log costs few writes, a quiet one no delay.
+    fn read_burst(&mut self, first: Box<Line>, queue: &Queue, text: &mut Vec<u8>) {
+        for line in std::iter::once(first).chain(queue.waiting()) {
+            if let Some(observer) = &self.observer {
+                observer.ended(&EndedRequest::of(&line));
+            }
+            self.write(|format, out| {
+                text.clear();
+                match format {
+                    AccessLogFormat::Alb => alb::put(text, &line),
+                    AccessLogFormat::Json => json::put(text, &line),
+                }
+                text.push(b'\n');
+                out.write_all(text)
+            });
+        }
+        self.write(|_, out| out.flush());
+    }
+
+    /// Writes where there is a log; one that fails is none any more.
+    fn write(&mut self, write: impl FnOnce(AccessLogFormat, &mut W) -> io::Result<()>) {
+        let Some((format, out)) = &mut self.written else {
+            return;
+        };
+        if let Err(error) = write(*format, out) {
+            tracing::warn!(%error, "the access log cannot be written; logging stops");
+            self.written = None;
+        }
+    }
 }

@@ -1,4 +1,4 @@
-use std::{io, time::Duration};
+use std::{io, sync::Mutex, time::Duration};
 
 use minicloud_lb_api::{ConnectionUse, RequestAttempt};
 use prometheus::IntCounter;
@@ -275,6 +275,66 @@ proptest! {
     }
 }
 
+/// A disk without room.
+struct Full;
+
+impl Write for Full {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::StorageFull.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn written<W: Write>(format: AccessLogFormat, out: W) -> Readers<W> {
+    Readers {
+        written: Some((format, out)),
+        observer: None,
+    }
+}
+
+/// What it was told, as `METHOD uri STATUS target group (attempts)`.
+#[derive(Debug, Default)]
+struct Notebook(Mutex<Vec<String>>);
+
+impl RequestObserver for Notebook {
+    fn ended(&self, request: &EndedRequest<'_>) {
+        let note = format!(
+            "{} {} {} {} ({})",
+            request.method.as_deref().unwrap_or("-"),
+            request.uri.as_deref().unwrap_or("-"),
+            request.status,
+            request.target_group.unwrap_or("-"),
+            request.attempts.len(),
+        );
+        self.0.lock().unwrap().push(note);
+    }
+}
+
+#[test]
+fn observer_is_told_of_each_request_beside_a_log_that_fails() {
+    let dropped = IntCounter::new("dropped", "lines").unwrap();
+    let (sender, queue) = channel(dropped);
+    sender.send(Box::new(forwarded()));
+    sender.send(Box::new(refused()));
+    drop(sender);
+    let notebook = Arc::new(Notebook::default());
+    let readers = Readers {
+        written: Some((AccessLogFormat::Json, Full)),
+        observer: Some(Arc::clone(&notebook) as Arc<dyn RequestObserver>),
+    };
+    read_all(&queue, readers);
+    let told = notebook.0.lock().unwrap().clone();
+    assert_eq!(told.len(), 2, "{told:?}");
+    let line = forwarded();
+    let asked = line.asked.as_ref().unwrap();
+    let uri = std::str::from_utf8(&asked.uri).unwrap();
+    assert!(told[0].contains(uri) && told[0].ends_with(&format!("({})", line.attempts.len())));
+    assert_eq!(told[1], format!("- - {} - (0)", refused().status));
+}
+
 #[test]
 fn slow_log_loses_lines_and_counts_them() {
     let dropped = IntCounter::new("dropped", "lines").unwrap();
@@ -311,7 +371,7 @@ fn all_is_written_once_the_senders_are_gone() {
     }
     drop(sender);
     let mut out = Vec::new();
-    write_all(&queue, AccessLogFormat::Alb, &mut out);
+    read_all(&queue, written(AccessLogFormat::Alb, &mut out));
     let text = String::from_utf8(out).unwrap();
     assert_eq!(text.lines().count(), 100);
     assert!(text.lines().all(|line| line == alb(&refused())));
@@ -319,20 +379,10 @@ fn all_is_written_once_the_senders_are_gone() {
 
 #[test]
 fn log_that_cannot_be_written_ends() {
-    struct Full;
-    impl Write for Full {
-        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-            Err(io::ErrorKind::StorageFull.into())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
     let dropped = IntCounter::new("dropped", "lines").unwrap();
     let (sender, queue) = channel(dropped.clone());
     sender.send(Box::new(refused()));
-    write_all(&queue, AccessLogFormat::Json, Full);
+    read_all(&queue, written(AccessLogFormat::Json, Full));
     drop(queue);
     sender.send(Box::new(refused()));
     assert_eq!(dropped.get(), 1);
