@@ -44,6 +44,16 @@ pub(crate) async fn engine(
     Some((guard, machine.await))
 }
 
+/// The image under test of that name.
+pub(crate) fn image(name: &str) -> String {
+    format!("{name}:{}", tag())
+}
+
+/// Checkouts that share an engine need a tag each.
+fn tag() -> String {
+    std::env::var("MINICLOUD_TEST_TAG").unwrap_or_else(|_| "test".to_owned())
+}
+
 /// Whether an engine answers; says why a test is skipped where none does, and fails where one
 /// must be there.
 pub(crate) async fn engine_is_there() -> bool {
@@ -82,7 +92,7 @@ impl Compose {
         let example = include_str!("../../minicloud.yaml");
         let example = example.replace(
             "image: minicloud-sample-app,",
-            "image: minicloud-sample-app:test,",
+            &format!("image: {},", image("minicloud-sample-app")),
         ) + BUSY_MACHINE;
         std::fs::write(config.path().join("minicloud.yaml"), edit(example)).unwrap();
         let compose = Self {
@@ -118,11 +128,10 @@ impl Compose {
             assert!(status.await.unwrap().success(), "strip {name}");
         }
         for target in ["minicloud", "sample-app"] {
-            let image = if target == "minicloud" {
-                "minicloud:test"
-            } else {
-                "minicloud-sample-app:test"
-            };
+            let image = image(match target {
+                "minicloud" => "minicloud",
+                _ => "minicloud-sample-app",
+            });
             let mut command = Command::new("docker");
             command.args([
                 "build",
@@ -130,7 +139,7 @@ impl Compose {
                 "--target",
                 target,
                 "--tag",
-                image,
+                &image,
                 "--build-context",
             ]);
             command
@@ -169,7 +178,7 @@ impl Compose {
                 "COMPOSE_FILE",
                 root().join("docker-compose.yml").display().to_string(),
             ),
-            ("MINICLOUD_TAG", "test".to_owned()),
+            ("MINICLOUD_TAG", tag()),
             ("MINICLOUD_HTTP_PORT", self.address.port().to_string()),
             ("MINICLOUD_API_PORT", self.api.0.port().to_string()),
             ("MINICLOUD_CONFIG_DIR", config),
