@@ -50,17 +50,23 @@ async fn main() {
     }
     let processes = on_processes().await;
     let docker = match engine_is_there().await {
-        true => format!("{:.1}", on_docker().await),
-        false => "none".to_owned(),
+        true => on_docker().await,
+        false => None,
     };
     println!(
-        "newcomer: processes_commands={} processes_s={processes:.1} docker_commands={} docker_s={docker}",
+        "newcomer: processes_commands={} processes_s={} docker_commands={} docker_s={}",
         ON_PROCESSES.len(),
+        shown(processes),
         ON_DOCKER.len(),
+        shown(docker),
     );
 }
 
-async fn on_processes() -> f64 {
+fn shown(seconds: Option<f64>) -> String {
+    seconds.map_or_else(|| "none".to_owned(), |seconds| format!("{seconds:.1}"))
+}
+
+async fn on_processes() -> Option<f64> {
     let machine = Machine::alone().await;
     let start = Instant::now();
     let up = Up::start_on(machine);
@@ -70,25 +76,26 @@ async fn on_processes() -> f64 {
         log.contains("demo stress web").then_some(()).ok_or(log)
     })
     .await;
-    until_grown(up.api, up.address).await;
-    let took = start.elapsed().as_secs_f64();
+    let grown = until_grown(up.api, up.address).await;
+    let took = grown.then(|| start.elapsed().as_secs_f64());
     up.interrupt().await;
     took
 }
 
-async fn on_docker() -> f64 {
+async fn on_docker() -> Option<f64> {
     // Whose images are built by then.
     Compose::up(|example| example).await.down().await;
     let start = Instant::now();
     let compose = Compose::up(|example| example).await;
-    until_grown(compose.api, compose.address).await;
-    let took = start.elapsed().as_secs_f64();
+    let grown = until_grown(compose.api, compose.address).await;
+    let took = grown.then(|| start.elapsed().as_secs_f64());
     compose.down().await;
     took
 }
 
-/// The second command, until two instances have served.
-async fn until_grown(api: Api, address: SocketAddr) {
+/// The second command, until two instances have served. False where that does not come: on a
+/// machine with much other work an instance does not get its quota, and a group rightly stays.
+async fn until_grown(api: Api, address: SocketAddr) -> bool {
     let _demo = api
         .command(&["demo", "stress", "web"])
         .stdout(std::process::Stdio::null())
@@ -99,7 +106,10 @@ async fn until_grown(api: Api, address: SocketAddr) {
     while served.len() < 2 {
         let answer = http::get(address, "/").await.unwrap();
         served.extend(answer.instance());
-        assert!(start.elapsed() < GIVE_UP, "{served:?} alone");
+        if start.elapsed() > GIVE_UP {
+            return false;
+        }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    true
 }
