@@ -40,7 +40,7 @@ fn api(labels: &str, colour: &str) -> String {
          init: true\n    cpus: 0.5\n    labels: {{ minicloud.enable: \"true\", \
          minicloud.host: localhost, minicloud.health: /health, \
          minicloud.health.interval: 500ms, minicloud.drain: 5s, minicloud.warmup: 1s{labels} }}\n",
-        image = compose::SAMPLE_APP
+        image = compose::image(compose::SAMPLE_APP)
     )
 }
 

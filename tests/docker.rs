@@ -8,7 +8,7 @@ use tokio::process::Command;
 use crate::{
     story::{self, Stress},
     support::{
-        compose::{Compose, docker, engine, inspect},
+        compose::{Compose, docker, engine, image, inspect},
         http,
         machine::Machine,
         traffic::Traffic,
@@ -217,7 +217,7 @@ async fn stress_container_beside_an_instance_counts_to_it() {
         &project,
         "--cpus",
         "0.6",
-        "minicloud-sample-app:test",
+        &image("minicloud-sample-app"),
     ];
     let stress = docker(&[&run[..], &["stress", "--cpu", "1", "--timeout", "300"]].concat()).await;
     compose.api.until_settled(2, SOON).await;
@@ -287,7 +287,10 @@ async fn missing_image_shows_and_loops_no_launch() {
         return;
     };
     let compose = Compose::up(|example| {
-        example.replace("image: minicloud-sample-app:test,", "image: no-such-image,")
+        example.replace(
+            &format!("image: {},", image("minicloud-sample-app")),
+            "image: no-such-image,",
+        )
     })
     .await;
     let message = until("a condition", SOON, || async {

@@ -104,7 +104,7 @@ async fn requests_and_activities_are_spans() {
         ("OTEL_EXPORTER_OTLP_ENDPOINT", &*endpoint),
         ("OTEL_BSP_SCHEDULE_DELAY", "100"),
     ];
-    let up = Up::start_with(Machine::shared().await, &environment);
+    let up = Up::start_with(Machine::shared().await, &environment, |example| example);
     let id = up.api.until_settled(1, SOON).await.remove(0);
     collector.until_has(b"Launching a new instance").await;
 

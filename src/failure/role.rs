@@ -44,6 +44,16 @@ impl Failure {
         )
     }
 
+    #[cfg(any(test, feature = "otel"))]
+    pub(crate) fn collector_invalid(variable: &str, endpoint: &str, why: &dyn Display) -> Self {
+        Self::new(
+            Exit::Config,
+            format!("spans cannot be exported: {why}"),
+            format!("{variable}={endpoint}"),
+            "write for example http://localhost:4318, and run a collector there that speaks TLS to others",
+        )
+    }
+
     pub(crate) fn log_levels(value: &str, error: &impl Display) -> Self {
         Self::new(
             Exit::Config,

@@ -229,6 +229,14 @@ fn of_roles() -> Vec<Named> {
         ("no_randomness", Failure::no_randomness(&denied())),
         ("program_unknown", Failure::program_unknown(&denied())),
         (
+            "collector_invalid",
+            Failure::collector_invalid(
+                "OTEL_EXPORTER_OTLP_ENDPOINT",
+                "https://collector.example",
+                &"spans go to http:// addresses alone",
+            ),
+        ),
+        (
             "log_levels",
             Failure::log_levels("loud", &"invalid filter directive"),
         ),

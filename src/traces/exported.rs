@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{fmt::Display, sync::Arc, time::Duration};
 
 use minicloud_autoscaler::events::EventLog;
 use minicloud_lb::RequestObserver;
@@ -12,7 +12,7 @@ use tokio::{runtime::Handle, task::spawn_blocking};
 use tracing::warn;
 
 use super::{activity, collector::Collector, request::RequestSpans};
-use crate::failure::{Exit, Failure};
+use crate::failure::Failure;
 
 /// Where a collector is, by OpenTelemetry's specification; the one for traces goes first.
 const ENDPOINTS: [&str; 2] = [
@@ -40,17 +40,15 @@ impl Traces {
         let Some((name, endpoint)) = endpoint.filter(|_| !is_off) else {
             return Ok(Self(None));
         };
-        let invalid = |why: String| Failure::new(Exit::Config, format!("{name}={endpoint}: {why}"));
+        let invalid = |why: &dyn Display| Failure::collector_invalid(name, &endpoint, why);
         if !endpoint.starts_with("http://") {
-            return Err(invalid(
-                "spans go to http:// addresses alone; write for example http://localhost:4318, and run a collector there that speaks TLS to others".to_owned(),
-            ));
+            return Err(invalid(&"spans go to http:// addresses alone"));
         }
         let exporter = SpanExporter::builder()
             .with_http()
             .with_http_client(Collector::new(Handle::current()))
             .build()
-            .map_err(|error| invalid(error.to_string()))?;
+            .map_err(|error| invalid(&error))?;
         let mut resource = Resource::builder();
         if set("OTEL_SERVICE_NAME").is_none() {
             resource = resource.with_service_name("minicloud");
@@ -92,6 +90,7 @@ impl Traces {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::Exit;
 
     fn start(variables: &[(&str, &str)]) -> Result<Traces, Failure> {
         Traces::start(|name| {

@@ -24,8 +24,8 @@ use super::{BUSY_MACHINE, MINICLOUD, api::Api, free_port, machine::Machine};
 const UP_TIMEOUT: Duration = Duration::from_secs(180);
 const BUILD_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// The demo workload, from the binary that cargo has just built.
-pub(crate) const SAMPLE_APP: &str = "minicloud-sample-app:test";
+/// The demo workload.
+pub(crate) const SAMPLE_APP: &str = "minicloud-sample-app";
 
 pub(crate) struct Compose {
     pub(crate) project: String,
@@ -45,6 +45,16 @@ pub(crate) async fn engine(
     }
     let guard = ENGINE.lock().await;
     Some((guard, machine.await))
+}
+
+/// The image under test of that name.
+pub(crate) fn image(name: &str) -> String {
+    format!("{name}:{}", tag())
+}
+
+/// Checkouts that share an engine need a tag each.
+fn tag() -> String {
+    std::env::var("MINICLOUD_TEST_TAG").unwrap_or_else(|_| "test".to_owned())
 }
 
 /// Whether an engine answers; says why a test is skipped where none does, and fails where one
@@ -84,7 +94,7 @@ impl Compose {
         let example = include_str!("../../minicloud.yaml");
         let example = example.replace(
             "image: minicloud-sample-app,",
-            "image: minicloud-sample-app:test,",
+            &format!("image: {},", image(SAMPLE_APP)),
         ) + BUSY_MACHINE;
         std::fs::write(config.path().join("minicloud.yaml"), edit(example)).unwrap();
         let compose = Self {
@@ -127,7 +137,7 @@ impl Compose {
                 "COMPOSE_FILE",
                 root().join("docker-compose.yml").display().to_string(),
             ),
-            ("MINICLOUD_TAG", "test".to_owned()),
+            ("MINICLOUD_TAG", tag()),
             ("MINICLOUD_HTTP_PORT", self.address.port().to_string()),
             ("MINICLOUD_API_PORT", self.api.0.port().to_string()),
             ("MINICLOUD_CONFIG_DIR", config),
@@ -227,11 +237,10 @@ async fn build_images() {
         assert!(status.await.unwrap().success(), "strip {name}");
     }
     for target in ["minicloud", "sample-app"] {
-        let image = if target == "minicloud" {
-            "minicloud:test"
-        } else {
-            SAMPLE_APP
-        };
+        let image = image(match target {
+            "minicloud" => target,
+            _ => SAMPLE_APP,
+        });
         let mut command = Command::new("docker");
         command.args([
             "build",
@@ -239,7 +248,7 @@ async fn build_images() {
             "--target",
             target,
             "--tag",
-            image,
+            &image,
             "--build-context",
         ]);
         command

@@ -29,15 +29,19 @@ impl Up {
     }
 
     pub(crate) fn start_on(machine: Machine) -> Self {
-        Self::start_with(machine, &[])
+        Self::start_with(machine, &[], |example| example)
     }
 
-    /// With more in its environment.
-    pub(crate) fn start_with(machine: Machine, environment: &[(&str, &str)]) -> Self {
+    /// With more in its environment, and with what `edit` makes of the example.
+    pub(crate) fn start_with(
+        machine: Machine,
+        environment: &[(&str, &str)],
+        edit: impl FnOnce(String) -> String,
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (port, api_port) = (free_port(), free_port());
         let (config, state) = (dir.path().join("minicloud.yaml"), dir.path().join("state"));
-        write(&config, &example_config(port));
+        write(&config, &edit(example_config(port)));
         let api = SocketAddr::from(([127, 0, 0, 1], api_port));
         let (config, state, listen) = (
             config.to_str().unwrap(),
