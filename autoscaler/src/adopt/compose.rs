@@ -30,6 +30,9 @@ use crate::config::{
     yaml,
 };
 
+/// What may make good a refusal.
+const ALLOW: &str = "minicloud.allow";
+
 /// What became of a compose file without faults.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ComposeVerdict {
@@ -140,7 +143,8 @@ impl Placed {
                 let unjudged = |other: &String| family(other) == family(name);
                 !self.unjudged.iter().any(unjudged)
             }
-            Place::Key { .. } | Place::Service => true,
+            Place::Key { name, .. } => *name != "volumes" || !self.unjudged.contains(ALLOW),
+            Place::Service => true,
         }
     }
 

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use minicloud_lb_api::HealthCheckProtocol;
+
 use super::{
     Balancer, Fault, Place, Service, group,
-    labels::{self, Labels, is_on},
+    labels::{self, Labels, PREFIX, is_on},
     network, refusal,
     rules::Places,
 };
@@ -85,31 +87,35 @@ fn adopt(
     faults.extend(too_many_seeds(service, &labels));
     let (network, fault) = network::choose(service, labels.network.as_deref(), balancer);
     faults.extend(fault);
-    let mut refuse = |mistake: Mistake| faults.push(Place::Service.fault(mistake));
-    let name_is_free = free_name(config, &name).map_err(&mut refuse).is_ok();
+    bound(&mut faults);
+    let free = free_name(config, &name);
+    let servable = free.is_ok() && network.is_some() && labels.port.is_some();
+    faults.extend(free.err().map(|mistake| Place::Service.fault(mistake)));
     // Only who can be served takes a route.
-    let port = labels.port.filter(|_| name_is_free && network.is_some());
-    let served = match (places, port) {
-        (None, _) => {
-            refuse(Mistake::new("there is no load balancer for its traffic").hint(A_LOAD_BALANCER));
-            false
-        }
-        (Some(_), None) => false,
-        (Some(places), Some(port)) => {
-            let place = places.take(&labels.route, &name).map_err(&mut refuse);
-            if place.is_ok() {
-                add(config, &name, service, &labels, port, faults.is_empty());
-            }
-            place.is_ok()
-        }
+    let routed = match places {
+        None => Err(Place::Service.fault(
+            Mistake::new("there is no load balancer for its traffic").hint(A_LOAD_BALANCER),
+        )),
+        Some(_) if !servable => Ok(false),
+        Some(places) => places
+            .take(&labels.route, &name)
+            .map(|()| true)
+            .map_err(|mistake| label("host", service).fault(mistake)),
     };
+    let served = routed.unwrap_or_else(|fault| {
+        faults.push(fault);
+        false
+    });
+    if let (true, Some(port)) = (served, labels.port) {
+        add(config, &name, service, &labels, port, faults.is_empty());
+    }
     AdoptedService {
         standing: match served {
             true if faults.is_empty() => Standing::Accepted,
             true => Standing::Rejected,
             false => Standing::Unserved,
         },
-        warnings: warnings(service),
+        warnings: warnings(service, &labels),
         name,
         project: service.project.clone(),
         service: service.service.clone(),
@@ -118,7 +124,20 @@ fn adopt(
     }
 }
 
+/// All that are told of labels and parts of one service.
+const MAX_FAULTS: usize = 100;
+
 const A_LOAD_BALANCER: &str = "add to minicloud.yaml load_balancers: { lb: { listeners: [{ port: 8080, default_action: { fixed_response: { status_code: 404 } } }] } }";
+
+/// The first of them, and how many more there are: a range of a thousand ports is as many faults.
+fn bound(faults: &mut Vec<Fault>) {
+    let more = faults.len().saturating_sub(MAX_FAULTS);
+    if more > 0 {
+        faults.truncate(MAX_FAULTS);
+        let mistake = Mistake::new(format!("{more} more faults"));
+        faults.push(Place::Service.fault(mistake.hint("mend these first")));
+    }
+}
 
 fn add(
     config: &mut Config,
@@ -147,8 +166,15 @@ fn too_many_seeds(service: &Service, labels: &Labels) -> Option<Fault> {
             "Compose runs {seeds} containers of it, and max is {max}"
         ));
         let hint = format!("write minicloud.max: \"{seeds}\" or more, or let Compose run fewer");
-        Place::Service.fault(mistake.hint(hint))
+        label("max", service).fault(mistake.hint(hint))
     })
+}
+
+/// A label, whether it is there or should be.
+fn label(key: &str, service: &Service) -> Place {
+    let name = format!("{PREFIX}{key}");
+    let value = service.labels.get(&name);
+    Place::label(&name, value.map_or("", String::as_str))
 }
 
 /// Nothing of the file, and no other service, is called so.
@@ -179,11 +205,14 @@ fn free_name(config: &Config, name: &str) -> Result<(), Mistake> {
     }
 }
 
-fn warnings(service: &Service) -> Vec<String> {
-    match service.cpus {
-        Some(_) => Vec::new(),
-        None => vec![
-            "it has no CPU limit, so that its use is in percent of one core; add cpus: 1, or what it may use".to_owned(),
-        ],
-    }
+fn warnings(service: &Service, labels: &Labels) -> Vec<String> {
+    let unlimited = service.cpus.is_none().then_some(
+        "it has no CPU limit, so that its use is in percent of one core; add cpus: 1, or what it may use",
+    );
+    let only_connects = labels.health_check.protocol == HealthCheckProtocol::Tcp;
+    let unasked = (service.has_health_check && only_connects).then_some(
+        "the balancer does not ask its HEALTHCHECK, and takes a connection for healthy; add minicloud.health: /health, or the path that it has",
+    );
+    let warnings = [unlimited, unasked].into_iter().flatten();
+    warnings.map(str::to_owned).collect()
 }

@@ -36,7 +36,10 @@ fn network_mode(service: &Service) -> Option<Fault> {
     let why = match mode {
         "none" => "the balancer cannot reach it",
         "host" => "a clone would listen on the same port of the host",
-        _ => "a clone would share the ports of that container",
+        shared if shared.starts_with("container:") || shared.starts_with("service:") => {
+            "a clone would share the ports of that container"
+        }
+        _ => return None,
     };
     let mistake = Mistake::new(format!("network_mode is {}: {why}", quoted(mode)))
         .hint("remove network_mode, and list a network of the balancer in `networks`");

@@ -61,7 +61,7 @@ impl Placed {
         for (key, at, value) in members(node) {
             placed.member(key, at, value, project);
         }
-        placed.silence(node, project);
+        placed.silence(project);
         placed
     }
 
@@ -96,7 +96,13 @@ impl Placed {
             "networks" => self.networks(at, node, project),
             "network_mode" => {
                 self.keys.insert("network_mode", at);
-                self.service.network_mode = self.judged("network_mode", node, text);
+                match self.judged("network_mode", node, text).as_deref() {
+                    Some("bridge" | "default") => self.service.networks.push(ServiceNetwork {
+                        name: "bridge".to_owned(),
+                        static_address: None,
+                    }),
+                    mode => self.service.network_mode = mode.map(str::to_owned),
+                }
             }
             "volumes" => self.volumes(node),
             "devices" => items(node).iter().for_each(|item| {
@@ -124,12 +130,20 @@ impl Placed {
     }
 
     /// What Compose and the image fill in.
-    fn silence(&mut self, node: &Node, project: &Project<'_>) {
-        if self.service.networks.is_empty() && member(node, "network_mode").is_none() {
+    fn silence(&mut self, project: &Project<'_>) {
+        if self.service.networks.is_empty() && self.service.network_mode.is_none() {
             self.service.networks.push(ServiceNetwork {
                 name: project.network("default"),
                 static_address: None,
             });
+        }
+        let unjudged = |key| self.unjudged.contains(&format!("{PREFIX}{key}"));
+        if unjudged("host") || unjudged("path") {
+            // In nobody's way: it may be a host of its own.
+            let host = format!("{}.invalid", self.service.service);
+            let labels = &mut self.service.labels;
+            labels.remove(&format!("{PREFIX}path"));
+            labels.insert(format!("{PREFIX}host"), host);
         }
         let says_port = self.labels.contains_key(&format!("{PREFIX}port"));
         if self.service.exposed_ports.is_empty() && !says_port {

@@ -115,6 +115,35 @@ fn what_the_environment_decides_is_named_and_not_judged() {
 }
 
 #[test]
+fn no_fault_is_made_of_what_is_not_judged() {
+    let verdict = valid(
+        "services:
+  api:
+    labels:
+      minicloud.enable: \"true\"
+      minicloud.port: \"80\"
+      minicloud.max: ${MAX}
+      minicloud.allow: ${ALLOW}
+      minicloud.path: ${API_PATH}
+    scale: 4
+    volumes: [\"db:/db\"]
+    network_mode: ${MODE}
+    cpus: 1
+  other:
+    labels: { minicloud.enable: true, minicloud.port: 80, minicloud.host: api.localhost }
+    network_mode: bridge
+    cpus: 1
+  maybe:
+    labels: [ \"minicloud.enable=${SCALE}\" ]
+",
+    );
+    let found = notes(&verdict);
+    assert_eq!(found.len(), 6, "{found:?}");
+    assert_eq!(verdict.services.len(), 2);
+    assert_eq!(verdict.services[1].network.as_deref(), Some("bridge"));
+}
+
+#[test]
 fn compose_files_are_told_from_ours() {
     for (file, is_compose) in [
         ("services: {}", true),

@@ -35,6 +35,9 @@ struct Found<'a> {
     value: &'a str,
 }
 
+/// Unknown labels that are looked at: each is compared with all that we know.
+const MAX_STRANGERS: usize = 64;
+
 /// Whether the service asks to be adopted; so does one that says neither yes nor no.
 pub(in crate::adopt) fn is_on(labels: &BTreeMap<String, String>) -> bool {
     labels.get(ENABLE).is_some_and(|value| value != "false")
@@ -46,6 +49,7 @@ pub(in crate::adopt) fn family(label: &str) -> &str {
     match label.strip_prefix(PREFIX).unwrap_or(label) {
         "min" | "max" | "desired" | "schedule" => "size",
         "health.interval" | "health.timeout" => "health",
+        "host" | "path" => "route",
         name => name,
     }
 }
@@ -68,7 +72,15 @@ impl<'a> Fields<'a> {
                 None => strangers.push((written, found)),
             }
         }
-        for (written, found) in strangers {
+        let more = strangers.len().saturating_sub(MAX_STRANGERS);
+        if more > 0 {
+            let mistake = Mistake::new(format!("{more} more labels that begin with {PREFIX}"));
+            fields.record(
+                Place::Service,
+                mistake.hint("remove those that are unknown"),
+            );
+        }
+        for (written, found) in strangers.into_iter().take(MAX_STRANGERS) {
             let (mistake, meant) = unknown(written);
             fields.record(Place::label(found.name, found.value), mistake);
             // Read on under the right name: its value may be at fault as well.

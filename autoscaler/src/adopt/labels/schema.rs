@@ -120,7 +120,7 @@ pub(super) const SECTION: Section = Section {
         Key::new(
             "cooldown",
             Form::Duration(&PERIOD),
-            Absent::Default("`60s`, `300s`"),
+            Absent::Default("`60s`, `5m`"),
             "From one scale-in to the next.",
         ),
         Key::new(
