@@ -82,17 +82,6 @@ impl Conditions {
             .collect()
     }
 
-    pub(crate) fn message(&self, scope: &str, kind: ConditionKind) -> Option<&str> {
-        let condition = self.lasting.get(&(scope.to_owned(), kind))?;
-        Some(&condition.message)
-    }
-
-    /// The scopes that have a condition of this kind.
-    pub(crate) fn scopes(&self, kind: ConditionKind) -> Vec<String> {
-        let keys = self.lasting.keys().filter(|(_, of)| *of == kind);
-        keys.map(|(scope, _)| scope.clone()).collect()
-    }
-
     pub(crate) fn forget(&mut self, scope: &str) {
         self.lasting.retain(|(of, _), _| of != scope);
     }

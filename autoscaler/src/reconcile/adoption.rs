@@ -30,6 +30,8 @@ pub(super) struct Adoption {
     observed: ObservedServices,
     /// By name of the group.
     services: BTreeMap<String, AdoptedService>,
+    /// What was said last of those that are rejected.
+    told: BTreeMap<String, String>,
     began: Option<Instant>,
 }
 
@@ -56,7 +58,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         if let Err(error) = self.apply(now) {
             error!(%error, "what Compose runs could not be adopted; the next change tries again");
         }
-        if let Err(error) = self.forget_dissolved() {
+        if let Err(error) = self.forget_dissolved(now) {
             error!(%error, "a group that is gone could not be forgotten");
         }
         self.report_adoptions(now);
@@ -80,44 +82,44 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     }
 
     /// Adopted groups that Compose has ended begin anew if they come back.
-    fn forget_dissolved(&mut self) -> Result<(), StoreError> {
+    fn forget_dissolved(&mut self, now: Now) -> Result<(), StoreError> {
+        let kind = ConditionKind::AdoptionRejected;
         for (name, group) in &mut self.groups {
             if group.retired && group.launch_template.clone_of.is_some() {
                 group.capacity_cause =
                     "Docker Compose runs the service that the group adopts no longer".to_owned();
+                self.conditions.set(name, kind, None, now.wall);
                 self.ledger.store.forget_capacity(name)?;
             }
         }
         Ok(())
     }
 
+    /// Says what is wrong with what is adopted, where it is looked for: at its group, or where
+    /// it has none at the whole.
     pub(super) fn report_adoptions(&mut self, now: Now) {
+        let mut told = BTreeMap::new();
         let mut unserved = Vec::new();
+        let kind = ConditionKind::AdoptionRejected;
         let services: Vec<AdoptedService> = self.adoption.services.values().cloned().collect();
         for service in &services {
             let message = (service.standing != Standing::Accepted).then(|| rejection(service));
+            if self.adoption.told.get(&service.name) != message.as_ref() {
+                self.tell_adoption(service, message.as_deref(), now);
+            }
+            let of_group = match service.standing {
+                Standing::Unserved => None,
+                Standing::Accepted | Standing::Rejected => message.clone(),
+            };
             if service.standing == Standing::Unserved {
                 unserved.extend(message.clone());
             }
-            let before = self
-                .conditions
-                .message(&service.name, ConditionKind::AdoptionRejected);
-            if before != message.as_deref() {
-                self.tell_adoption(service, message.as_deref(), now);
-            }
-            let kind = ConditionKind::AdoptionRejected;
-            self.conditions.set(&service.name, kind, message, now.wall);
+            self.conditions.set(&service.name, kind, of_group, now.wall);
+            told.extend(message.map(|message| (service.name.clone(), message)));
         }
-        // Of these there is no group that could show it.
-        let unserved = (!unserved.is_empty()).then(|| unserved.join("\n"));
-        self.conditions
-            .set("", ConditionKind::AdoptionRejected, unserved, now.wall);
-        for name in self.conditions.scopes(ConditionKind::AdoptionRejected) {
-            if !name.is_empty() && !self.adoption.services.contains_key(&name) {
-                let kind = ConditionKind::AdoptionRejected;
-                self.conditions.set(&name, kind, None, now.wall);
-            }
-        }
+        self.adoption.told = told;
+        let unserved = (!unserved.is_empty()).then(|| unserved.join("; "));
+        self.conditions.set("", kind, unserved, now.wall);
     }
 
     /// What has become of a service, for the log and the history.

@@ -147,6 +147,20 @@ async fn recreated_container_leaves_clones_alone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn recreated_container_leaves_capacity_as_it_was_decided() {
+    let labels = [("minicloud.max", "3")];
+    let (cloud, seed) = adopted(&labels, 0).await;
+    cloud.weather(|weather| weather.cpu_of_others = Some(100.0));
+    until(&cloud, 1, 2).await;
+    cloud.provider.compose_remove(&seed);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    cloud.provider.compose_up(&service(&labels), "one");
+    until(&cloud, 1, 2).await;
+    assert_eq!(cloud.provider.signals(), []);
+    assert_eq!(group(&cloud).unwrap().desired_capacity, 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn group_dissolves_with_its_container_and_comes_back_with_it() {
     for stops in [false, true] {
         let (cloud, seed) = adopted(&[("minicloud.min", "2")], 1).await;
@@ -276,7 +290,7 @@ async fn adopted_group_is_no_part_of_the_file() {
             cloud.group().max_size == 3
         })
         .await;
-    assert_eq!(in_service(&cloud).0, [seed.clone()]);
+    assert_eq!(in_service(&cloud).0, std::slice::from_ref(&seed));
     assert_eq!(cloud.provider.signals(), []);
     let refused = cloud.terminate(&seed, false).await.unwrap_err();
     assert!(refused.to_string().contains("docker compose"), "{refused}");

@@ -112,6 +112,10 @@ pub(super) async fn services(provider: &DockerProvider) -> Result<ObservedServic
         list::containers(&provider.engine, true, &asking),
         balancer(provider)
     )?;
+    // Compose makes the balancer after us: until then nobody knows what it will reach.
+    let Some(balancer) = balancer else {
+        return Ok(ObservedServices::default());
+    };
     let found: Vec<ContainerSummary> = found.into_iter().filter(is_seed).collect();
     provider.inspections.retain(&found);
     let looks = found.into_iter().map(|one| look(provider, one));
@@ -239,10 +243,10 @@ fn by_service(seen: impl Iterator<Item = Seen>) -> Vec<ObservedService> {
 }
 
 /// Who sends requests: the balancer of our project, or one on the host, which reaches every
-/// address of the engine's networks.
-async fn balancer(provider: &DockerProvider) -> Result<Balancer, Fault> {
+/// address of the engine's networks. None where it has not been seen yet.
+async fn balancer(provider: &DockerProvider) -> Result<Option<Balancer>, Fault> {
     let Some(context) = &provider.config.compose else {
-        return Ok(ObservedServices::default().balancer);
+        return Ok(Some(ObservedServices::default().balancer));
     };
     let project = format!("{PROJECT}={}", context.project);
     let service = format!("{SERVICE}={BALANCER}");
@@ -261,10 +265,7 @@ async fn balancer(provider: &DockerProvider) -> Result<Balancer, Fault> {
         });
     }
     // While Compose replaces it, it is on the networks that it was on.
-    Ok(known.clone().unwrap_or_else(|| Balancer {
-        container: format!("{}-{BALANCER}-1", context.project),
-        networks: SharedNetworks::Named(BTreeSet::from([context.network.clone()])),
-    }))
+    Ok(known.clone())
 }
 
 #[cfg(test)]
