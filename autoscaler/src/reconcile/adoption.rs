@@ -1,7 +1,10 @@
 //! Adopted services: what Compose runs becomes part of the configuration in force, as if the
 //! file said it, and its containers take part in their groups.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+};
 
 use tokio::time::Instant;
 use tracing::{error, info, warn};
@@ -32,6 +35,8 @@ pub(super) struct Adoption {
     services: BTreeMap<String, AdoptedService>,
     /// What was said last of those that are rejected.
     told: BTreeMap<String, String>,
+    /// What the log has said of those that work, and hardly as wished: group and warning.
+    warned: BTreeSet<(String, String)>,
     began: Option<Instant>,
 }
 
@@ -118,6 +123,15 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             told.extend(message.map(|message| (service.name.clone(), message)));
         }
         self.adoption.told = told;
+        let warned = services.iter().flat_map(|service| {
+            let warnings = service.warnings.iter();
+            warnings.map(|warning| (service.name.clone(), warning.clone()))
+        });
+        let warned: BTreeSet<_> = warned.collect();
+        for (name, warning) in warned.difference(&self.adoption.warned) {
+            warn!(asg.name = name, %warning, "an adopted service works, and hardly as wished");
+        }
+        self.adoption.warned = warned;
         let unserved = (!unserved.is_empty()).then(|| unserved.join("; "));
         self.conditions.set("", kind, unserved, now.wall);
     }
