@@ -55,6 +55,7 @@ async fn dispatch(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Man(args) => verb::man::run(args),
         Verb::Version => verb::version::run(),
         Verb::Validate(args) => verb::validate::run(args),
+        Verb::Config(args) => verb::config::run(args).await,
         Verb::Schema => verb::describe::schema(),
         Verb::Openapi => verb::describe::openapi(),
         Verb::Sweep(args) => verb::sweep::run(args).await,

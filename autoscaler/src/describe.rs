@@ -378,6 +378,9 @@ pub struct Configuration {
     /// When it was applied, where it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied_at: Option<Timestamp>,
+    /// What it says; not part of the view.
+    #[serde(skip)]
+    pub text: Arc<[u8]>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

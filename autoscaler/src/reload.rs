@@ -5,6 +5,7 @@ use std::{
     fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
+    sync::Arc,
     time::SystemTime,
 };
 
@@ -31,6 +32,8 @@ pub struct ConfigWatch {
     stamp: Option<Stamp>,
     /// Of the content that was read last.
     digest: Option<String>,
+    /// The content that passed last, or the example.
+    text: Arc<[u8]>,
     in_force: Configuration,
 }
 
@@ -48,13 +51,16 @@ impl ConfigWatch {
             ConfigSource::BuiltIn => None,
             ConfigSource::File(path) => Some(path),
         };
-        Self {
+        let mut watch = Self {
             stamp: file.as_deref().and_then(|path| stamp(path).ok()),
             digest: None,
-            in_force: itself(file.as_deref()),
+            text: Arc::from(config::EXAMPLE.as_bytes()),
+            in_force: Configuration::default(),
             file,
             provider,
-        }
+        };
+        watch.in_force = watch.itself();
+        watch
     }
 
     /// Reads the configuration for the first time: what was `applied`, unless the file has
@@ -70,6 +76,10 @@ impl ConfigWatch {
             None => None,
         };
         watch.digest = content.as_deref().map(digest);
+        if let Some(content) = &content {
+            watch.text = content.as_slice().into();
+            watch.in_force = watch.itself();
+        }
         if let Some(applied) = applied.filter(|applied| applied.file_digest == watch.digest) {
             let config = watch.restore(&applied)?;
             return Ok((watch, config));
@@ -121,7 +131,8 @@ impl ConfigWatch {
         self.digest = Some(digest);
         let parsed = parse(path, &content, self.provider);
         if parsed.is_ok() {
-            self.in_force = itself(Some(path));
+            self.text = content.into();
+            self.in_force = self.itself();
         }
         Some(parsed)
     }
@@ -146,10 +157,11 @@ impl ConfigWatch {
 
     /// Until the file changes, this is in force; the file itself where it is nothing.
     pub(crate) fn supersede(&mut self, applied: Option<&AppliedConfiguration>) {
-        self.in_force = itself(self.file.as_deref());
+        self.in_force = self.itself();
         if let Some(applied) = applied {
             self.in_force.source = ConfigurationSource::Applied;
             self.in_force.applied_at = Some(applied.applied_at);
+            self.in_force.text = applied.body.as_slice().into();
         }
     }
 
@@ -158,21 +170,22 @@ impl ConfigWatch {
         self.provider
     }
 
+    /// The file, or the example where there is none.
+    fn itself(&self) -> Configuration {
+        Configuration {
+            source: match self.file {
+                Some(_) => ConfigurationSource::File,
+                None => ConfigurationSource::BuiltIn,
+            },
+            file: self.file.as_ref().map(|path| path.display().to_string()),
+            applied_at: None,
+            text: Arc::clone(&self.text),
+        }
+    }
+
     /// Where what is in force comes from.
     pub(crate) fn in_force(&self) -> &Configuration {
         &self.in_force
-    }
-}
-
-/// The file, or the example where there is none.
-fn itself(file: Option<&Path>) -> Configuration {
-    Configuration {
-        source: match file {
-            Some(_) => ConfigurationSource::File,
-            None => ConfigurationSource::BuiltIn,
-        },
-        file: file.map(|path| path.display().to_string()),
-        applied_at: None,
     }
 }
 

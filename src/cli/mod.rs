@@ -30,11 +30,11 @@ pub(crate) use self::{
     },
     role::{AgentArgs, AutoscalerArgs, BalancingArgs, LbArgs, LogFormat, ProviderName, UpArgs},
     verb::{
-        ActivitiesArgs, ApplyArgs, Connection, DeleteScheduledActionArgs, DemoArgs, DemoVerb,
-        EventsArgs, ExecArgs, ExplainArgs, FloodArgs, GroupReading, HealthcheckArgs, InstancesArgs,
-        LogsArgs, Output, PlanArgs, ProtectArgs, PutScheduledActionArgs, ResolveArgs, ScaleArgs,
-        ScheduledActionsArgs, SshArgs, StressArgs, SweepArgs, TargetsArgs, TerminateArgs,
-        ValidateArgs, Watching, WhichRuleArgs, WhyArgs,
+        ActivitiesArgs, ApplyArgs, ConfigArgs, Connection, DeleteScheduledActionArgs, DemoArgs,
+        DemoVerb, EventsArgs, ExecArgs, ExplainArgs, FloodArgs, GroupReading, HealthcheckArgs,
+        InstancesArgs, LogsArgs, Output, PlanArgs, ProtectArgs, PutScheduledActionArgs,
+        ResolveArgs, ScaleArgs, ScheduledActionsArgs, SshArgs, StressArgs, SweepArgs, TargetsArgs,
+        TerminateArgs, ValidateArgs, Watching, WhichRuleArgs, WhyArgs,
     },
 };
 
@@ -118,6 +118,8 @@ pub(crate) enum Verb {
     Demo(DemoArgs),
     /// Check a configuration file, or the one that is built in.
     Validate(ValidateArgs),
+    /// Show every value of the configuration in force, and where it comes from.
+    Config(ConfigArgs),
     /// Print the JSON Schema of minicloud.yaml, for editors.
     Schema,
     /// Print the control API's description, OpenAPI 3.1 in JSON.

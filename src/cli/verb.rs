@@ -384,6 +384,15 @@ pub(crate) struct StressArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ConfigArgs {
+    /// A file, in place of what a control plane goes by.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ValidateArgs {
     /// A minicloud.yaml, or a compose file, of which the labels are checked [default:
     /// ./minicloud.yaml if there is one, else the built-in example].

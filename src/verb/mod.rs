@@ -4,6 +4,7 @@ pub(crate) mod activities;
 pub(crate) mod alarms;
 pub(crate) mod apply;
 pub(crate) mod completions;
+pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod describe;
 pub(crate) mod docs;

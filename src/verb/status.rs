@@ -141,6 +141,7 @@ mod tests {
             source: ConfigurationSource::Applied,
             file: Some("minicloud.yaml".to_owned()),
             applied_at: Some("2026-01-01T00:00:00Z".parse().unwrap()),
+            ..Configuration::default()
         };
         assert_eq!(
             in_force(&configuration),

@@ -9,14 +9,15 @@ use axum::{
     http::{StatusCode, header},
 };
 use serde::Deserialize;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, task::spawn_blocking};
 use utoipa::IntoParams;
 
-use super::{Api, body, fault::Fault, segment::Parameters};
+use super::{Api, body, fault::Fault, segment::Parameters, wire::EffectiveConfiguration};
 use crate::{
     change_set::ChangeSet,
     command::{Command, CommandError, SubmittedConfiguration},
-    config::Config,
+    config::{self, Config, Faults, Origin},
+    describe::View,
 };
 
 type Answer = Result<Json<ChangeSet>, Fault>;
@@ -52,6 +53,54 @@ impl<S: Send + Sync> FromRequest<S> for YamlBody {
 }
 
 const YAML: &str = "application/yaml";
+
+/// The configuration in force: every value, and where it comes from.
+///
+/// Of the file, or of what was applied since, with the sizes that groups have now. What the API
+/// made beside it (launch templates, policies, actions, key pairs) has routes of its own.
+#[utoipa::path(
+    get,
+    path = "/v1/configuration",
+    operation_id = "DescribeConfiguration",
+    tag = "configuration",
+    responses((status = 200, body = EffectiveConfiguration))
+)]
+pub(super) async fn show(
+    State(api): State<Arc<Api>>,
+) -> Result<Json<EffectiveConfiguration>, Fault> {
+    let view = api.view.borrow().clone();
+    match view.configuration.text.is_empty() {
+        // The loop has not said anything yet.
+        true => Err(Fault::not_ready()),
+        false => aside(move || in_force(&view)).await.map(Json),
+    }
+}
+
+fn in_force(view: &View) -> Result<EffectiveConfiguration, Faults> {
+    let mut values = config::effective(&view.configuration.text)?;
+    for group in &view.auto_scaling_groups {
+        let name = &group.auto_scaling_group_name;
+        for (key, now) in [
+            ("min_size", group.min_size),
+            ("max_size", group.max_size),
+            ("desired_capacity", group.desired_capacity),
+        ] {
+            let path = format!("auto_scaling_groups.{name}.{key}");
+            // Not of the file: adopted, or on its way out.
+            let Some(value) = values.iter_mut().find(|value| value.path == path) else {
+                continue;
+            };
+            if value.value.parse().is_ok_and(|written: u32| written != now) {
+                value.origin = Origin::Runtime;
+            }
+            value.value = now.to_string();
+        }
+    }
+    Ok(EffectiveConfiguration {
+        configuration: view.configuration.clone(),
+        values,
+    })
+}
 
 /// What putting a configuration file in force would change; changes nothing.
 #[utoipa::path(
@@ -97,14 +146,20 @@ pub(super) async fn apply(
     .await
 }
 
-/// Aside, for a large file keeps a thread busy for long.
 async fn read(api: &Api, text: &Bytes) -> Result<Box<SubmittedConfiguration>, Fault> {
     let (provider, text) = (api.provider_kind, text.to_vec());
-    let read = tokio::task::spawn_blocking(move || {
+    aside(move || {
         let config = Config::parse_for(&text, provider)?;
         Ok(Box::new(SubmittedConfiguration { config, text }))
-    });
-    match read.await {
+    })
+    .await
+}
+
+/// For a large file keeps a thread busy for long.
+async fn aside<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, Faults> + Send + 'static,
+) -> Result<T, Fault> {
+    match spawn_blocking(read).await {
         Ok(read) => read.map_err(|faults| Fault::configuration(&faults)),
         Err(_) => Err(Fault::loop_gone()),
     }

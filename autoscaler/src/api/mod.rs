@@ -70,9 +70,9 @@ pub use self::{
     shell::SHELL_PROTOCOL,
     shell_frame::{ShellCodec, ShellFrame},
     wire::{
-        Activities, AlarmHistoryItems, Alarms, AutoScalingGroups, ExecFrame, ExecRequest,
-        FaultBody, FaultDetail, InstanceTypeInfo, InstanceTypes, Instances, KeyPairs,
-        LaunchTemplateVersions, LaunchTemplates, Listeners, ProbeStatus, RequestFailures,
+        Activities, AlarmHistoryItems, Alarms, AutoScalingGroups, EffectiveConfiguration,
+        ExecFrame, ExecRequest, FaultBody, FaultDetail, InstanceTypeInfo, InstanceTypes, Instances,
+        KeyPairs, LaunchTemplateVersions, LaunchTemplates, Listeners, ProbeStatus, RequestFailures,
         ResolveForeignChanges, ScalingPolicies, ScheduledActions, SecurityGroups, ShellRequest,
         TargetGroups, TargetHealthDescriptions, TerminateInstance,
     },
@@ -172,6 +172,7 @@ fn public_routes() -> Routes {
         .routes(routes!(load_balancer::listeners))
         .routes(routes!(load_balancer::request_failures))
         .routes(routes!(security_groups::list))
+        .routes(routes!(configuration::show))
         .routes(routes!(prometheus_sd::discover))
         .routes(routes!(probes::metrics))
         .routes(routes!(probes::readyz));

@@ -9,8 +9,11 @@ use utoipa::ToSchema;
 
 use crate::{
     alarms::{Alarm, AlarmHistoryItem},
-    config,
-    describe::{Activity, AutoScalingGroup, Instance, ScheduledUpdateGroupAction, TargetGroup},
+    config::{self, EffectiveValue},
+    describe::{
+        Activity, AutoScalingGroup, Configuration, Instance, ScheduledUpdateGroupAction,
+        TargetGroup,
+    },
     foreign_change::Resolution,
     instance_type::InstanceType,
     key_pair::KeyPairInfo,
@@ -23,6 +26,14 @@ use crate::{
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct AutoScalingGroups {
     pub auto_scaling_groups: Vec<Arc<AutoScalingGroup>>,
+}
+
+/// The configuration in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EffectiveConfiguration {
+    pub configuration: Configuration,
+    /// In the order of the reference page.
+    pub values: Vec<EffectiveValue>,
 }
 
 /// Opens a shell.

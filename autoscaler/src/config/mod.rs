@@ -5,6 +5,7 @@
 
 mod busy_check;
 pub(crate) mod defaults;
+mod effective;
 pub(crate) mod fault;
 pub(crate) mod file;
 mod foreign_changes;
@@ -35,6 +36,7 @@ use utoipa::ToSchema;
 
 pub use self::{
     busy_check::{BusyCheck, BusyQuestion},
+    effective::{EffectiveValue, Origin, effective},
     fault::{Fault, Faults},
     foreign_changes::ForeignChanges,
     host_headroom::HostHeadroom,

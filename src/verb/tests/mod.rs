@@ -7,8 +7,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{
-    activities, alarms, groups, instance_types, instances, key_pair, launch_template, policies,
-    scheduled_actions, security_groups, status, targets, why,
+    activities, alarms, config, groups, instance_types, instances, key_pair, launch_template,
+    policies, scheduled_actions, security_groups, status, targets, why,
 };
 use crate::{cli::Output, golden, output::Listing};
 
@@ -61,6 +61,8 @@ fn lists_are_as_written_down() {
     page.show("policies", |output| {
         policies::listing().render(policies::rows(all), output)
     });
+    let values: Vec<_> = answer("configuration_values");
+    page.list("config", &config::listing(), &values);
     page.list("alarms", &alarms::listing(), &web.alarms);
     page.list(
         "scheduled-actions",

@@ -99,3 +99,30 @@ async fn what_is_no_file_is_refused() {
     }
     drop(core);
 }
+
+#[tokio::test]
+async fn values_in_force_say_who_set_them() {
+    let (api, core) = api();
+    let router = router(api, Access::Loopback);
+    let (status, body) = get_json(&router, "/v1/configuration").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{body}");
+    let mut view = view();
+    view.configuration.text = crate::config::EXAMPLE.as_bytes().into();
+    Arc::make_mut(&mut view.auto_scaling_groups[0]).max_size = 4;
+    core.view.send_replace(Arc::new(view));
+    let (status, body) = get_json(&router, "/v1/configuration").await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    assert_eq!(body["configuration"]["text"], Value::Null);
+    let value = |path: &str| {
+        let mut values = body["values"].as_array().unwrap().iter();
+        values.find(|value| value["path"] == path).unwrap().clone()
+    };
+    let max_size = value("auto_scaling_groups.web.max_size");
+    assert_eq!(max_size["value"], "4");
+    assert_eq!(max_size["origin"], json!({ "kind": "runtime" }));
+    let min_size = value("auto_scaling_groups.web.min_size");
+    assert_eq!(
+        min_size["origin"],
+        json!({ "kind": "written", "line": 14, "column": 15 })
+    );
+}
