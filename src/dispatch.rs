@@ -58,6 +58,7 @@ async fn dispatch(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Config(args) => verb::config::run(args).await,
         Verb::Schema => verb::describe::schema(),
         Verb::Openapi => verb::describe::openapi(),
+        Verb::Grafana => verb::describe::grafana(),
         Verb::Sweep(args) => verb::sweep::run(args).await,
         Verb::Up(args) => role::up::run(args).await,
         Verb::Lb(args) => role::lb::run(args).await,

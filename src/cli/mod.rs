@@ -124,6 +124,8 @@ pub(crate) enum Verb {
     Schema,
     /// Print the control API's description, OpenAPI 3.1 in JSON.
     Openapi,
+    /// Print the dashboard for Grafana, to be imported there.
+    Grafana,
     /// Look whether this machine has what minicloud needs, and say how to get what is missing.
     Doctor(DoctorArgs),
     /// Print a section of the reference: configuration, commands, exit codes.

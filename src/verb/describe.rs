@@ -1,4 +1,4 @@
-//! What minicloud says of its own forms, for editors and generators.
+//! What minicloud says of its own forms, for editors, generators and dashboards.
 
 use minicloud_autoscaler::{api, config::Config};
 
@@ -12,6 +12,11 @@ pub(crate) fn schema() -> Result<(), Failure> {
 /// The control API as it is served at `/v1/openapi.json`.
 pub(crate) fn openapi() -> Result<(), Failure> {
     pretty(&api::document())
+}
+
+/// The dashboard, to be imported into Grafana.
+pub(crate) fn grafana() -> Result<(), Failure> {
+    print(include_bytes!("../../contrib/grafana/minicloud.json"))
 }
 
 fn pretty(value: &impl serde::Serialize) -> Result<(), Failure> {
