@@ -15,6 +15,8 @@ pub(super) struct Story {
     grew: Option<Grown>,
     /// The most CPU that the group has shown, percent.
     peak: f64,
+    /// What the group said last of why it does not do what it should.
+    in_the_way: Vec<String>,
     calm: Option<Instant>,
     shrank: Option<Instant>,
     /// How long after the stress the group may take to be back.
@@ -35,6 +37,7 @@ impl Story {
             began: now,
             grew: None,
             peak: 0.0,
+            in_the_way: Vec::new(),
             calm: None,
             shrank: None,
             patience,
@@ -44,6 +47,10 @@ impl Story {
     pub(super) fn observe(&mut self, group: &AutoScalingGroup, now: Instant) {
         let size = Size::of(group);
         self.peak = self.peak.max(group.cpu_utilization.unwrap_or_default());
+        if !group.conditions.is_empty() {
+            let messages = group.conditions.iter().map(|it| it.message.clone());
+            self.in_the_way = messages.collect();
+        }
         if size.in_service > self.first_size {
             let grown = self.grew.get_or_insert(Grown { at: now, most: 0 });
             grown.most = grown.most.max(size.in_service);
@@ -81,8 +88,12 @@ impl Story {
             name, first_size, ..
         } = self;
         let Some(Grown { at, most }) = self.grew else {
+            let why = match self.in_the_way.as_slice() {
+                [] => "on a busy machine more workers help (--cpu), or longer (--for)".to_owned(),
+                messages => messages.join("; "),
+            };
             return Err(format!(
-                "{name} did not grow: its CPU reached {:.0} %. On a busy machine more workers help (--cpu), or longer (--for)",
+                "{name} did not grow: its CPU reached {:.0} %; {why}",
                 self.peak
             ));
         };
@@ -169,6 +180,15 @@ mod tests {
         story.calm(after(90).await);
         assert!(story.is_over(after(11).await));
         assert!(story.summary().unwrap_err().contains("did not grow"));
+        let mut saturated = group(&[InService]);
+        saturated.conditions = serde_json::from_value(serde_json::json!([{
+            "type": "HostSaturated", "message": "no core is idle",
+            "since": "2026-01-01T00:00:00Z",
+        }]))
+        .unwrap();
+        story.observe(&saturated, Instant::now());
+        let why = story.summary().unwrap_err();
+        assert!(why.ends_with("; no core is idle"), "{why}");
 
         story.observe(&group(&[InService, InService]), Instant::now());
         assert!(story.is_over(after(60).await));
