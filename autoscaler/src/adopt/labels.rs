@@ -74,6 +74,7 @@ pub(super) struct Labels {
 pub(super) struct Allowed {
     pub(super) shared_volumes: bool,
     pub(super) host_binds: bool,
+    pub(super) privileges: bool,
 }
 
 /// AWS's bound of a percentage that is tracked.
@@ -85,7 +86,8 @@ const DEFAULT_TARGET_CPU: f64 = 80.0;
 
 const SHARED_VOLUMES: &str = "shared-volumes";
 const HOST_BINDS: &str = "host-binds";
-const RISKS: [&str; 2] = [SHARED_VOLUMES, HOST_BINDS];
+const PRIVILEGES: &str = "privileges";
+const RISKS: [&str; 3] = [SHARED_VOLUMES, HOST_BINDS, PRIVILEGES];
 
 /// Reads the labels of a service that has `minicloud.enable`.
 pub(super) fn read(service: &Service, pace: Pace) -> (Labels, Vec<Fault>) {
@@ -203,14 +205,14 @@ fn allowed(text: &str) -> Result<Allowed, Mistake> {
         match word {
             SHARED_VOLUMES => allowed.shared_volumes = true,
             HOST_BINDS => allowed.host_binds = true,
+            PRIVILEGES => allowed.privileges = true,
             other => {
                 let mistake = Mistake::new(format!("unknown risk {}", quoted(other)));
                 return Err(match nearest(other, RISKS) {
                     Some(near) => mistake.hint(format!("did you mean {near}?")),
-                    None => mistake.hint(format!(
-                        "write {}, or both with a comma",
-                        RISKS.join(" or ")
-                    )),
+                    None => {
+                        mistake.hint(format!("write {}, several with commas", RISKS.join(" or ")))
+                    }
                 });
             }
         }

@@ -26,7 +26,8 @@ pub use self::{
     fault::{Fault, Place},
     merge::{AdoptedService, Merged, Standing, merge},
     service::{
-        Balancer, PublishedPort, SeedMount, SeedMountKind, Service, ServiceNetwork, SharedNetworks,
+        Balancer, HOST_NAMESPACES, PublishedPort, SeedMount, SeedMountKind, Service,
+        ServiceNetwork, SharedNetworks,
     },
 };
 

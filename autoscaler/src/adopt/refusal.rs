@@ -1,4 +1,5 @@
-//! Why a service cannot be cloned: two containers of it would fight over something.
+//! Why a service cannot be cloned: two containers of it would fight over something, or have
+//! power over the machine.
 
 use super::{Fault, Place, SeedMount, SeedMountKind, Service, labels::Allowed};
 use crate::config::fault::{Mistake, quoted, shortened};
@@ -13,6 +14,7 @@ pub(super) fn refusals(service: &Service, allowed: Allowed) -> Vec<Fault> {
         .chain(mode)
         .chain(addresses)
         .chain(devices(service))
+        .chain(privileges(service, allowed))
         .chain(volumes)
         .collect()
 }
@@ -72,6 +74,21 @@ fn devices(service: &Service) -> impl Iterator<Item = Fault> {
     })
 }
 
+/// Who may label a container is not always who may give away the machine.
+fn privileges(service: &Service, allowed: Allowed) -> impl Iterator<Item = Fault> {
+    let keys = service
+        .privileges
+        .iter()
+        .filter(move |_| !allowed.privileges);
+    keys.map(|key| {
+        let mistake = Mistake::new("a clone would have this power over the machine as well")
+            .hint(format!("remove it, or add {ALLOW_PRIVILEGES}"));
+        Place::key(key).fault(mistake)
+    })
+}
+
+const ALLOW_PRIVILEGES: &str = "minicloud.allow: privileges if each clone may have it";
+
 fn volumes(service: &Service, allowed: Allowed) -> impl Iterator<Item = Fault> {
     let mounts = service.mounts.iter().enumerate();
     mounts.filter_map(move |(index, mount)| {
@@ -80,8 +97,24 @@ fn volumes(service: &Service, allowed: Allowed) -> impl Iterator<Item = Fault> {
     })
 }
 
+/// Where the engine's socket is found, by its own name or below a folder.
+const OVER_THE_SOCKET: [&str; 4] = ["/", "/run", "/var", "/var/run"];
+
+/// Read-only or not, who can connect to it commands the engine.
+fn has_engine_socket(mount: &SeedMount) -> bool {
+    let source = mount.source.as_str();
+    let has = source.ends_with("/docker.sock") || OVER_THE_SOCKET.contains(&source);
+    mount.kind == SeedMountKind::Bind && has
+}
+
 /// Two that write to one file without knowing of each other: an SQLite database, say.
 fn shared(mount: &SeedMount, allowed: Allowed) -> Option<Mistake> {
+    if has_engine_socket(mount) {
+        let source = quoted(&mount.source);
+        let mistake = Mistake::new(format!("every clone would command the engine by {source}"))
+            .hint(format!("remove it, or add {ALLOW_PRIVILEGES}"));
+        return Some(mistake).filter(|_| !allowed.privileges);
+    }
     let (what, risk) = match mount.kind {
         SeedMountKind::Volume if !allowed.shared_volumes => ("volume", "shared-volumes"),
         SeedMountKind::Bind if !allowed.host_binds => ("folder", "host-binds"),

@@ -25,11 +25,17 @@ pub struct Service {
     pub mounts: Vec<SeedMount>,
     /// Devices and GPUs, by the names that the service gives them.
     pub devices: Vec<String>,
+    /// What gives it power over the machine: keys of a compose file, `privileged` and those of
+    /// namespaces that it shares with the host.
+    pub privileges: BTreeSet<&'static str>,
     /// The image or the service has a HEALTHCHECK.
     pub has_health_check: bool,
     /// Cores; none where it has no limit.
     pub cpus: Option<f64>,
 }
+
+/// Keys of a compose file that let a service share a namespace with the host.
+pub const HOST_NAMESPACES: [&str; 3] = ["pid", "ipc", "uts"];
 
 /// A port of the host that leads to the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use super::{
     project::Project,
 };
 use crate::{
-    adopt::{Place, Service, ServiceNetwork, labels::PREFIX},
+    adopt::{HOST_NAMESPACES, Place, Service, ServiceNetwork, labels::PREFIX},
     config::{
         self,
         fault::{Position, shortened},
@@ -104,6 +104,7 @@ impl Placed {
                     mode => self.service.network_mode = mode.map(str::to_owned),
                 }
             }
+            "privileged" => self.privilege("privileged", at, node, "true"),
             "volumes" => self.volumes(node),
             "devices" => items(node).iter().for_each(|item| {
                 let name = text(item).or_else(|| text(descend(item, &["source"])?));
@@ -125,7 +126,18 @@ impl Placed {
                 let note = self.note(at, message);
                 self.notes.push(note);
             }
-            _ => {}
+            key => {
+                if let Some(namespace) = HOST_NAMESPACES.into_iter().find(|it| *it == key) {
+                    self.privilege(namespace, at, node, "host");
+                }
+            }
+        }
+    }
+
+    fn privilege(&mut self, key: &'static str, at: Position, node: &Node, power: &str) {
+        self.keys.insert(key, at);
+        if self.judged(key, node, text).as_deref() == Some(power) {
+            self.service.privileges.insert(key);
         }
     }
 

@@ -167,9 +167,9 @@ pub(super) const SECTION: Section = Section {
         ),
         Key::new(
             "allow",
-            Form::Text("`shared-volumes`, `host-binds`, or both with a comma"),
+            Form::Text("`shared-volumes`, `host-binds`, `privileges`, several with commas"),
             Absent::Default("none"),
-            "Risks taken on: instances that write to the same named volumes, or to the same folders of the host.",
+            "Risks taken on: instances that write to the same named volumes, or to the same folders of the host; clones with power over the machine (`privileged`, its namespaces, the engine's socket).",
         ),
     ],
     renamed: &[

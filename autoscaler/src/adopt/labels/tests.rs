@@ -124,7 +124,7 @@ fn every_label_is_read() {
         ("minicloud.schedule", "Mon-Fri 08:00-19:00 min=3"),
         ("minicloud.time-zone", "Europe/Berlin"),
         ("minicloud.network", "backend"),
-        ("minicloud.allow", "host-binds, shared-volumes"),
+        ("minicloud.allow", "host-binds, shared-volumes, privileges"),
         ("com.example.owner", "somebody"),
     ]);
     let size = Size {
@@ -155,11 +155,12 @@ fn every_label_is_read() {
     assert!(labels.protect);
     assert_eq!(labels.scheduled_actions.len(), 2);
     assert_eq!(labels.network.as_deref(), Some("backend"));
-    let both = Allowed {
+    let all = Allowed {
         shared_volumes: true,
         host_binds: true,
+        privileges: true,
     };
-    assert_eq!(labels.allowed, both);
+    assert_eq!(labels.allowed, all);
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn what_two_containers_would_fight_over_is_refused() {
             container_port: 80,
         }];
     };
-    let cases: [(Change, &str); 9] = [
+    let cases: [(Change, &str); 12] = [
         (
             |service| {
                 service.published_ports = vec![PublishedPort {
@@ -55,6 +55,18 @@ fn what_two_containers_would_fight_over_is_refused() {
             "devices: a clone would share the device `/dev/dri`; remove it, or remove minicloud.enable: such a service is not scaled",
         ),
         (
+            |service| service.privileges = ["privileged"].into(),
+            "privileged: a clone would have this power over the machine as well; remove it, or add minicloud.allow: privileges if each clone may have it",
+        ),
+        (
+            |service| service.mounts = vec![mount(SeedMountKind::Bind, "/run/docker.sock", true)],
+            "volumes: every clone would command the engine by `/run/docker.sock`; remove it, or add minicloud.allow: privileges if each clone may have it",
+        ),
+        (
+            |service| service.mounts = vec![mount(SeedMountKind::Bind, "/var/run", true)],
+            "volumes: every clone would command the engine by `/var/run`; remove it, or add minicloud.allow: privileges if each clone may have it",
+        ),
+        (
             |service| service.mounts = vec![mount(SeedMountKind::Volume, "shop_db", false)],
             "volumes: every clone would write to the volume `shop_db` at /data; mount it with :ro, or add minicloud.allow: shared-volumes if the program is made for that",
         ),
@@ -71,9 +83,11 @@ fn what_two_containers_would_fight_over_is_refused() {
             (Standing::Rejected, vec![expected.to_owned()])
         );
     }
-    let mut api = service("api", &[("allow", "shared-volumes,host-binds")]);
+    let mut api = service("api", &[("allow", "shared-volumes,host-binds,privileges")]);
     port(&mut api, None);
+    api.privileges = ["pid", "privileged"].into();
     api.mounts = vec![
+        mount(SeedMountKind::Bind, "/var/run/docker.sock", true),
         mount(SeedMountKind::Volume, "shop_db", false),
         mount(SeedMountKind::Bind, "/srv", false),
     ];

@@ -6,7 +6,7 @@ use bollard::models::{ContainerInspectResponse, EndpointSettings, HostConfig, Mo
 
 use super::compose::{CONFIG_HASH, PROJECT, SERVICE};
 use crate::{
-    adopt::{PublishedPort, SeedMount, SeedMountKind, Service, ServiceNetwork},
+    adopt::{HOST_NAMESPACES, PublishedPort, SeedMount, SeedMountKind, Service, ServiceNetwork},
     provider::Revision,
 };
 
@@ -30,6 +30,7 @@ pub(super) fn service(found: &ContainerInspectResponse) -> Service {
         networks: networks(found).collect(),
         mounts: mounts(found).collect(),
         devices: devices(&host).take(MOST_ENTRIES).collect(),
+        privileges: privileges(&host).collect(),
         has_health_check: has_health_check(found),
         cpus: cpus(&host),
     }
@@ -169,6 +170,14 @@ fn devices(host: &HostConfig) -> impl Iterator<Item = String> {
     devices.chain(requests)
 }
 
+fn privileges(host: &HostConfig) -> impl Iterator<Item = &'static str> {
+    let modes = [&host.pid_mode, &host.ipc_mode, &host.uts_mode];
+    let shared = HOST_NAMESPACES.into_iter().zip(modes);
+    let shared = shared.filter(|(_, mode)| mode.as_deref() == Some("host"));
+    let privileged = host.privileged.unwrap_or_default().then_some("privileged");
+    privileged.into_iter().chain(shared.map(|(key, _)| key))
+}
+
 fn has_health_check(found: &ContainerInspectResponse) -> bool {
     let config = found.config.as_ref();
     let check = config.and_then(|config| config.healthcheck.as_ref()?.test.as_deref());
@@ -204,6 +213,7 @@ mod tests {
                 }
             },
             "HostConfig": {
+                "Privileged": true, "PidMode": "host", "IpcMode": "private", "UTSMode": "",
                 "NetworkMode": "shop_default", "NanoCpus": 500_000_000, "Memory": 0,
                 "PortBindings": {
                     "80/tcp": [{ "HostIp": "", "HostPort": "8080" }],
@@ -247,6 +257,7 @@ mod tests {
         assert_eq!(sources, ["shop_data", "/etc/motd"]);
         assert!(read.mounts[1].read_only);
         assert_eq!(read.devices, ["/dev/kvm", "gpu"]);
+        assert_eq!(Vec::from_iter(read.privileges), ["pid", "privileged"]);
         assert!(read.has_health_check);
         assert_eq!(read.cpus, Some(0.5));
         let revision = revision(&inspected());
