@@ -308,7 +308,8 @@ impl Place {
         let text = text
             .replace("port: 8080, default_action", &listener)
             .replace("8090", &self.api.0.port().to_string());
-        text + BUSY_MACHINE
+        // As what runs: an equal launch template is no new version.
+        small(text) + BUSY_MACHINE
     }
 
     /// With the ports and the instance of this place.
