@@ -190,13 +190,8 @@ impl Cloud {
     }
 
     fn passes_so_far(&self) -> (u64, f64) {
-        let families = self.autoscaler.registry().gather();
-        let family = families
-            .iter()
-            .find(|family| family.name() == "minicloud_reconcile_pass_duration_seconds")
-            .unwrap();
-        let histogram = family.get_metric()[0].get_histogram();
-        (histogram.get_sample_count(), histogram.get_sample_sum())
+        let passes = self.autoscaler.pass_durations();
+        (passes.get_sample_count(), passes.get_sample_sum())
     }
 
     async fn stop(self) {

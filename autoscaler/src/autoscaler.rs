@@ -96,6 +96,7 @@ pub struct Autoscaler {
     events: EventLog,
     history: ActivityHistory,
     metrics: prometheus::Registry,
+    pass_durations: prometheus::Histogram,
     shutdown: oneshot::Sender<Shutdown>,
     task: JoinHandle<()>,
 }
@@ -142,6 +143,7 @@ impl Autoscaler {
         let courier = Courier::new(webhook_client, Arc::clone(&clock) as Arc<dyn Clock>);
         let metrics = Metrics::new().map_err(StartError::Metrics)?;
         let registry = metrics.registry.clone();
+        let pass_durations = metrics.pass_duration.clone();
         let (desk, link) = load_balancer_link();
         let (view_in, view) = watch::channel(Arc::new(View::empty(config.pace, started)));
         let (commands, commands_out) = mpsc::channel(COMMAND_QUEUE);
@@ -188,6 +190,7 @@ impl Autoscaler {
             events,
             history,
             metrics: registry,
+            pass_durations,
             shutdown,
             task,
         })
@@ -219,6 +222,12 @@ impl Autoscaler {
     /// The autoscaler's own metrics.
     pub fn registry(&self) -> &prometheus::Registry {
         &self.metrics
+    }
+
+    /// How long each pass of the loop took, in seconds, without the wait for the provider. One of
+    /// the metrics, for who looks often: to gather them all takes a while where groups are many.
+    pub fn pass_durations(&self) -> &prometheus::Histogram {
+        &self.pass_durations
     }
 
     /// Ends the loop between two awaits, with no chance to clean up: what `kill -9` does.

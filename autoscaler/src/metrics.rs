@@ -39,7 +39,7 @@ pub(crate) struct Metrics {
     conditions: ConditionSeries,
     config_last_reload_successful: IntGauge,
     config_last_reload_success: Gauge,
-    pass_duration: Histogram,
+    pub(crate) pass_duration: Histogram,
     last_pass: Gauge,
 }
 
@@ -218,6 +218,17 @@ impl Metrics {
         ]
     }
 
+    /// A group begins: a rate cannot see a counter's first step if it appears with it.
+    pub(crate) fn begin_group(&self, name: &str) {
+        self.launch_failures.with_label_values(&[name]);
+        for cause in ScalingCause::ALL {
+            for direction in DIRECTIONS {
+                let labels = &[name, direction, cause.as_str()];
+                self.scaling_activities.with_label_values(labels);
+            }
+        }
+    }
+
     pub(crate) fn observe_group(&self, name: &str, group: &Group, cpu_percent: Option<f64>) {
         let label = &[name];
         let Capacity {
@@ -240,14 +251,6 @@ impl Metrics {
             self.instances
                 .with_label_values(&[name, state.as_str()])
                 .set(gauge_value(in_state.count()));
-        }
-        // There from the start: a rate cannot see a counter's first step if it appears with it.
-        self.launch_failures.with_label_values(label);
-        for cause in ScalingCause::ALL {
-            for direction in DIRECTIONS {
-                let labels = &[name, direction, cause.as_str()];
-                self.scaling_activities.with_label_values(labels);
-            }
         }
         // A figure that is not known is not exported: a stale gauge would lie.
         let target = cpu_target(&group.spec.scaling_policies);

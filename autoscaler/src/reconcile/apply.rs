@@ -174,6 +174,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         }
         if begins {
             self.resume_alarms(name, &mut group)?;
+            self.metrics.begin_group(name);
         }
         self.groups.insert(name.to_owned(), group);
         self.report_launch_template(name, now);
