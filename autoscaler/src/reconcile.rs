@@ -17,6 +17,7 @@ mod hold_back;
 mod instance_faults;
 mod key_pairs;
 mod launch_templates;
+mod look;
 mod notify;
 mod policies;
 mod protection;
@@ -29,15 +30,15 @@ mod zone_refusal;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use rand::{RngExt, SeedableRng, rngs::SmallRng};
+use rand::{SeedableRng, rngs::SmallRng};
 use tokio::{
     sync::{mpsc, oneshot, watch},
-    time::{Instant, MissedTickBehavior, timeout},
+    time::{Instant, MissedTickBehavior},
 };
-use tracing::{info, warn};
 
 use self::{
-    adoption::Adoption, attention::Attention, customized::Customized, published::Published,
+    adoption::Adoption, attention::Attention, customized::Customized, look::ProviderObservation,
+    published::Published,
 };
 use crate::{
     autoscaler::Shutdown,
@@ -47,11 +48,10 @@ use crate::{
     config::{Config, ProviderKind},
     crash_point::Crash,
     customized_metric::{CustomizedMetricsDesk, Reading},
-    describe::{ConditionKind, View},
+    describe::View,
     events::EventLog,
     group::Group,
     headroom::Hosts,
-    instance::InstanceId,
     ledger::Ledger,
     load_balancer_link::{LoadBalancerDesk, ReceivedReport},
     metric::Scrape,
@@ -61,7 +61,7 @@ use crate::{
     observe::{Change, Sight, observe},
     operations::Operations,
     plan::{Circumstances, Plan, plan},
-    provider::{InstanceProvider, ObservedInstance, ProviderError},
+    provider::InstanceProvider,
     reload::ConfigWatch,
     schedule::ScheduleJournal,
     security_group::SecurityGroup,
@@ -72,13 +72,6 @@ use crate::{
 const TICK: Duration = Duration::from_secs(1);
 /// A source of changes that never rests must not turn the loop into a busy one.
 const LEAST_PAUSE: Duration = Duration::from_millis(20);
-/// How often the provider is asked where nothing hints at a change.
-const OBSERVE_INTERVAL: Duration = Duration::from_secs(5);
-const OBSERVE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Strangers do no harm at once: a look now and then will do.
-const STRANGERS_INTERVAL: Duration = Duration::from_secs(15);
-const PROVIDER_FIRST_DELAY: Duration = Duration::from_secs(1);
-const PROVIDER_LONGEST_DELAY: Duration = Duration::from_secs(15);
 
 pub(crate) struct Reconciler<P, C> {
     pub(crate) provider: Arc<P>,
@@ -145,38 +138,6 @@ pub(crate) struct Inbox {
     pub(crate) scrapes: mpsc::Receiver<Scrape>,
     pub(crate) readings: mpsc::Receiver<Reading>,
     pub(crate) shutdown: oneshot::Receiver<Shutdown>,
-}
-
-/// The provider's last answer, by group, and when to ask again.
-#[derive(Debug, Default)]
-struct ProviderObservation {
-    instances: BTreeMap<String, BTreeMap<InstanceId, ObservedInstance>>,
-    at: Option<Instant>,
-    /// Something hints at a change.
-    due: bool,
-    failures: u32,
-    /// Not asked, and nothing asked of it, before this.
-    not_before: Option<Instant>,
-    strangers_at: Option<Instant>,
-    /// For the provider's answers in this pass.
-    waited: Duration,
-}
-
-impl ProviderObservation {
-    async fn ask<T>(
-        &mut self,
-        answer: impl Future<Output = Result<T, ProviderError>>,
-    ) -> Result<T, ProviderError> {
-        let asked = Instant::now();
-        let answer = timeout(OBSERVE_TIMEOUT, answer).await;
-        self.waited += asked.elapsed();
-        answer.unwrap_or_else(|_| {
-            Err(ProviderError::Unreachable(format!(
-                "no answer within {} s",
-                OBSERVE_TIMEOUT.as_secs()
-            )))
-        })
-    }
 }
 
 impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
@@ -319,128 +280,6 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         self.publish(&taken, now);
         let took = started.elapsed().saturating_sub(self.observation.waited);
         self.metrics.observe_pass(took, now.wall);
-    }
-
-    /// Asks the provider where that is due. False: it cannot be relied on now, so nothing is
-    /// concluded and nothing done.
-    async fn look(&mut self, now: Now) -> bool {
-        if self.observation.not_before.is_some_and(|at| now.mono < at) {
-            return false;
-        }
-        let fresh = self
-            .observation
-            .at
-            .is_some_and(|at| now.mono - at < OBSERVE_INTERVAL);
-        let booting = self.groups.values().any(Group::is_settling);
-        if fresh && !self.observation.due && !booting {
-            return true;
-        }
-        let provider = Arc::clone(&self.provider);
-        let answers = async { tokio::try_join!(provider.list(), provider.services()) };
-        match self.observation.ask(answers).await {
-            Ok((instances, services)) => {
-                self.provider_answered(now);
-                self.adopt(services, now);
-                self.see(instances, now);
-                self.look_for_strangers(now).await;
-                true
-            }
-            Err(error) => {
-                self.provider_failed(&error.to_string(), now);
-                false
-            }
-        }
-    }
-
-    fn see(&mut self, instances: Vec<ObservedInstance>, now: Now) {
-        self.observation.at = Some(now.mono);
-        self.observation.due = false;
-        let mut by_group = BTreeMap::<String, BTreeMap<_, _>>::new();
-        for instance in instances.into_iter().chain(self.seeds()) {
-            if !self.groups.contains_key(&instance.auto_scaling_group) {
-                self.retire_unknown(&instance.auto_scaling_group);
-            }
-            let of_group = match by_group.get_mut(&instance.auto_scaling_group) {
-                Some(of_group) => of_group,
-                None => by_group
-                    .entry(instance.auto_scaling_group.clone())
-                    .or_default(),
-            };
-            of_group.insert(instance.instance_id.clone(), instance);
-        }
-        let before = std::mem::replace(&mut self.observation.instances, by_group);
-        for name in self.groups.keys() {
-            if before.get(name) != self.observation.instances.get(name) {
-                self.attention.call(name);
-            }
-        }
-    }
-
-    async fn look_for_strangers(&mut self, now: Now) {
-        if self
-            .observation
-            .strangers_at
-            .is_some_and(|at| now.mono - at < STRANGERS_INTERVAL)
-        {
-            return;
-        }
-        self.observation.strangers_at = Some(now.mono);
-        // Compose's own containers of an adopted service are no strangers.
-        let names = self.file_config.auto_scaling_groups.keys();
-        for name in names.cloned().collect::<Vec<String>>() {
-            let found = self.observation.ask(self.provider.strangers(&name)).await;
-            // Not being told is no news.
-            let Ok(strangers) = found else { continue };
-            let message = (!strangers.is_empty()).then(|| {
-                let list = strangers.join(", ");
-                format!("{list}: not launched by minicloud, though of this group's service; it takes no part in the group, and Compose may remove instances along with it: docker rm -f {}", strangers.join(" "))
-            });
-            if message.is_some() {
-                self.attention.call(&name);
-            }
-            if self
-                .conditions
-                .set(&name, ConditionKind::Stranger, message, now.wall)
-            {
-                self.attention.call(&name);
-                warn!(
-                    asg.name = name,
-                    strangers = strangers.len(),
-                    "containers of the group's service that are not ours came or went"
-                );
-            }
-        }
-    }
-
-    fn provider_answered(&mut self, now: Now) {
-        self.observation.failures = 0;
-        self.observation.not_before = None;
-        if self
-            .conditions
-            .set("", ConditionKind::ProviderUnavailable, None, now.wall)
-        {
-            info!("the provider answers again");
-            self.attention.call_all(self.groups.keys());
-        }
-    }
-
-    fn provider_failed(&mut self, error: &str, now: Now) {
-        let doubled = PROVIDER_FIRST_DELAY.saturating_mul(1 << self.observation.failures.min(5));
-        let delay = doubled
-            .min(PROVIDER_LONGEST_DELAY)
-            .mul_f64(self.rng.random_range(0.8..1.2));
-        self.observation.failures += 1;
-        self.observation.due = true;
-        self.observation.not_before = Some(now.mono + delay);
-        let message = format!("{error}; nothing is launched or terminated until it answers");
-        if self.conditions.set(
-            "",
-            ConditionKind::ProviderUnavailable,
-            Some(message),
-            now.wall,
-        ) {
-            warn!(error, "the provider does not answer");
-        }
     }
 
     fn reconcile_group(&mut self, name: &str, now: Now) {
