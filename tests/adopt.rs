@@ -1,7 +1,7 @@
 //! Adopted Compose services on a real engine: what `docker compose` does to a project, and what
 //! becomes of its clones.
 
-use std::{net::SocketAddr, path::PathBuf, process::Stdio, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -106,16 +106,7 @@ impl Project {
 
 impl Drop for Project {
     fn drop(&mut self) {
-        let filter = format!("label=com.docker.compose.project={}", self.name);
-        let script = format!(
-            "docker ps -aq --filter {filter} | xargs -r docker rm -fv; docker network ls -q --filter {filter} | xargs -r docker network rm; docker volume ls -q --filter {filter} | xargs -r docker volume rm"
-        );
-        let quiet = std::process::Command::new("sh")
-            .args(["-c", &script])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
-        drop(quiet);
+        compose::remove_project(&self.name);
     }
 }
 

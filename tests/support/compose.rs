@@ -187,8 +187,7 @@ impl Compose {
 
 impl Drop for Compose {
     fn drop(&mut self) {
-        // Blocking, since nothing awaits here, and quiet: after a good test only volumes go.
-        let filter = format!("label=com.docker.compose.project={}", self.project);
+        // After a good test only volumes go.
         if std::thread::panicking() {
             let log = std::process::Command::new("docker")
                 .args(["compose", "-p", &self.project, "logs", "--tail", "60"])
@@ -197,16 +196,22 @@ impl Drop for Compose {
                 eprintln!("{}", String::from_utf8_lossy(&log.stdout));
             }
         }
-        let script = format!(
-            "docker ps -aq --filter {filter} | xargs -r docker rm -f; docker network ls -q --filter {filter} | xargs -r docker network rm; docker volume ls -q --filter {filter} | xargs -r docker volume rm"
-        );
-        let quiet = std::process::Command::new("sh")
-            .args(["-c", &script])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
-        drop(quiet);
+        remove_project(&self.project);
     }
+}
+
+/// Whatever carries the project's label. Blocking, for what is dropped.
+pub(crate) fn remove_project(project: &str) {
+    let filter = format!("label=com.docker.compose.project={project}");
+    let script = format!(
+        "docker ps -aq --filter {filter} | xargs -r docker rm -fv; docker network ls -q --filter {filter} | xargs -r docker network rm; docker volume ls -q --filter {filter} | xargs -r docker volume rm"
+    );
+    let quiet = std::process::Command::new("sh")
+        .args(["-c", &script])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    drop(quiet);
 }
 
 /// Both images, made once.
