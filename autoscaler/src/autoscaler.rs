@@ -6,6 +6,7 @@ use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinHandle,
 };
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     busy_probe::BusyProbe,
@@ -18,6 +19,7 @@ use crate::{
     ledger::Ledger,
     load_balancer_link::{LoadBalancerLink, load_balancer_link},
     metric_source::{self, MetricSource},
+    metric_statistics::{self, MetricStatistics},
     metrics::Metrics,
     notification::{Courier, WebhookClient},
     now::Clock,
@@ -96,6 +98,8 @@ pub struct Autoscaler {
     events: EventLog,
     history: ActivityHistory,
     metrics: prometheus::Registry,
+    statistics: MetricStatistics,
+    _recorder: AbortOnDropHandle<()>,
     pass_durations: prometheus::Histogram,
     shutdown: oneshot::Sender<Shutdown>,
     task: JoinHandle<()>,
@@ -140,6 +144,7 @@ impl Autoscaler {
         let clock = Arc::new(clock);
         let started = clock.now().wall;
         let events = EventLog::new(started.as_microsecond().try_into().unwrap_or_default());
+        let recorders_clock = Arc::clone(&clock) as Arc<dyn Clock>;
         let courier = Courier::new(webhook_client, Arc::clone(&clock) as Arc<dyn Clock>);
         let metrics = Metrics::new().map_err(StartError::Metrics)?;
         let registry = metrics.registry.clone();
@@ -178,6 +183,13 @@ impl Autoscaler {
             readings: readings_out,
             shutdown: shutdown_out,
         };
+        let statistics = MetricStatistics::new();
+        let recorder = metric_statistics::spawn(
+            statistics.clone(),
+            view.clone(),
+            link.reports.subscribe(),
+            recorders_clock,
+        );
         let task = tokio::spawn(async move {
             let _scrapers = metric_source::spawn(metric_sources, scrapes);
             let _readers = customized_metric::spawn(metric_fetcher, wanted_out, readings);
@@ -190,6 +202,8 @@ impl Autoscaler {
             events,
             history,
             metrics: registry,
+            statistics,
+            _recorder: AbortOnDropHandle::new(recorder),
             pass_durations,
             shutdown,
             task,
@@ -217,6 +231,11 @@ impl Autoscaler {
     /// Six weeks of activities.
     pub fn history(&self) -> ActivityHistory {
         self.history.clone()
+    }
+
+    /// What each group was lately.
+    pub fn metric_statistics(&self) -> MetricStatistics {
+        self.statistics.clone()
     }
 
     /// The autoscaler's own metrics.

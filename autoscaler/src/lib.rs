@@ -55,6 +55,7 @@ mod ledger;
 pub mod load_balancer_link;
 pub mod metric;
 mod metric_source;
+pub mod metric_statistics;
 mod metrics;
 pub mod notification;
 pub mod now;

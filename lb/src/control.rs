@@ -264,6 +264,10 @@ impl Control {
         let faults = self.bind_faults.values().map(|fault| sentence(fault));
         let mut report = self.registry.report(faults, Instant::now());
         report.request_failures = self.shared.failures.reported();
+        for group in &mut report.target_groups {
+            let metrics = self.shared.metrics.group(&group.target_group);
+            group.requests = metrics.statistics().map(Box::new);
+        }
         self.export(&report);
         self.report.send_if_modified(|current| {
             let is_new = **current != report;

@@ -107,6 +107,7 @@ impl ControlPlane {
             load_balancer: autoscaler.load_balancer_link(),
             events: EventStreams::new(autoscaler.events()),
             history: autoscaler.history(),
+            statistics: autoscaler.metric_statistics(),
             metrics: Arc::new(move || metrics_text(&registry) + &more_metrics()),
             shutdown: stop.clone(),
         });

@@ -29,6 +29,7 @@ mod key_pairs;
 mod launch_templates;
 mod load_balancer;
 mod logs;
+mod metric_statistics;
 mod policies;
 mod probes;
 mod prometheus_sd;
@@ -82,6 +83,7 @@ use crate::{
     config::{MAX_FILE_BYTES, ProviderKind},
     describe::View,
     load_balancer_link::LoadBalancerLink,
+    metric_statistics::MetricStatistics,
     store::ActivityHistory,
 };
 
@@ -106,6 +108,7 @@ pub struct Api {
     pub load_balancer: LoadBalancerLink,
     pub events: EventStreams,
     pub history: ActivityHistory,
+    pub statistics: MetricStatistics,
     /// Renders the Prometheus text.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// Ends long polls and streams.
@@ -139,6 +142,7 @@ fn public_routes() -> Routes {
         .routes(routes!(groups::show, groups::update))
         .routes(routes!(groups::instances))
         .routes(routes!(groups::decision))
+        .routes(routes!(metric_statistics::show))
         .routes(routes!(explain::explain))
         .routes(routes!(instances::protect))
         .routes(routes!(instances::resolve))

@@ -33,6 +33,7 @@ use crate::{
     instance::InstanceId,
     launch_template::LaunchTemplateError,
     load_balancer_link::{LoadBalancerDesk, load_balancer_link},
+    metric_statistics::MetricStatistics,
     provider::{
         ExecCommand, ExecError, ExecInput, ExecOutput, ExecSession, InstanceProvider, LaunchError,
         LaunchRequest, LogRequest, LogStream, ObservedInstance, ProviderError, Stdin,
@@ -181,6 +182,7 @@ fn api() -> (Arc<Api>, Loop) {
         load_balancer,
         events: EventStreams::new(events.clone()),
         history: ActivityHistory::open(state.path()).unwrap(),
+        statistics: MetricStatistics::new(),
         metrics: Arc::new(|| "up 1\n".to_owned()),
         shutdown: CancellationToken::new(),
     });

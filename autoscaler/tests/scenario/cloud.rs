@@ -693,6 +693,7 @@ async fn balance(
                     queue_length: weather.queue_length,
                     queue_wait_seconds: 1.5,
                     queue_rejected: 0,
+                    requests: None,
                 })
                 .collect(),
             faults: Vec::new(),

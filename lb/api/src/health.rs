@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::RequestFailure;
+use crate::{RequestFailure, RequestStatistics};
 
 /// What the balancer knows of every target, whole, like the snapshot it answers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -19,7 +19,7 @@ pub struct Report {
     pub request_failures: Vec<RequestFailure>,
 }
 
-/// What a target group's queue holds: the signal that there are too few targets.
+/// A target group's queue, the signal that there are too few targets, and its requests.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TargetGroupReport {
     pub target_group: String,
@@ -30,6 +30,9 @@ pub struct TargetGroupReport {
     /// Requests since the balancer started that the queue had no place for, or that waited
     /// too long.
     pub queue_rejected: u64,
+    /// Absent while there has been none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests: Option<Box<RequestStatistics>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]

@@ -9,6 +9,7 @@ mod health;
 mod matcher;
 pub mod notation;
 mod request_failure;
+mod request_statistics;
 mod rule;
 mod seconds;
 mod snapshot;
@@ -24,6 +25,7 @@ pub use health::{
 };
 pub use matcher::{Matcher, MatcherError};
 pub use request_failure::{ConnectionUse, RequestAttempt, RequestFailure};
+pub use request_statistics::{DURATION_BOUNDS_SECONDS, RequestStatistics};
 pub use rule::{
     Action, Compression, Condition, FixedResponse, Forward, Patterns, QueryStringKeyValuePair,
     RateLimit, RateLimitKey, Redirect, Rewrite, Rule, TargetGroupTuple, Transform,

@@ -14,9 +14,11 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
+use minicloud_lb_api::{DURATION_BOUNDS_SECONDS, RequestStatistics};
 use prometheus::{
     Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
+    IntGaugeVec, Opts, Registry, TextEncoder,
+    core::{Collector, Metric},
 };
 
 use self::{catalog::Catalog, group::GroupSeries, rule::RuleSeries, target::TargetSeries};
@@ -35,11 +37,6 @@ const CODES: [u16; 28] = [
 pub(crate) const CLASSES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "other"];
 const METHODS: [&str; 8] = [
     "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "other",
-];
-
-/// From what a local target needs to what a user gives up at.
-const DURATION_BUCKETS: [f64; 14] = [
-    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
 
 #[derive(Debug)]
@@ -163,12 +160,12 @@ impl Metrics {
             "minicloud_lb_request_duration_seconds",
             "Time from a request's head to the end of its response.",
         );
-        let duration = duration.buckets(DURATION_BUCKETS.to_vec());
+        let duration = duration.buckets(DURATION_BOUNDS_SECONDS.to_vec());
         let queue_wait = HistogramOpts::new(
             "minicloud_lb_queue_wait_seconds",
             "Time that requests waited for a place at a target, of those that waited.",
         );
-        let queue_wait = queue_wait.buckets(DURATION_BUCKETS.to_vec());
+        let queue_wait = queue_wait.buckets(DURATION_BOUNDS_SECONDS.to_vec());
         Ok(Self {
             requests: counter(
                 "minicloud_lb_requests_total",
@@ -341,6 +338,32 @@ impl GroupMetrics {
             self.requests.with_label_values(&labels)
         });
         counter.inc();
+    }
+
+    /// What became of the group's requests; `None` while there has been none.
+    pub(crate) fn statistics(&self) -> Option<RequestStatistics> {
+        let mut statistics = RequestStatistics::default();
+        for (index, by_method) in self.by_code.iter().enumerate() {
+            let class = match CODES.get(index) {
+                Some(code) => class_index(*code),
+                None => index - CODES.len(),
+            };
+            let counters = by_method.iter().filter_map(OnceLock::get);
+            // What is of no class is of no known kind either.
+            if let Some(count) = statistics.responses.get_mut(class) {
+                *count += counters.map(IntCounter::get).sum::<u64>();
+            }
+        }
+        let duration = self.duration.metric();
+        let histogram = duration.get_histogram();
+        let mut below = 0;
+        for (count, bucket) in statistics.durations.iter_mut().zip(histogram.get_bucket()) {
+            *count = bucket.cumulative_count() - below;
+            below = bucket.cumulative_count();
+        }
+        let longer = &mut statistics.durations[DURATION_BOUNDS_SECONDS.len()];
+        *longer = histogram.get_sample_count().saturating_sub(below);
+        (statistics != RequestStatistics::default()).then_some(statistics)
     }
 
     pub(crate) fn count_retry(&self, reason: RetryReason) {

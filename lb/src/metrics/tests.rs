@@ -117,3 +117,19 @@ fn groups_counts_follow_what_was_sampled() {
     metrics.export(Vec::new(), Vec::new());
     assert!(!metrics.text().contains("minicloud_lb_queue_length{"));
 }
+
+#[test]
+fn statistics_of_a_group_are_by_class_and_duration() {
+    let metrics = Metrics::new().unwrap();
+    let group = metrics.group("web");
+    assert_eq!(group.statistics(), None);
+    for (code, seconds) in [(200, 0.0001), (204, 0.003), (299, 0.003), (503, 60.0)] {
+        group.count_request(code, method_index(Method::Get));
+        group.duration.observe(seconds);
+    }
+    let statistics = group.statistics().unwrap();
+    assert_eq!(statistics.responses, [0, 3, 0, 0, 1]);
+    let counted = statistics.durations.iter().enumerate();
+    let counted: Vec<_> = counted.filter(|(_, count)| **count > 0).collect();
+    assert_eq!(counted, [(0, &1), (3, &2), (14, &1)]);
+}

@@ -81,6 +81,7 @@ impl RegisteredGroup {
             queue_length: self.state.queue_length() as u64,
             queue_wait_seconds: self.state.oldest_wait(now).as_secs_f64(),
             queue_rejected: self.state.rejected(),
+            requests: None,
         }
     }
 }
