@@ -126,6 +126,9 @@ pub struct Instance {
     pub lifecycle_state: LifecycleState,
     pub health_status: HealthStatus,
     pub launch_template: LaunchTemplateSpecification,
+    /// The container image that it runs; absent of child processes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
     /// The key pair that it was launched with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_name: Option<String>,
@@ -134,6 +137,9 @@ pub struct Instance {
     pub public_key: Option<PublicKey>,
     pub protected_from_scale_in: bool,
     pub launch_time: Timestamp,
+    /// When it ends at the latest, of one that drains: the deregistration delay is over then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draining_until: Option<Timestamp>,
     /// `host:port`, once it runs.
     pub address: Option<String>,
     /// True until the warm-up is over.

@@ -209,6 +209,8 @@ pub struct Instance {
     /// `host:port` while it runs.
     pub address: Option<String>,
     pub metric_ids: Vec<String>,
+    /// What it runs, as the engine names it.
+    pub image: Option<String>,
     pub cpu: CpuHistory,
     pub signals: InstanceSignals,
     pub conduct: Conduct,
@@ -252,6 +254,7 @@ impl Instance {
             stopped_since: None,
             address: None,
             metric_ids: Vec::new(),
+            image: None,
             cpu: CpuHistory::default(),
             signals: InstanceSignals::default(),
             conduct: Conduct::default(),

@@ -137,6 +137,7 @@ fn present(
 ) -> Option<Change> {
     instance.seen = true;
     instance.metric_ids.clone_from(&observed.metric_ids);
+    instance.image.clone_from(&observed.image);
     instance.address = match &observed.state {
         ObservedState::Running { address } => Some(address.clone()),
         ObservedState::Starting | ObservedState::Exited { .. } => None,

@@ -52,6 +52,7 @@ pub(super) fn follow(
     };
     instance.stopped_since = None;
     instance.metric_ids.clone_from(&observed.metric_ids);
+    instance.image.clone_from(&observed.image);
     instance.launch_template_version = observed.launch_template_version;
     instance.address = match &observed.state {
         ObservedState::Running { address } => Some(address.clone()),

@@ -113,6 +113,7 @@ impl Identity {
             metric_ids,
             faults: Vec::new(),
             managed_by: ManagedBy::Minicloud,
+            image: None,
         }
     }
 }

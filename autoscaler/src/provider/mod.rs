@@ -119,6 +119,8 @@ pub struct ObservedInstance {
     /// What is wrong with it that does not keep it from running.
     pub faults: Vec<InstanceFault>,
     pub managed_by: ManagedBy,
+    /// What it runs, as the engine names it; a child process has none.
+    pub image: Option<String>,
 }
 
 /// Something an operator should know of an instance that runs.

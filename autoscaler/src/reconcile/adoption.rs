@@ -209,6 +209,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             metric_ids: seed.metric_ids.clone(),
             faults: Vec::new(),
             managed_by: ManagedBy::Compose,
+            image: group.launch_template.image.clone(),
         })
     }
 

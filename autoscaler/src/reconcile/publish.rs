@@ -222,10 +222,15 @@ fn describe_instance(
             &instance.launch_template_name,
             instance.launch_template_version,
         ),
+        image: instance.image.clone(),
         key_name: instance.key_pair.as_ref().map(|of| of.key_name.clone()),
         public_key: instance.key_pair.as_ref().map(|of| of.public_key.clone()),
         protected_from_scale_in: instance.protected_from_scale_in,
         launch_time: instance.launch_time,
+        draining_until: instance.terminating_since.map(|since| {
+            let ends = since + group.deregistration_delay;
+            now.wall + ends.saturating_duration_since(now.mono)
+        }),
         address: instance.address.clone(),
         warming: instance.is_live()
             && instance

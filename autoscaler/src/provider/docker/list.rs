@@ -130,7 +130,11 @@ async fn observe(
             .unwrap_or_default(),
     );
     let observed = identity.observed(launch_time, state, metric_ids);
-    Ok(Some(ObservedInstance { faults, ..observed }))
+    Ok(Some(ObservedInstance {
+        faults,
+        image: container.image.clone(),
+        ..observed
+    }))
 }
 
 fn faults(seen: Seen) -> Vec<InstanceFault> {

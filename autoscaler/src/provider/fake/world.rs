@@ -166,6 +166,7 @@ impl Instance {
             metric_ids: vec![self.request.instance_id.to_string()],
             faults: self.faults.clone(),
             managed_by: ManagedBy::Minicloud,
+            image: self.request.launch_template.image.clone(),
         }
     }
 
