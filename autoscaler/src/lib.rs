@@ -37,6 +37,7 @@ pub mod command;
 mod conditions;
 pub mod conduct;
 pub mod config;
+pub mod console;
 mod crash_point;
 pub mod customized_metric;
 pub mod describe;

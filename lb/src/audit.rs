@@ -1,11 +1,8 @@
 //! What a new snapshot changes, in words for the log. Pure.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use minicloud_lb_api::{Action, Listener, Rule, Snapshot, Target, TargetGroup};
+use minicloud_lb_api::{Listener, Rule, Snapshot, Target, TargetGroup};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -85,7 +82,7 @@ impl Changes {
             listener.port,
             listener.load_balancer,
             listener.rules.len(),
-            Summary(&listener.default_action)
+            listener.default_action
         );
         self.add(Kind::ListenerAdded, text);
     }
@@ -102,8 +99,7 @@ impl Changes {
         if old.default_action != new.default_action {
             let text = format!(
                 "listener {port}: default {}, was {}",
-                Summary(&new.default_action),
-                Summary(&old.default_action)
+                new.default_action, old.default_action
             );
             self.add(Kind::ListenerChanged, text);
         }
@@ -121,11 +117,11 @@ impl Changes {
         let name = format!("listener {port}: rule {priority}");
         match pair {
             (None, Some(rule)) => {
-                let text = format!("{name} added: {}", Summary(&rule.action));
+                let text = format!("{name} added: {}", rule.action);
                 self.add(Kind::RuleAdded, text);
             }
             (Some(rule), None) => {
-                let text = format!("{name} removed: {}", Summary(&rule.action));
+                let text = format!("{name} removed: {}", rule.action);
                 self.add(Kind::RuleRemoved, text);
             }
             (Some(old), Some(new)) if old != new => {
@@ -233,41 +229,6 @@ fn compare(path: &str, old: &Value, new: &Value, found: &mut Vec<String>) {
             }
         }
         _ => found.push(format!("{path} {new}, was {old}")),
-    }
-}
-
-/// What a listener does, in short.
-pub(crate) struct Summary<'a>(pub(crate) &'a Action);
-
-impl fmt::Display for Summary<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Action::Forward(forward) => {
-                f.write_str("forward to ")?;
-                let alone = forward.target_groups.len() == 1;
-                for (index, tuple) in forward.target_groups.iter().enumerate() {
-                    let comma = if index > 0 { ", " } else { "" };
-                    write!(f, "{comma}{}", tuple.target_group)?;
-                    if !alone {
-                        write!(f, " ({})", tuple.weight)?;
-                    }
-                }
-                Ok(())
-            }
-            Action::Redirect(redirect) => write!(
-                f,
-                "redirect {} to {}://{}:{}{}?{}",
-                redirect.status_code,
-                redirect.protocol,
-                redirect.host,
-                redirect.port,
-                redirect.path,
-                redirect.query
-            ),
-            Action::FixedResponse(response) => {
-                write!(f, "fixed response {}", response.status_code)
-            }
-        }
     }
 }
 

@@ -7,7 +7,6 @@ use minicloud_lb_api::{Action, Listener};
 use serde::Serialize;
 
 use crate::{
-    audit::Summary,
     client::judge::view,
     config::Limits,
     http1::{HeadLimits, Refusal, RequestHead},
@@ -228,6 +227,16 @@ fn ports(ports: &[u16]) -> String {
 }
 
 impl EvaluatedRule {
+    /// The first condition that does not hold, in words.
+    pub fn because(&self) -> Option<String> {
+        let unmet = self.unmet.first()?;
+        let found = match &*unmet.found {
+            "" => "nothing",
+            found => found,
+        };
+        Some(format!("{} is {found}, not {}", unmet.field, unmet.wanted))
+    }
+
     fn new(listener: &Listener, considered: rule::Considered<'_>) -> Self {
         let mut rules = listener.rules.iter();
         let described = rules.find(|rule| Some(rule.priority) == considered.priority);
@@ -246,7 +255,7 @@ impl EvaluatedRule {
             priority: considered.label.to_owned(),
             verdict,
             action: action.clone(),
-            summary: Summary(action).to_string(),
+            summary: action.to_string(),
             unmet: unmet.collect(),
         }
     }

@@ -28,7 +28,9 @@ pub(crate) use self::{
         LaunchTemplatesArgs, SetDefaultArgs as SetDefaultLaunchTemplateArgs,
         ShowArgs as ShowLaunchTemplateArgs,
     },
-    role::{AgentArgs, AutoscalerArgs, BalancingArgs, LbArgs, LogFormat, ProviderName, UpArgs},
+    role::{
+        AgentArgs, ApiArgs, AutoscalerArgs, BalancingArgs, LbArgs, LogFormat, ProviderName, UpArgs,
+    },
     verb::{
         ActivitiesArgs, ApplyArgs, ConfigArgs, Connection, DeleteScheduledActionArgs, DemoArgs,
         DemoVerb, EventsArgs, ExecArgs, ExplainArgs, FloodArgs, GroupReading, HealthcheckArgs,

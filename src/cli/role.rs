@@ -19,17 +19,8 @@ pub(crate) struct UpArgs {
     pub(crate) config: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) state: StateArgs,
-    /// Where the control API listens.
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8090")]
-    pub(crate) api: Endpoint,
-    /// Whoever has the token in this file may use the API; needed to listen beyond loopback.
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "MINICLOUD_TOKEN_FILE",
-        hide_env_values = true
-    )]
-    pub(crate) token_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) api: ApiArgs,
     /// Where instances live.
     #[arg(long, value_enum, default_value_t = ProviderName::Process)]
     pub(crate) provider: ProviderName,
@@ -120,21 +111,12 @@ pub(crate) struct AutoscalerArgs {
     pub(crate) config: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) state: StateArgs,
-    /// Where the control API listens.
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8090")]
-    pub(crate) api: Endpoint,
+    #[command(flatten)]
+    pub(crate) api: ApiArgs,
     /// The API's port is published on the host's loopback only (a container's `ports:` that
     /// begin with 127.0.0.1), so no token is needed.
     #[arg(long)]
     pub(crate) api_published_on_loopback: bool,
-    /// Whoever has the token in this file may use the API; needed to listen beyond loopback.
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "MINICLOUD_TOKEN_FILE",
-        hide_env_values = true
-    )]
-    pub(crate) token_file: Option<PathBuf>,
     /// Where instances live.
     #[arg(long, value_enum, default_value_t = ProviderName::Docker)]
     pub(crate) provider: ProviderName,
@@ -160,6 +142,30 @@ pub(crate) struct AutoscalerArgs {
     /// Kill this process once the step is reached, as `kill -9` would: for tests.
     #[arg(long, value_name = "STEP", hide = true)]
     pub(crate) crash_at: Option<CrashPoint>,
+}
+
+/// The control API, with the console at its address.
+#[derive(Debug, Args)]
+pub(crate) struct ApiArgs {
+    /// Where the control API and the console listen.
+    #[arg(
+        id = "api",
+        long = "api",
+        value_name = "ADDR:PORT",
+        default_value = "127.0.0.1:8090"
+    )]
+    pub(crate) address: Endpoint,
+    /// Whoever has the token in this file may use the API; needed to listen beyond loopback.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "MINICLOUD_TOKEN_FILE",
+        hide_env_values = true
+    )]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Let API and console show and change nothing; the configuration file goes on to count.
+    #[arg(long)]
+    pub(crate) read_only: bool,
 }
 
 #[derive(Debug, Args)]

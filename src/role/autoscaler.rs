@@ -25,9 +25,7 @@ pub(crate) async fn run(args: AutoscalerArgs) -> Result<(), Failure> {
     // Before anything is bound or opened: nothing starts on a bad file.
     file.read(Some(kind))?;
     let traces = Traces::start(|name| env::var(name).ok())?;
-    let token_file = args.token_file.as_deref();
-    let published = args.api_published_on_loopback;
-    let mut sockets = vec![ApiSocket::bind(&args.api, token_file, published).await?];
+    let mut sockets = vec![ApiSocket::bind(&args.api, args.api_published_on_loopback).await?];
     if let Some(endpoint) = &args.lb_listen {
         sockets.push(ApiSocket::bind_for_balancer(endpoint).await?);
     }
@@ -46,9 +44,10 @@ pub(crate) async fn run(args: AutoscalerArgs) -> Result<(), Failure> {
         seed: seed()?,
         crash_at: args.crash_at.map(Crash::Process),
     };
-    let plane = ControlPlane::start(settings, sockets, Box::new(String::new)).await?;
+    let plane =
+        ControlPlane::start(settings, sockets, args.api.read_only, Box::new(String::new)).await?;
     traces.follow(plane.events());
-    info!(api = %args.api, provider = %kind, "autoscaler runs");
+    info!(api = %args.api.address, provider = %kind, "autoscaler runs");
     tokio::select! {
         () = signals.next() => {}
         failure = plane.failed() => return Err(failure),

@@ -5,6 +5,7 @@ use std::{fs, path::Path, sync::Arc};
 use minicloud_autoscaler::{
     Autoscaler, MetricSource, Settings, Shutdown, StartError,
     api::{self, Access, Api, EventStreams, ExecSessions, Listener, Token},
+    console::Secret,
     describe::View,
     events::EventLog,
     load_balancer_link::LoadBalancerLink,
@@ -17,7 +18,9 @@ use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use super::rule_tester::BalancersRules;
 use crate::{
+    cli::ApiArgs,
     endpoint::Endpoint,
     failure::{Exit, Failure},
     metrics::register_build_info,
@@ -42,13 +45,9 @@ pub(super) struct ControlPlane {
 impl ApiSocket {
     /// # Errors
     /// A port that is taken, or an address that others can reach and no token.
-    pub(super) async fn bind(
-        endpoint: &Endpoint,
-        token_file: Option<&Path>,
-        published_on_loopback: bool,
-    ) -> Result<Self, Failure> {
-        let token = token_file.map(read_token).transpose()?;
-        let Socket::Tcp(listener) = Socket::bind(endpoint, "--api").await? else {
+    pub(super) async fn bind(args: &ApiArgs, published_on_loopback: bool) -> Result<Self, Failure> {
+        let token = args.token_file.as_deref().map(read_token).transpose()?;
+        let Socket::Tcp(listener) = Socket::bind(&args.address, "--api").await? else {
             return Err(Failure::api_needs_tcp());
         };
         let address = listener
@@ -91,6 +90,7 @@ impl ControlPlane {
     pub(super) async fn start<P: InstanceProvider, M: MetricSource, C: Clock>(
         settings: Settings<P, M, C>,
         sockets: Vec<ApiSocket>,
+        read_only: bool,
         more_metrics: MoreMetrics,
     ) -> Result<Self, Failure> {
         let sessions = ExecSessions::new(Arc::clone(&settings.provider));
@@ -108,6 +108,9 @@ impl ControlPlane {
             events: EventStreams::new(autoscaler.events()),
             history: autoscaler.history(),
             statistics: autoscaler.metric_statistics(),
+            secret: secret()?,
+            rule_tester: Arc::new(BalancersRules),
+            read_only,
             metrics: Arc::new(move || metrics_text(&registry) + &more_metrics()),
             shutdown: stop.clone(),
         });
@@ -151,6 +154,14 @@ impl ControlPlane {
         self.stop.cancel();
         while self.servers.join_next().await.is_some() {}
     }
+}
+
+fn secret() -> Result<Secret, Failure> {
+    let mut bytes = [0; 32];
+    SysRng
+        .try_fill_bytes(&mut bytes)
+        .map_err(|error| Failure::no_randomness(&error))?;
+    Ok(Secret::new(bytes))
 }
 
 /// From the operating system, for what shall differ from run to run.

@@ -11,6 +11,7 @@ mod control_plane;
 pub(crate) mod lb;
 mod metric_fetcher;
 mod provider;
+mod rule_tester;
 mod signals;
 mod snapshot_file;
 mod state;

@@ -64,12 +64,12 @@ async fn start(args: UpArgs) -> Result<(Minicloud, announce::Guide), Failure> {
     let kind = args.provider.into();
     let file = ConfigFile::find(args.config);
     file.read(Some(kind))?;
-    let api = ApiSocket::bind(&args.api, args.token_file.as_deref(), false).await?;
+    let api = ApiSocket::bind(&args.api, false).await?;
     let state_dir = state::open(args.state.state_dir)?;
     let provider = Provider::open(args.provider, &state_dir, None).await?;
     let guide = announce::Guide {
         config: file.name(),
-        api: api.endpoint().unwrap_or(args.api),
+        api: api.endpoint().unwrap_or(args.api.address),
         state_dir: state_dir.path().to_owned(),
     };
     let config = Autoscaler::configuration(file.clone().into(), &state_dir, kind);
@@ -94,7 +94,7 @@ async fn start(args: UpArgs) -> Result<(Minicloud, announce::Guide), Failure> {
         crash_at: None,
     };
     let metrics = other_metrics(balancer.handle(), agent);
-    let plane = ControlPlane::start(settings, vec![api], metrics).await?;
+    let plane = ControlPlane::start(settings, vec![api], args.api.read_only, metrics).await?;
     traces.follow(plane.events());
     let links = link(plane.load_balancer_link(), balancer.handle(), snapshots_in);
     let minicloud = Minicloud {

@@ -44,16 +44,7 @@ fn listing() -> Listing<EvaluatedRule> {
             Verdict::Unmet => "unmet".into(),
         })
         .column("ACTION", |rule| rule.summary.clone().into())
-        .column("BECAUSE", |rule| {
-            let unmet = rule.unmet.first().map(|unmet| {
-                let found = match &*unmet.found {
-                    "" => "nothing",
-                    found => found,
-                };
-                format!("{} is {found}, not {}", unmet.field, unmet.wanted)
-            });
-            unmet.unwrap_or_default().into()
-        })
+        .column("BECAUSE", |rule| rule.because().unwrap_or_default().into())
 }
 
 #[cfg(test)]

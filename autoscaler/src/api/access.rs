@@ -2,12 +2,12 @@ use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header, uri::Authority},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header, uri::Authority},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 
-use super::fault::Fault;
+use super::{Api, fault::Fault};
 
 /// Who may use a listener.
 #[derive(Clone, Debug)]
@@ -64,7 +64,9 @@ impl Access {
         matches!(self, Self::Socket | Self::Loopback)
     }
 
-    fn check(&self, request: &Request) -> Result<(), Fault> {
+    /// # Errors
+    /// The request may not pass.
+    pub(crate) fn check(&self, request: &Request) -> Result<(), Fault> {
         match self {
             Self::Socket => Ok(()),
             Self::Loopback | Self::PublishedOnLoopback => check_names(request),
@@ -84,7 +86,8 @@ impl Token {
             .ok_or(TokenError)
     }
 
-    fn matches(&self, given: &[u8]) -> bool {
+    /// In constant time.
+    pub(crate) fn matches(&self, given: &[u8]) -> bool {
         let difference = self.0.iter().zip(given).fold(0, |difference, (a, b)| {
             std::hint::black_box(difference | (a ^ b))
         });
@@ -115,6 +118,19 @@ pub(super) async fn guard(
         HeaderValue::from_static("nosniff"),
     );
     response
+}
+
+/// Of an API that is read only nothing but reading is answered.
+pub(super) async fn refuse_changes(
+    State(api): State<Arc<Api>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    match reads || !api.read_only {
+        true => next.run(request).await,
+        false => Fault::read_only().into_response(),
+    }
 }
 
 /// A healthcheck has no token, and learns one bit.

@@ -69,14 +69,19 @@ pub(super) async fn show(
     State(api): State<Arc<Api>>,
 ) -> Result<Json<EffectiveConfiguration>, Fault> {
     let view = api.view.borrow().clone();
+    in_force(view).await.map(Json)
+}
+
+/// # Errors
+/// The loop has not said anything yet.
+pub(crate) async fn in_force(view: Arc<View>) -> Result<EffectiveConfiguration, Fault> {
     match view.configuration.text.is_empty() {
-        // The loop has not said anything yet.
         true => Err(Fault::not_ready()),
-        false => aside(move || in_force(&view)).await.map(Json),
+        false => aside(move || effective(&view)).await,
     }
 }
 
-fn in_force(view: &View) -> Result<EffectiveConfiguration, Faults> {
+fn effective(view: &View) -> Result<EffectiveConfiguration, Faults> {
     let mut values = config::effective(&view.configuration.text)?;
     for group in &view.auto_scaling_groups {
         let name = &group.auto_scaling_group_name;

@@ -55,7 +55,7 @@ impl ExecSessions {
 }
 
 impl ExecSessions {
-    pub(super) fn log_slot(&self) -> Result<OwnedSemaphorePermit, Fault> {
+    pub(crate) fn log_slot(&self) -> Result<OwnedSemaphorePermit, Fault> {
         let slots = Arc::clone(&self.log_slots);
         slots.try_acquire_owned().map_err(|_| {
             Fault::unavailable(
@@ -65,7 +65,7 @@ impl ExecSessions {
         })
     }
 
-    pub(super) async fn logs(
+    pub(crate) async fn logs(
         &self,
         id: InstanceId,
         wanted: LogRequest,

@@ -82,7 +82,23 @@ impl Fault {
         )
     }
 
-    pub(super) fn loop_gone() -> Self {
+    pub(super) fn read_only() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "ReadOnly",
+            "this minicloud was started with --read-only: only its configuration file changes anything",
+        )
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    pub(crate) fn loop_gone() -> Self {
         Self::unavailable(
             "ServiceUnavailable",
             "the autoscaler is shutting down: ask again once it is back",
@@ -139,7 +155,7 @@ pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> Fault {
 }
 
 /// The beginning of a text from outside, for a message that must stay a sentence.
-pub(super) fn excerpt(text: &str) -> String {
+pub(crate) fn excerpt(text: &str) -> String {
     let mut excerpt: String = text.chars().take(80).collect();
     if excerpt.len() < text.len() {
         excerpt.push_str("..");

@@ -1,17 +1,18 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{Json, extract::State};
-use tokio::{sync::oneshot, time::timeout};
+use tokio::time::timeout;
 
 use super::{
     Api,
     body::JsonBody,
     fault::{Fault, excerpt},
+    instances::ask,
     segment::Segment,
     wire::{AutoScalingGroups, Instances},
 };
 use crate::{
-    command::{CapacityUpdate, Command, CommandError},
+    command::{CapacityUpdate, Command},
     describe::{AutoScalingGroup, Decision, View},
 };
 
@@ -121,28 +122,27 @@ pub(super) async fn update(
     Segment(name): Segment,
     JsonBody(update): JsonBody<CapacityUpdate>,
 ) -> Answer<AutoScalingGroup> {
-    ask(&api, |reply| Command::UpdateAutoScalingGroup {
-        name: name.clone(),
+    update_capacity(&api, &name, update).await?;
+    group(&api, &name, AutoScalingGroup::clone)
+}
+
+/// Changes the capacity; resolves once the view shows it, or after a while.
+pub(crate) async fn update_capacity(
+    api: &Api,
+    name: &str,
+    update: CapacityUpdate,
+) -> Result<(), Fault> {
+    ask(api, |reply| Command::UpdateAutoScalingGroup {
+        name: name.to_owned(),
         update,
         reply,
     })
     .await?;
     let mut view = api.view.clone();
-    let shown = view.wait_for(|view| find(view, &name).is_some_and(|group| shows(group, update)));
-    // A policy may move the capacity on before anybody sees it: what stands then is answered.
+    let shown = view.wait_for(|view| find(view, name).is_some_and(|group| shows(group, update)));
+    // A policy may move the capacity on before anybody sees it: what stands then is shown.
     drop(timeout(UPDATE_SHOWS_WITHIN, shown).await);
-    group(&api, &name, AutoScalingGroup::clone)
-}
-
-/// Sends the loop a command; resolves once it is recorded.
-pub(super) async fn ask(
-    api: &Api,
-    command: impl FnOnce(oneshot::Sender<Result<(), CommandError>>) -> Command,
-) -> Result<(), Fault> {
-    let (reply, answer) = oneshot::channel();
-    let sent = api.commands.send(command(reply)).await;
-    sent.map_err(|_| Fault::loop_gone())?;
-    Ok(answer.await.map_err(|_| Fault::loop_gone())??)
+    Ok(())
 }
 
 fn shows(group: &AutoScalingGroup, update: CapacityUpdate) -> bool {

@@ -35,16 +35,7 @@ pub(super) async fn protect(
     Segment(name): Segment,
     JsonBody(protection): JsonBody<InstanceProtection>,
 ) -> Answer<Instances> {
-    ask(&api, |reply| Command::SetInstanceProtection {
-        name: name.clone(),
-        protection: protection.clone(),
-        reply,
-    })
-    .await?;
-    let mut view = api.view.clone();
-    let shown =
-        view.wait_for(|view| find(view, &name).is_some_and(|group| shows(group, &protection)));
-    drop(timeout(SHOWS_WITHIN, shown).await);
+    set_protection(&api, &name, protection).await?;
     group(&api, &name, |group| Instances {
         instances: group.instances.clone(),
     })
@@ -105,8 +96,27 @@ pub(super) async fn resolve(
     group(&api, &name, AutoScalingGroup::clone)
 }
 
+/// Sets the protection; resolves once the view shows it, or after a while.
+pub(crate) async fn set_protection(
+    api: &Api,
+    name: &str,
+    protection: InstanceProtection,
+) -> Result<(), Fault> {
+    ask(api, |reply| Command::SetInstanceProtection {
+        name: name.to_owned(),
+        protection: protection.clone(),
+        reply,
+    })
+    .await?;
+    let mut view = api.view.clone();
+    let shown =
+        view.wait_for(|view| find(view, name).is_some_and(|group| shows(group, &protection)));
+    drop(timeout(SHOWS_WITHIN, shown).await);
+    Ok(())
+}
+
 /// Hands the loop a command and waits until it has recorded it.
-pub(super) async fn ask<T>(
+pub(crate) async fn ask<T>(
     api: &Api,
     command: impl FnOnce(oneshot::Sender<Result<T, CommandError>>) -> Command,
 ) -> Result<T, Fault> {

@@ -78,9 +78,16 @@ pub use self::{
         TargetGroups, TargetHealthDescriptions, TerminateInstance,
     },
 };
+pub(crate) use self::{
+    configuration::in_force,
+    fault::excerpt,
+    groups::update_capacity,
+    instances::{ask, set_protection},
+};
 use crate::{
     command::Command,
     config::{MAX_FILE_BYTES, ProviderKind},
+    console::{self, RuleTester, Secret},
     describe::View,
     load_balancer_link::LoadBalancerLink,
     metric_statistics::MetricStatistics,
@@ -109,20 +116,31 @@ pub struct Api {
     pub events: EventStreams,
     pub history: ActivityHistory,
     pub statistics: MetricStatistics,
+    /// What the console seals its sessions and forms with.
+    pub secret: Secret,
+    /// Tells the console what the balancer's rules make of a request.
+    pub rule_tester: Arc<dyn RuleTester>,
+    /// Neither API nor console changes anything; only the configuration file does.
+    pub read_only: bool,
     /// Renders the Prometheus text.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// Ends long polls and streams.
     pub shutdown: CancellationToken,
 }
 
-/// Everything. The balancer's routes are part of it only where `access` says that whoever
+/// Everything, and the console. The balancer's routes are part of it only where `access` says that whoever
 /// gets this far is on this machine.
 pub fn router(api: Arc<Api>, access: Access) -> Router {
+    let public = public_routes().layer(middleware::from_fn_with_state(
+        Arc::clone(&api),
+        access::refuse_changes,
+    ));
     let routes = match access.serves_balancer() {
-        true => public_routes().merge(balancer_routes()),
-        false => public_routes(),
+        true => public.merge(balancer_routes()),
+        false => public,
     };
-    finish(routes, api, access)
+    let console = console::router(Arc::clone(&api), access.clone());
+    finish(routes, api, access).merge(console)
 }
 
 /// The two routes that the balancer needs, for a socket that only the balancer can open: it

@@ -7,7 +7,8 @@ use super::{
     Api,
     body::JsonBody,
     fault::{Fault, excerpt},
-    groups::{Answer, UPDATE_SHOWS_WITHIN, ask, find, group},
+    groups::{Answer, UPDATE_SHOWS_WITHIN, find, group},
+    instances::ask,
     segment::{Segment, Segments},
     wire::ScheduledActions,
 };

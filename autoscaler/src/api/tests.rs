@@ -183,6 +183,9 @@ fn api() -> (Arc<Api>, Loop) {
         events: EventStreams::new(events.clone()),
         history: ActivityHistory::open(state.path()).unwrap(),
         statistics: MetricStatistics::new(),
+        secret: Secret::new([7; 32]),
+        rule_tester: Arc::new(NoRules),
+        read_only: false,
         metrics: Arc::new(|| "up 1\n".to_owned()),
         shutdown: CancellationToken::new(),
     });
@@ -442,5 +445,18 @@ async fn bodies_must_be_json_by_name() {
             .unwrap();
         let (status, body) = send(&router, request).await;
         assert_eq!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{kind}: {body}");
+    }
+}
+
+/// A console's port that nobody asks here.
+struct NoRules;
+
+impl console::RuleTester for NoRules {
+    fn test(
+        &self,
+        _: &[minicloud_lb_api::Listener],
+        _: &console::RuleQuestion,
+    ) -> Result<console::RuleVerdict, String> {
+        Err("there are no rules".to_owned())
     }
 }

@@ -13,6 +13,7 @@ mod request_statistics;
 mod rule;
 mod seconds;
 mod snapshot;
+mod summary;
 mod target_group;
 pub mod validate;
 

@@ -1,7 +1,8 @@
 use std::time::Duration;
 
 use minicloud_lb_api::{
-    Condition, Forward, HealthCheck, Matcher, Patterns, Redirect, TargetGroupTuple, TargetLoad,
+    Action, Condition, Forward, HealthCheck, Matcher, Patterns, Redirect, TargetGroupTuple,
+    TargetLoad,
 };
 
 use super::*;
@@ -202,5 +203,5 @@ fn weighted_forwards_tell_their_weights() {
         target_groups: vec![tuple("a", 9), tuple("b", 1)],
         target_group_stickiness: Duration::ZERO,
     });
-    assert_eq!(Summary(&action).to_string(), "forward to a (9), b (1)");
+    assert_eq!(action.to_string(), "forward to a (9), b (1)");
 }
