@@ -44,7 +44,7 @@ mod shell_frame;
 mod stall;
 mod target_groups;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod wire;
 
 use std::{sync::Arc, time::Duration};

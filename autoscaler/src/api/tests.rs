@@ -125,9 +125,9 @@ impl InstanceProvider for EchoProvider {
 }
 
 /// The loop's side of an API under test.
-struct Loop {
-    view: watch::Sender<Arc<View>>,
-    commands: mpsc::Receiver<Command>,
+pub(crate) struct Loop {
+    pub(crate) view: watch::Sender<Arc<View>>,
+    pub(crate) commands: mpsc::Receiver<Command>,
     desk: LoadBalancerDesk,
     dropped: mpsc::Receiver<()>,
     events: EventLog,
@@ -135,7 +135,7 @@ struct Loop {
     _state: tempfile::TempDir,
 }
 
-fn view() -> View {
+pub(crate) fn view() -> View {
     let group = json!({
         "auto_scaling_group_name": "web", "min_size": 1, "max_size": 2, "desired_capacity": 1,
         "availability_zones": ["a"], "target_group_names": ["web"],
@@ -163,7 +163,7 @@ fn view() -> View {
     .unwrap()
 }
 
-fn api() -> (Arc<Api>, Loop) {
+pub(crate) fn api() -> (Arc<Api>, Loop) {
     let (view_in, view) = watch::channel(Arc::new(view()));
     let (command_in, commands) = mpsc::channel(4);
     let (desk, load_balancer) = load_balancer_link();

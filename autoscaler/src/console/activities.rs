@@ -53,6 +53,12 @@ impl<'a> Line<'a> {
             activity,
         }
     }
+
+    /// What went wrong, where the description does not say so already.
+    pub(super) fn message(&self) -> Option<&str> {
+        let message = self.activity.status_message.as_deref()?;
+        (message != self.activity.description).then_some(message)
+    }
 }
 
 #[derive(Deserialize)]

@@ -28,8 +28,8 @@ impl Axis {
 
     /// Pixels from the top of a plot of `height`.
     pub(super) fn y(&self, value: f64, height: f64) -> f64 {
-        // Room above, for a line at the top to be seen.
-        let room = height - 6.0;
+        // Room above, for the highest mark's label.
+        let room = height - 16.0;
         height - room * (value / self.top).clamp(0.0, 1.0)
     }
 

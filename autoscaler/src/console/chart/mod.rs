@@ -102,8 +102,8 @@ struct Spark<'a> {
     height: f64,
 }
 
-/// A series and the values that it is drawn at.
-type Drawn<'a> = (&'a Series, Vec<(f64, Option<f64>)>);
+/// A series and where it is drawn: the age of each value, what it lies on, and its top.
+type Drawn<'a> = (&'a Series, Vec<(f64, f64, Option<f64>)>);
 
 struct Path<'a> {
     class: &'a str,
@@ -227,7 +227,7 @@ impl Chart {
     fn highest(&self, drawn: &[Drawn<'_>]) -> f64 {
         let values = drawn.iter().flat_map(|(_, values)| values);
         values
-            .filter_map(|(_, value)| *value)
+            .filter_map(|(_, _, top)| *top)
             .chain(self.threshold.iter().map(|(_, value)| *value))
             .fold(self.least_top, f64::max)
     }
@@ -238,37 +238,31 @@ impl Chart {
         let series = self.series.iter();
         series
             .map(|series| {
-                if series.shape != Shape::Stack {
-                    return (series, series.values.clone());
+                if series.shape == Shape::Stack {
+                    below.resize(series.values.len(), 0.0);
                 }
-                below.resize(series.values.len(), 0.0);
-                let values = series.values.iter().zip(&mut below);
-                let values = values.map(|((age, value), below)| {
-                    let top = value.map(|value| {
-                        *below += value;
-                        *below
-                    });
-                    (*age, top)
+                let values = series.values.iter().enumerate();
+                let values = values.map(|(index, (age, value))| {
+                    let base = match (series.shape, below.get_mut(index)) {
+                        (Shape::Stack, Some(below)) => {
+                            let base = *below;
+                            *below += value.unwrap_or_default();
+                            base
+                        }
+                        _ => 0.0,
+                    };
+                    (*age, base, value.map(|value| base + value))
                 });
                 (series, values.collect())
             })
             .collect()
     }
 
-    fn paths<'a>(&'a self, drawn: &[Drawn<'a>], axis: &Axis) -> Vec<Path<'a>> {
-        // What is stacked highest is drawn first, so that those below lie over it; many thin
-        // ones lie behind the line that they are averaged to.
-        let depth = |shape: Shape| match shape {
-            Shape::Stack => 0,
-            Shape::Thin => 1,
-            Shape::Line | Shape::Step => 2,
-        };
-        let mut order: Vec<_> = drawn.iter().enumerate().collect();
-        order.sort_by_key(|(index, (series, _))| match series.shape {
-            Shape::Stack => (0, drawn.len() - index),
-            shape => (depth(shape), *index),
-        });
-        let paths = order.into_iter().map(|(_, (series, values))| Path {
+    /// Many thin lines lie behind the one that they are averaged to.
+    fn paths<'a>(&self, drawn: &[Drawn<'a>], axis: &Axis) -> Vec<Path<'a>> {
+        let mut order: Vec<&Drawn<'a>> = drawn.iter().collect();
+        order.sort_by_key(|(series, _)| series.shape != Shape::Thin);
+        let paths = order.into_iter().map(|(series, values)| Path {
             class: series.class,
             is_area: series.shape == Shape::Stack,
             d: self.path(series.shape, values, axis),
@@ -277,18 +271,21 @@ impl Chart {
     }
 
     /// Path data of one series, a piece for each unbroken run of values.
-    fn path(&self, shape: Shape, values: &[(f64, Option<f64>)], axis: &Axis) -> String {
+    fn path(&self, shape: Shape, values: &[(f64, f64, Option<f64>)], axis: &Axis) -> String {
         let mut d = String::new();
-        let mut run: Vec<(f64, f64)> = Vec::new();
+        let mut run: Vec<Point> = Vec::new();
         let mut last_age = f64::INFINITY;
-        for (age, value) in values {
-            if last_age - age > self.longest_gap || value.is_none() {
+        for (age, base, top) in values {
+            if last_age - age > self.longest_gap || top.is_none() {
                 draw(&mut d, shape, &run);
                 run.clear();
             }
-            if let Some(value) = value {
-                let x = WIDTH * (1.0 - age / self.span).clamp(0.0, 1.0);
-                run.push((x, axis.y(*value, HEIGHT)));
+            if let Some(top) = top {
+                run.push(Point {
+                    x: WIDTH * (1.0 - age / self.span).clamp(0.0, 1.0),
+                    base: axis.y(*base, HEIGHT),
+                    top: axis.y(*top, HEIGHT),
+                });
             }
             last_age = *age;
         }
@@ -334,26 +331,34 @@ impl Chart {
     }
 }
 
-fn draw(d: &mut String, shape: Shape, run: &[(f64, f64)]) {
+/// A value on the plot.
+struct Point {
+    x: f64,
+    base: f64,
+    top: f64,
+}
+
+fn draw(d: &mut String, shape: Shape, run: &[Point]) {
     let Some(first) = run.first() else {
         return;
     };
-    if shape == Shape::Stack {
-        let _ = write!(d, "M{:.1} {HEIGHT}L{:.1} {:.1}", first.0, first.0, first.1);
-    } else {
-        let _ = write!(d, "M{:.1} {:.1}", first.0, first.1);
-        if run.len() == 1 {
-            // A value by itself would not be seen.
-            d.push_str("h1");
-        }
+    let _ = write!(d, "M{:.1} {:.1}", first.x, first.top);
+    if run.len() == 1 && shape != Shape::Stack {
+        // A value by itself would not be seen.
+        d.push_str("h1");
     }
-    for (x, y) in &run[1..] {
+    for point in &run[1..] {
         let _ = match shape {
-            Shape::Step => write!(d, "H{x:.1}V{y:.1}"),
-            Shape::Line | Shape::Thin | Shape::Stack => write!(d, "L{x:.1} {y:.1}"),
+            Shape::Step => write!(d, "H{:.1}V{:.1}", point.x, point.top),
+            Shape::Line | Shape::Thin | Shape::Stack => {
+                write!(d, "L{:.1} {:.1}", point.x, point.top)
+            }
         };
     }
     if shape == Shape::Stack {
-        let _ = write!(d, "V{HEIGHT}Z");
+        for point in run.iter().rev() {
+            let _ = write!(d, "L{:.1} {:.1}", point.x, point.base);
+        }
+        d.push('Z');
     }
 }
