@@ -1,7 +1,8 @@
 //! System tests: the real binary, real processes, real sockets, a real engine.
 //!
 //! Docker tests run wherever an engine answers and say that they were skipped where none
-//! does; with `MINICLOUD_REQUIRE_DOCKER=1` a missing engine is a failure.
+//! does; with `MINICLOUD_REQUIRE_DOCKER=1` a missing engine is a failure. So do those that want
+//! a browser, with `MINICLOUD_REQUIRE_BROWSER=1`.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::print_stderr, reason = "a skipped test says so")]
@@ -13,6 +14,7 @@ mod auto_scaling;
 mod bad_input;
 mod choosing;
 mod command_line;
+mod console;
 mod crash;
 mod departure;
 mod described;

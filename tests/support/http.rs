@@ -65,9 +65,18 @@ async fn within_timeout(
     address: SocketAddr,
     request: Request<Full<Bytes>>,
 ) -> Result<Answer, String> {
-    timeout(TIMEOUT, exchange(address, request))
+    exchange_within(address, request, TIMEOUT).await
+}
+
+/// Sends the request as it is, over a connection of its own.
+pub(crate) async fn exchange_within(
+    address: SocketAddr,
+    request: Request<Full<Bytes>>,
+    within: Duration,
+) -> Result<Answer, String> {
+    timeout(within, exchange(address, request))
         .await
-        .map_err(|_| format!("no answer within {TIMEOUT:?}"))?
+        .map_err(|_| format!("no answer within {within:?}"))?
 }
 
 async fn exchange(address: SocketAddr, request: Request<Full<Bytes>>) -> Result<Answer, String> {

@@ -1,6 +1,7 @@
 //! What the stories are told with.
 
 pub(crate) mod api;
+pub(crate) mod browser;
 pub(crate) mod child;
 pub(crate) mod compose;
 pub(crate) mod exposition;

@@ -106,7 +106,7 @@ impl Fault {
     }
 
     /// What the tower layers around a handler answer in its place.
-    pub(super) fn of_layer(error: &BoxError) -> Self {
+    pub(crate) fn of_layer(error: &BoxError) -> Self {
         if error.is::<load_shed::error::Overloaded>() {
             Self::unavailable("Throttling", "too many requests at once: try again")
         } else if error.is::<timeout::error::Elapsed>() {
@@ -169,6 +169,11 @@ impl IntoResponse for Fault {
             error: self.detail(),
         };
         let mut response = (self.status, Json(body)).into_response();
+        if self.code == "Throttling" {
+            // Who is turned away makes room.
+            let close = header::HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+        }
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(
                 header::WWW_AUTHENTICATE,

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::{
     Extension, Form,
-    extract::{Query, Request, State},
+    extract::{Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header, uri::Authority},
     middleware::Next,
     response::{IntoResponse, Redirect, Response},
@@ -136,7 +136,9 @@ fn admit(console: &Console, request: &mut Request) -> Result<(), Response> {
             .check(request)
             .map_err(|fault| Refusal::from(fault).into_response())?;
     }
-    if request.method() != Method::GET && request.method() != Method::HEAD {
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    // A page's own links and streams carry no Origin.
+    if !reads || request.headers().contains_key(header::ORIGIN) {
         check_origin(request.headers()).map_err(IntoResponse::into_response)?;
     }
     let path = request.uri().path();
@@ -182,7 +184,7 @@ fn check_origin(headers: &HeaderMap) -> Result<(), Refusal> {
         (Some(origin), Some(host), None) if origin == host => Ok(()),
         _ => Err(Refusal::new(
             StatusCode::FORBIDDEN,
-            "Only a page of this console may send this: the request's Origin is another, or missing. Programs use the API at /v1.",
+            "Only a page of this console may ask for this: the request's Origin is another, or missing. Programs use the API at /v1.",
         )),
     }
 }
@@ -200,7 +202,7 @@ fn cookie(headers: &HeaderMap) -> Option<&str> {
 pub(super) async fn form(
     State(console): State<Arc<Console>>,
     Extension(session): Extension<Session>,
-    Query(Destination { next }): Query<Destination>,
+    page::Asked(Destination { next }): page::Asked<Destination>,
 ) -> Result<Response, Refusal> {
     if !console.guard.wants_login() || session != Session::Open {
         return Ok(Redirect::to("/").into_response());

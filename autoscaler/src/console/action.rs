@@ -6,7 +6,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::{
     Extension, Form,
-    extract::{Path, State},
+    extract::State,
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
@@ -79,7 +79,7 @@ struct Sizes {
 pub(super) async fn ask_of_group(
     State(console): State<Arc<Console>>,
     Extension(session): Extension<Session>,
-    Path((name, action)): Path<(String, GroupAction)>,
+    page::Named((name, action)): page::Named<(String, GroupAction)>,
 ) -> Result<Response, Refusal> {
     refuse_if_read_only(&console)?;
     let view = console.api.view.borrow().clone();
@@ -91,7 +91,7 @@ pub(super) async fn ask_of_group(
 pub(super) async fn act_on_group(
     State(console): State<Arc<Console>>,
     Extension(session): Extension<Session>,
-    Path((name, action)): Path<(String, GroupAction)>,
+    page::Named((name, action)): page::Named<(String, GroupAction)>,
     Form(fields): Form<Fields>,
 ) -> Result<Response, Refusal> {
     refuse_if_read_only(&console)?;
@@ -116,7 +116,7 @@ pub(super) async fn act_on_group(
 pub(super) async fn ask_of_instance(
     State(console): State<Arc<Console>>,
     Extension(session): Extension<Session>,
-    Path((id, action)): Path<(String, InstanceAction)>,
+    page::Named((id, action)): page::Named<(String, InstanceAction)>,
 ) -> Result<Response, Refusal> {
     refuse_if_read_only(&console)?;
     let view = console.api.view.borrow().clone();
@@ -128,7 +128,7 @@ pub(super) async fn ask_of_instance(
 pub(super) async fn act_on_instance(
     State(console): State<Arc<Console>>,
     Extension(session): Extension<Session>,
-    Path((id, action)): Path<(String, InstanceAction)>,
+    page::Named((id, action)): page::Named<(String, InstanceAction)>,
     Form(fields): Form<Fields>,
 ) -> Result<Response, Refusal> {
     refuse_if_read_only(&console)?;

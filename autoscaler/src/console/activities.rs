@@ -1,12 +1,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use askama::Template;
-use axum::{
-    Extension,
-    extract::{Query, State},
-    http::HeaderMap,
-    response::Response,
-};
+use axum::{Extension, extract::State, http::HeaderMap, response::Response};
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -95,7 +90,7 @@ struct List<'a> {
 pub(super) async fn show(
     State(console): State<Arc<Console>>,
     Extension(session): Extension<Session>,
-    Query(ActivityQuery { group, next }): Query<ActivityQuery>,
+    page::Asked(ActivityQuery { group, next }): page::Asked<ActivityQuery>,
     headers: HeaderMap,
 ) -> Response {
     page::answer(console, session, headers, ActivitiesPage { group, next }).await

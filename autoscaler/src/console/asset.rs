@@ -1,13 +1,12 @@
 use axum::{
-    extract::Path,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 
-use super::page::Refusal;
+use super::page::{self, Refusal};
 
 /// The style sheet, the script and the icon: all that pages load.
-pub(super) async fn show(Path(name): Path<String>) -> Response {
+pub(super) async fn show(page::Named(name): page::Named<String>) -> Response {
     let (kind, body): (_, &'static str) = match &*name {
         "console.css" => (
             "text/css; charset=utf-8",

@@ -1,12 +1,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::{
-    Extension,
-    extract::{Path, Query, State},
-    http::HeaderMap,
-    response::Response,
-};
+use axum::{Extension, extract::State, http::HeaderMap, response::Response};
 use futures_util::StreamExt;
 use minicloud_lb_api::{TargetHealthDescription, TargetState};
 use serde::Deserialize;
@@ -188,8 +183,8 @@ struct Log {
 pub(super) async fn show(
     State(console): State<Arc<Console>>,
     Extension(session): Extension<Session>,
-    Path(id): Path<String>,
-    Query(InstanceQuery { done }): Query<InstanceQuery>,
+    page::Named(id): page::Named<String>,
+    page::Asked(InstanceQuery { done }): page::Asked<InstanceQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let id = id

@@ -1,12 +1,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use askama::Template;
-use axum::{
-    Extension,
-    extract::{Query, State},
-    http::HeaderMap,
-    response::Response,
-};
+use axum::{Extension, extract::State, http::HeaderMap, response::Response};
 use minicloud_lb_api::{Listener, RequestFailure, TargetHealthDescription, TargetState};
 use serde::Deserialize;
 
@@ -86,7 +81,7 @@ struct Failures<'a> {
 pub(super) async fn show(
     State(console): State<Arc<Console>>,
     Extension(session): Extension<Session>,
-    Query(query): Query<RuleQuery>,
+    page::Asked(query): page::Asked<RuleQuery>,
     headers: HeaderMap,
 ) -> Response {
     page::answer(console, session, headers, LoadBalancerPage(query)).await

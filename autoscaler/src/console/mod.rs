@@ -29,22 +29,29 @@ mod session;
 mod tests;
 mod text;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
+    error_handling::HandleErrorLayer,
     extract::DefaultBodyLimit,
     middleware,
     routing::{get, post},
 };
 
 use self::{access::Guard, live::LiveStreams};
+use tower::{ServiceBuilder, limit::GlobalConcurrencyLimitLayer};
+
 pub use self::{
     rule_tester::{RuleQuestion, RuleTester, RuleVerdict, TestedRule},
     session::Secret,
 };
 use crate::api::{Access, Api};
 
+/// Pages at work at once; the next is told to come back.
+const MAX_CONCURRENT: usize = 64;
+/// For a page to be there; an action is recorded well within it.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// A form has a few numbers and a token.
 const MAX_FORM_BYTES: usize = 8 * 1024;
 
@@ -86,5 +93,12 @@ pub(crate) fn router(api: Arc<Api>, access: Access) -> Router {
             access::guard,
         ))
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
+        .layer(
+            ServiceBuilder::new()
+                .layer(HandleErrorLayer::new(page::of_layer))
+                .load_shed()
+                .layer(GlobalConcurrencyLimitLayer::new(MAX_CONCURRENT))
+                .timeout(REQUEST_TIMEOUT),
+        )
         .with_state(console)
 }

@@ -2,9 +2,12 @@ use std::{fmt::Write, future::Future, sync::Arc};
 
 use askama::Template;
 use axum::{
-    http::{HeaderMap, StatusCode, header},
+    BoxError,
+    extract::{FromRequestParts, Path, Query},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
+use serde::de::DeserializeOwned;
 
 use super::{Console, live, session::Session};
 use crate::{
@@ -238,6 +241,42 @@ impl From<askama::Error> for Refusal {
     }
 }
 
+/// The variable parts of a page's path.
+pub(super) struct Named<T>(pub(super) T);
+
+/// The query of a page's address.
+pub(super) struct Asked<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Named<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let path = Path::from_request_parts(parts, state).await;
+        path.map(|Path(names)| Self(names))
+            .map_err(|_| Refusal::new(StatusCode::NOT_FOUND, "There is no such page."))
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let query = Query::from_request_parts(parts, state).await;
+        query.map(|Query(query)| Self(query)).map_err(|rejection| {
+            let message = format!(
+                "The address is not one of this page: {}.",
+                rejection.body_text()
+            );
+            Refusal::new(StatusCode::BAD_REQUEST, message)
+        })
+    }
+}
+
+/// What the layers around a page answer in its place.
+pub(super) async fn of_layer(error: BoxError) -> Refusal {
+    Fault::of_layer(&error).into()
+}
+
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let page = RefusalPage {
@@ -245,6 +284,12 @@ impl IntoResponse for Refusal {
             message: &self.message,
         };
         let text = page.render().unwrap_or_else(|_| self.message.clone());
-        (self.status, html(text)).into_response()
+        let mut response = (self.status, html(text)).into_response();
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            // Who is turned away makes room.
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+        }
+        response
     }
 }

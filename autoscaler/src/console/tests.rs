@@ -476,3 +476,25 @@ async fn so_many_pages_are_renewed_at_once() {
     streams.pop();
     assert_eq!(ask().await.status(), StatusCode::OK);
 }
+
+#[tokio::test]
+async fn addresses_that_are_none_are_refused_in_words() {
+    let (router, _core) = console(Access::Loopback, |_| {});
+    for (path, expected) in [
+        ("/groups/web/nothing", StatusCode::NOT_FOUND),
+        ("/instances/i-0123abcd/nothing", StatusCode::NOT_FOUND),
+        ("/groups/web?range=7w", StatusCode::BAD_REQUEST),
+        ("/activities?next=%00", StatusCode::BAD_REQUEST),
+    ] {
+        let (status, text) = page(&router, path).await;
+        assert_eq!(status, expected, "{path}");
+        assert!(text.contains("role=\"alert\""), "{path}: {text}");
+    }
+    let foreign = get("/").header(header::ORIGIN, "http://web.localhost:8080");
+    let response = send(&router, empty(foreign)).await;
+    assert_eq!(
+        response.status(),
+        StatusCode::FORBIDDEN,
+        "no stream for others"
+    );
+}

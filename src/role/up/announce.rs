@@ -58,6 +58,7 @@ impl Guide {
         let group = group.map_or("GROUP", |group| &group.auto_scaling_group_name);
         let mut lines = vec![String::new(), "minicloud is up".to_owned()];
         lines.extend(urls.iter().map(|url| format!("  application  {url}")));
+        lines.push(format!("  console      {}/", self.api));
         lines.push(format!("  control API  {}/v1/groups", self.api));
         lines.push(format!("  state        {}", self.state_dir.display()));
         lines.push("\nTry, in another terminal:".to_owned());

@@ -41,6 +41,29 @@ function renew(section, html) {
   }
 }
 
+// Says what a chart's table has of the moment under the pointer.
+let pointer = null;
+function readOut() {
+  const chart = pointer && document.elementFromPoint(pointer.x, pointer.y)?.closest(".chart");
+  document.querySelectorAll(".readout").forEach((it) => (it.textContent = ""));
+  const drawing = chart?.querySelector("svg");
+  const box = drawing?.getBoundingClientRect();
+  if (!box || pointer.y > box.bottom || pointer.y < box.top) return;
+  const age = chart.dataset.span * (1 - (pointer.x - box.left) / box.width);
+  const rows = Array.from(chart.querySelectorAll("tr[data-age]"));
+  const distance = (row) => Math.abs(row.dataset.age - age);
+  const nearest = rows.reduce((best, row) => (!best || distance(row) < distance(best) ? row : best), null);
+  if (!nearest || distance(nearest) > chart.dataset.span / 20) return;
+  const names = Array.from(chart.querySelectorAll("thead th"), (it) => it.textContent);
+  const cells = Array.from(nearest.cells, (it) => it.textContent);
+  const said = cells.slice(1, 6).map((cell, index) => `${names[index + 1]} ${cell}`);
+  chart.querySelector(".readout").textContent = `${cells[0]}: ${said.join(", ")}`;
+}
+addEventListener("pointermove", (event) => {
+  pointer = { x: event.clientX, y: event.clientY };
+  readOut();
+});
+
 function follow() {
   if (stream) return;
   stream = new EventSource(location.pathname + location.search);
@@ -51,7 +74,9 @@ function follow() {
     // What somebody marks to copy is not taken from under the mouse.
     const selection = getSelection();
     const isMarked = section && !selection.isCollapsed && selection.containsNode(section, true);
-    if (section && !isMarked) renew(section, html);
+    if (!section || isMarked) return;
+    renew(section, html);
+    readOut();
   });
   stream.addEventListener("look", () => say("live", false));
   stream.addEventListener("error", () => {

@@ -88,7 +88,7 @@ struct Drawing<'a> {
     flags: Vec<Mark>,
     summary: String,
     columns: Vec<&'a str>,
-    rows: Vec<(String, Vec<String>)>,
+    rows: Vec<Row>,
     height: f64,
     outer_height: f64,
 }
@@ -115,6 +115,14 @@ struct Key<'a> {
     class: &'a str,
     label: &'a str,
     latest: String,
+}
+
+/// A moment in the table.
+struct Row {
+    /// Seconds.
+    age: f64,
+    when: String,
+    cells: Vec<String>,
 }
 
 /// A label at a place: per cent along x, or pixels along y.
@@ -313,7 +321,7 @@ impl Chart {
     }
 
     /// The newest values first, as many as one reads.
-    fn table(&self) -> (Vec<&str>, Vec<(String, Vec<String>)>) {
+    fn table(&self) -> (Vec<&str>, Vec<Row>) {
         let columns = self.series.iter().map(|series| series.label.as_str());
         let Some(longest) = self.series.iter().max_by_key(|series| series.values.len()) else {
             return (Vec::new(), Vec::new());
@@ -325,7 +333,11 @@ impl Chart {
                 let at = series.values.iter().find(|(other, _)| other == age);
                 self.cell(at.and_then(|(_, value)| *value))
             });
-            (axis::ago(*age), cells.collect())
+            Row {
+                age: age.round(),
+                when: axis::ago(*age),
+                cells: cells.collect(),
+            }
         });
         (columns.collect(), rows.collect())
     }

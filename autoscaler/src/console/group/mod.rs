@@ -3,12 +3,7 @@ pub(super) mod charts;
 use std::{sync::Arc, time::Duration};
 
 use askama::Template;
-use axum::{
-    Extension,
-    extract::{Path, Query, State},
-    http::HeaderMap,
-    response::Response,
-};
+use axum::{Extension, extract::State, http::HeaderMap, response::Response};
 use serde::Deserialize;
 
 use self::charts::Window;
@@ -160,8 +155,8 @@ struct Activities<'a> {
 pub(super) async fn show(
     State(console): State<Arc<Console>>,
     Extension(session): Extension<Session>,
-    Path(name): Path<String>,
-    Query(GroupQuery { range, done }): Query<GroupQuery>,
+    page::Named(name): page::Named<String>,
+    page::Asked(GroupQuery { range, done }): page::Asked<GroupQuery>,
     headers: HeaderMap,
 ) -> Response {
     let page = GroupPage { name, range, done };
