@@ -192,7 +192,11 @@ fn row<'a>(view: &View, target: &'a TargetHealthDescription) -> TargetRow<'a> {
             TargetState::Unhealthy | TargetState::Unavailable => "bad",
             TargetState::Unused => "gone",
         },
-        why: health.description.as_deref().unwrap_or("-"),
+        why: match (health.description.as_deref(), health.state) {
+            (Some(why), _) => why,
+            (None, TargetState::Healthy) => "passed",
+            (None, _) => "-",
+        },
         drains: until.map(|until| text::span(view.time, until.max(view.time))),
         is_instance: instance.is_some(),
     }
