@@ -24,6 +24,7 @@ async fn dispatch(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Doctor(args) => return verb::doctor::run(args).await.map(ExitCode::from),
         Verb::Plan(args) => return verb::plan::run(args).await.map(ExitCode::from),
         Verb::Status(args) => verb::status::run(args).await,
+        Verb::Top(args) => verb::top::run(args).await,
         Verb::Groups(args) => verb::groups::run(args).await,
         Verb::Instances(args) => verb::instances::run(args).await,
         Verb::Targets(args) => verb::targets::run(args).await,

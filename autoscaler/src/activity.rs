@@ -12,11 +12,13 @@ const LAUNCHING: &str = "Launching a new instance";
 const TERMINATING: &str = "Terminating instance";
 
 impl Activity {
-    pub(crate) fn is_launch(&self) -> bool {
+    /// Whether it tells of a launch.
+    pub fn is_launch(&self) -> bool {
         self.description.starts_with(LAUNCHING)
     }
 
-    pub(crate) fn is_termination(&self) -> bool {
+    /// Whether it tells of a termination.
+    pub fn is_termination(&self) -> bool {
         self.description.starts_with(TERMINATING)
     }
 

@@ -34,7 +34,7 @@ pub(crate) use self::{
         DemoVerb, EventsArgs, ExecArgs, ExplainArgs, FloodArgs, GroupReading, HealthcheckArgs,
         InstancesArgs, LogsArgs, Output, PlanArgs, ProtectArgs, PutScheduledActionArgs,
         ResolveArgs, ScaleArgs, ScheduledActionsArgs, SshArgs, StressArgs, SweepArgs, TargetsArgs,
-        TerminateArgs, ValidateArgs, Watching, WhichRuleArgs, WhyArgs,
+        TerminateArgs, TopArgs, ValidateArgs, Watching, WhichRuleArgs, WhyArgs,
     },
 };
 
@@ -58,6 +58,8 @@ pub(crate) enum Verb {
     Up(UpArgs),
     /// One screen: load balancers, groups, targets, what is wrong.
     Status(Watching),
+    /// Watch a group on a terminal, live, and act on it with a key.
+    Top(TopArgs),
     /// List the Auto Scaling groups.
     Groups(Watching),
     /// List the instances of one group or all.
@@ -185,6 +187,8 @@ mod tests {
             "status -o json",
             "instances web",
             "targets",
+            "top",
+            "top web --timeout 5s",
             "security-groups",
             "why",
             "why 1-67891233-abcdef012345678912345678 -o json",

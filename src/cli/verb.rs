@@ -65,6 +65,15 @@ pub(crate) struct Watching {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct TopArgs {
+    /// The group that is shown first; the others are a key away.
+    #[arg(value_name = "GROUP")]
+    pub(crate) group: Option<String>,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct InstancesArgs {
     #[arg(value_name = "GROUP")]
     pub(crate) group: Option<String>,

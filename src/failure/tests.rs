@@ -296,6 +296,12 @@ fn of_verbs() -> Vec<Named> {
         ("no_room_to_grow", Failure::no_room_to_grow("web", 2)),
         ("nothing_in_service", Failure::nothing_in_service("web")),
         ("no_terminal_to_ask_at", Failure::no_terminal_to_ask_at()),
+        ("no_terminal_to_draw_on", Failure::no_terminal_to_draw_on()),
+        (
+            "terminal_cannot_be_drawn_on",
+            Failure::terminal_cannot_be_drawn_on(),
+        ),
+        ("terminal_lost", Failure::terminal_lost(&denied())),
         ("not_agreed", Failure::not_agreed()),
         (
             "template_version_unknown",

@@ -1,6 +1,6 @@
 //! What verbs ask for in vain.
 
-use std::{fmt::Display, time::Duration};
+use std::{fmt::Display, io, time::Duration};
 
 use hyper::StatusCode;
 use minicloud_autoscaler::launch_template::VersionSelector;
@@ -64,6 +64,33 @@ impl Failure {
             "nothing was applied: there is no terminal to ask at",
             "stdin",
             "review the plan and give --yes",
+        )
+    }
+
+    pub(crate) fn no_terminal_to_draw_on() -> Self {
+        Self::new(
+            Exit::Failure,
+            "there is no terminal to draw on",
+            "stdin and stdout",
+            "run it at a terminal; `minicloud status --watch` shows the same elsewhere",
+        )
+    }
+
+    pub(crate) fn terminal_cannot_be_drawn_on() -> Self {
+        Self::new(
+            Exit::Failure,
+            "the terminal cannot be drawn on: its kind is `dumb`, or not said at all",
+            "TERM",
+            "set TERM to what the terminal is, or watch with `minicloud status --watch`",
+        )
+    }
+
+    pub(crate) fn terminal_lost(error: &io::Error) -> Self {
+        Self::new(
+            Exit::Failure,
+            format!("the terminal does not work: {error}"),
+            "stdin and stdout",
+            "run it at a terminal; `minicloud status --watch` shows the same elsewhere",
         )
     }
 

@@ -34,6 +34,7 @@ pub(crate) mod targets;
 pub(crate) mod terminate;
 #[cfg(test)]
 mod tests;
+pub(crate) mod top;
 pub(crate) mod validate;
 pub(crate) mod version;
 mod watch;
