@@ -1,7 +1,8 @@
 //! System tests: the real binary, real processes, real sockets, a real engine.
 //!
 //! Docker tests run wherever an engine answers and say that they were skipped where none
-//! does; with `MINICLOUD_REQUIRE_DOCKER=1` a missing engine is a failure.
+//! does; with `MINICLOUD_REQUIRE_DOCKER=1` a missing engine is a failure. So it is with tests at a
+//! terminal, tmux and `MINICLOUD_REQUIRE_TMUX=1`.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::print_stderr, reason = "a skipped test says so")]
@@ -26,5 +27,6 @@ mod shell;
 mod standalone;
 mod story;
 mod told;
+mod top;
 #[cfg(feature = "otel")]
 mod traces;

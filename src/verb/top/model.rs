@@ -70,7 +70,7 @@ impl Model {
     pub(super) fn new(endpoint: String, view: View, group: Option<String>, now: Instant) -> Self {
         let mut model = Self {
             endpoint,
-            view,
+            view: in_order(view),
             window: Window::default(),
             series: Series::default(),
             activities: Vec::new(),
@@ -164,7 +164,7 @@ impl Model {
         if self.series.end().is_some_and(|end| end > answer.view.time) {
             self.series = Series::default();
         }
-        self.view = answer.view;
+        self.view = in_order(answer.view);
         self.rates = answer.rates.into_iter().collect();
         self.silence = None;
         self.answered = now;
@@ -321,6 +321,15 @@ impl Model {
             _ => {}
         }
     }
+}
+
+/// With the oldest instances first: what is launched comes below what is there, and moves nothing.
+fn in_order(mut view: View) -> View {
+    for group in &mut view.auto_scaling_groups {
+        let by_age = |one: &Instance| (one.launch_time, one.instance_id.clone());
+        Arc::make_mut(group).instances.sort_by_cached_key(by_age);
+    }
+    view
 }
 
 fn protection(instance: &Instance) -> Question {
