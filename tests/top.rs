@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::Value;
+use tokio::{io::AsyncReadExt, time::timeout};
 
 use crate::support::{
+    MINICLOUD,
     api::Api,
     machine::Machine,
     tmux::{Tmux, tmux_is_there},
@@ -231,6 +233,31 @@ async fn top_shows_what_it_knew_while_the_control_plane_is_away_and_goes_on_by_i
     top.until_shows(&[&next, "req/s"]).await;
     top.press(&["q"]).await;
     restored(&top).await;
+    up.interrupt().await;
+}
+
+/// A window that is closed: nobody is left to say anything to.
+#[tokio::test(flavor = "multi_thread")]
+async fn top_ends_quietly_with_its_terminal() {
+    let up = up().await;
+    let (mut terminal, program) = pty_process::open().unwrap();
+    let (columns, rows) = SMALL;
+    terminal
+        .resize(pty_process::Size::new(rows, columns))
+        .unwrap();
+    let command = pty_process::Command::new(MINICLOUD)
+        .arg("top")
+        .env("MINICLOUD_HOST", format!("http://{}", up.api.0))
+        .env("TERM", "xterm")
+        .kill_on_drop(true);
+    let mut top = command.spawn(program).unwrap();
+    let mut drawn = Vec::new();
+    while !String::from_utf8_lossy(&drawn).contains("CAPACITY") {
+        assert_ne!(terminal.read_buf(&mut drawn).await.unwrap(), 0);
+    }
+    drop(terminal);
+    let ended = timeout(SOON, top.wait()).await.unwrap().unwrap();
+    assert!(ended.success(), "{ended}");
     up.interrupt().await;
 }
 

@@ -1,6 +1,6 @@
 //! From a key to what it means, which depends on what has the word: the screen, or a dialog.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::dialog::Dialog;
 
