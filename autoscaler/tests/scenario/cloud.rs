@@ -26,6 +26,7 @@ use minicloud_autoscaler::{
     customized_metric::{FetchError, MetricFetcher},
     describe::{Activity, AutoScalingGroup, ConditionKind, View},
     instance::{InstanceId, LifecycleState},
+    instance_refresh::{InstanceRefresh, RefreshPreferences},
     key_pair::KeyPairError,
     launch_template::LaunchTemplateError,
     load_balancer_link::LoadBalancerLink,
@@ -466,6 +467,30 @@ impl Cloud {
         self.ask(|reply| Command::TerminateInstanceInAutoScalingGroup {
             instance_id: id.clone(),
             should_decrement_desired_capacity,
+            reply,
+        })
+        .await
+    }
+
+    pub(super) async fn start_refresh(
+        &self,
+        group: &str,
+        preferences: RefreshPreferences,
+    ) -> Result<InstanceRefresh, CommandError> {
+        self.ask(|reply| Command::StartInstanceRefresh {
+            name: group.to_owned(),
+            preferences,
+            reply,
+        })
+        .await
+    }
+
+    pub(super) async fn cancel_refresh(
+        &self,
+        group: &str,
+    ) -> Result<InstanceRefresh, CommandError> {
+        self.ask(|reply| Command::CancelInstanceRefresh {
+            name: group.to_owned(),
             reply,
         })
         .await
