@@ -162,7 +162,7 @@ fn refresh(refresh: &InstanceRefresh) -> String {
         ..
     } = refresh;
     let waits = refresh.status_reason.iter();
-    let waits: String = waits.map(|what| format!(": it waits, {what}")).collect();
+    let waits: String = waits.map(|what| format!("; it waits: {what}")).collect();
     format!(
         "its instance refresh {} is {status}, {percent} % done, {left} instance(s) left to replace{waits}",
         refresh.instance_refresh_id
@@ -349,7 +349,7 @@ mod tests {
                 } }),
                 vec![
                     "it has the 2 instance(s) that it wants, all in service",
-                    "its instance refresh 08b91cf7 is InProgress, 50 % done, 1 instance(s) left to replace: it waits, instances say that they are busy: i-00000001",
+                    "its instance refresh 08b91cf7 is InProgress, 50 % done, 1 instance(s) left to replace; it waits: instances say that they are busy: i-00000001",
                     "it has no scaling policy: only people and schedules change it",
                 ],
             ),

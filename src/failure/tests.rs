@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, io, path::Path, time::Duration};
 use clap::CommandFactory;
 use hyper::{Method, StatusCode};
 use minicloud_autoscaler::{
-    StateDirError, api::FaultDetail, instance::InstanceId, launch_template::VersionSelector,
+    StateDirError, api::FaultDetail, instance::InstanceId, instance_refresh::InstanceRefreshStatus,
+    launch_template::VersionSelector,
 };
 
 use super::{Exit, Failure};
@@ -287,6 +288,18 @@ fn of_verbs() -> Vec<Named> {
         (
             "not_settled",
             Failure::not_settled("web", state, Duration::from_secs(400)),
+        ),
+        (
+            "not_refreshed",
+            Failure::not_refreshed(
+                "web",
+                InstanceRefreshStatus::Failed,
+                Some("launches keep failing: no such image; 2 instance(s) were not replaced"),
+            ),
+        ),
+        (
+            "not_refreshed",
+            Failure::not_refreshed("web", InstanceRefreshStatus::Cancelled, None),
         ),
         (
             "story_untold",
