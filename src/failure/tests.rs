@@ -95,6 +95,8 @@ fn of_the_control_api() -> Vec<Named> {
             (403, "UnauthorizedOperation"),
             (409, "InvalidChangeSetStatus"),
             (409, "ScalingActivityInProgress"),
+            (409, "InstanceRefreshInProgress"),
+            (404, "ActiveInstanceRefreshNotFound"),
             (409, "IncorrectInstanceState"),
             (422, "CommandNotFound"),
             (422, "CommandNotExecutable"),

@@ -3,8 +3,12 @@
 use jiff::Timestamp;
 
 use super::*;
-use crate::instance_refresh::{
-    InstanceRefreshRecord, InstanceRefreshStatus, RefreshPreferences, ScaleInProtectedInstances,
+use crate::{
+    instance::ManagedBy,
+    instance_refresh::{
+        InstanceRefreshRecord, InstanceRefreshStatus, RefreshPreferences, ScaleInProtectedInstances,
+    },
+    launch_template::ComposeService,
 };
 
 const WARMUP: Duration = Duration::from_secs(6);
@@ -18,11 +22,12 @@ fn preferences(min: u8, max: u8) -> RefreshPreferences {
     }
 }
 
-/// A group at its desired capacity and its maximum that begins a refresh.
+/// A group at its desired capacity and its maximum that begins a refresh. In one zone, for
+/// rebalancing would have a surge of its own afterwards.
 fn refreshing(desired: u32, preferences: RefreshPreferences) -> World {
-    let zones = ["a", "b", "c"].into_iter().cycle();
-    let zones: Vec<&str> = zones.take(desired as usize).collect();
+    let zones = vec!["a"; desired as usize];
     let mut world = World::new(&[TerminationPolicy::Default], desired, &zones);
+    world.group.spec.availability_zones = vec!["a".to_owned()];
     world.group.capacity.max_size = desired;
     let id = "refresh".to_owned();
     let record = InstanceRefreshRecord::begin(id, &world.group, preferences, Timestamp::UNIX_EPOCH);
@@ -184,6 +189,25 @@ fn failures_count_until_a_successor_stays() {
 }
 
 #[test]
+fn seed_is_left_to_compose() {
+    let mut world = refreshing(3, preferences(100, 110));
+    world.group.launch_template.clone_of = Some(ComposeService {
+        project: "shop".to_owned(),
+        service: "api".to_owned(),
+        network: "shop_default".to_owned(),
+        config_hash: "abc".to_owned(),
+    });
+    let seed = world.group.instances.get_mut(&sample::id(1)).unwrap();
+    seed.managed_by = ManagedBy::Compose;
+    for _ in 0..60 {
+        world.step();
+    }
+    assert!(world.group.instances[&sample::id(1)].is_live());
+    assert_eq!((world.old(), world.launched), (Vec::new(), 3 + 2));
+    assert_eq!(world.progress(), InstanceRefreshStatus::Successful);
+}
+
+#[test]
 fn cancelled_refresh_begins_nothing() {
     let mut world = refreshing(3, preferences(100, 110));
     world.step();
@@ -205,11 +229,6 @@ proptest! {
     ) {
         let max = 100_u8.max(min + spread.min(100));
         let mut world = refreshing(desired, preferences(min, max));
-        // Rebalancing would have its own surge afterwards.
-        world.group.spec.availability_zones = vec!["a".to_owned()];
-        for one in world.group.instances.values_mut() {
-            one.availability_zone = "a".to_owned();
-        }
         if drains {
             world.group.spec.target_groups = vec!["web".to_owned()];
             world.group.deregistration_delay = Duration::from_secs(7);
