@@ -221,9 +221,9 @@ fn shrink(
         plan.refresh_waits = plan.held_back.first().map(ToString::to_string);
     } else if moving == 0 && unhealthy.is_empty() {
         // It moves instances to where too few are as it goes.
-        match refresh::is_refreshing(group) {
-            true => refresh::plan(&mut plan, group, healthy, around, rng),
-            false => rebalance::plan(&mut plan, group, healthy, around, rng),
+        let refreshes = refresh::plan(&mut plan, group, healthy, around, rng);
+        if !refreshes {
+            rebalance::plan(&mut plan, group, healthy, around, rng);
         }
     }
     plan

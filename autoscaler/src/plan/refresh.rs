@@ -79,30 +79,41 @@ fn coming(group: &Group, healthy: &[&Instance], around: Circumstances<'_>) -> us
 }
 
 /// Some of the group's instances are to be replaced.
-pub(super) fn is_refreshing(group: &Group) -> bool {
+fn is_refreshing(group: &Group) -> bool {
     group.live().any(|one| group.is_to_be_replaced(one))
 }
 
 /// Launches successors, in a group that is otherwise as it should be, and takes out as many as
-/// it may do without.
+/// it may do without. False where nothing is left that could be replaced now.
 pub(super) fn plan(
     plan: &mut Plan,
     group: &Group,
     healthy: &[&Instance],
     around: Circumstances<'_>,
     rng: &mut impl Rng,
-) {
+) -> bool {
     let (due, kept): (Vec<&Instance>, Vec<&Instance>) = healthy
         .iter()
         .filter(|one| is_replaced_next(group, one))
         .partition(|one| !is_kept(group, one));
     if due.is_empty() {
         plan.refresh_waits = waits_for_protected(group, &kept);
-        return;
+        return false;
     }
-    if group.is_settling() || coming(group, healthy, around) > 0 {
-        return;
+    if !group.is_settling() && coming(group, healthy, around) == 0 {
+        replace(plan, group, healthy, &due, around, rng);
     }
+    true
+}
+
+fn replace(
+    plan: &mut Plan,
+    group: &Group,
+    healthy: &[&Instance],
+    due: &[&Instance],
+    around: Circumstances<'_>,
+    rng: &mut impl Rng,
+) {
     if let Some(why) = around.host_saturated {
         let held_back = HeldBack::HostSaturated(why.to_owned());
         plan.refresh_waits = Some(held_back.to_string());
@@ -119,7 +130,7 @@ pub(super) fn plan(
     }
     // One that is at work would keep its place, and the new one would be one too many.
     let count = (away + terms.surge).min(allowed);
-    let chosen = scale_in::choose(group, &due, count, around, rng);
+    let chosen = scale_in::choose(group, due, count, around, rng);
     plan.actions.extend(chosen.questions());
     let mut spread = Spread::over(&group.spec.availability_zones, healthy.iter().copied());
     let mut launched = 0;

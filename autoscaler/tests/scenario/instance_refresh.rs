@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use minicloud_autoscaler::{
+    busy::BusyAnswer,
     command::CommandError,
     describe::ConditionKind,
     instance::InstanceId,
@@ -236,6 +237,62 @@ async fn version_that_is_never_healthy_fails_and_the_old_ones_serve() {
     assert_eq!(refresh.status, Status::Failed, "{refresh:?}");
     cloud.until_in_service(2, 2 * MINUTE).await;
     assert_eq!(ids(&cloud), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn version_that_does_not_stay_healthy_fails() {
+    let replaced = "health_check_grace_period: 30s, health_check_type: ELB";
+    let config = CONFIG.replace("health_check_grace_period: 30s", replaced);
+    let cloud = Cloud::with_config(&config).await;
+    cloud.weather(|weather| weather.cpu_of_others = Some(62.0));
+    cloud.until_in_service(1, MINUTE).await;
+    let before = ids(&cloud);
+    start(
+        &cloud,
+        RefreshPreferences {
+            instance_warmup: Some(60),
+            ..RefreshPreferences::default()
+        },
+    )
+    .await;
+    let is_over = |cloud: &Cloud| {
+        // Each passes its first checks and no more.
+        let new = ids(cloud).difference(&before).cloned().collect::<Vec<_>>();
+        cloud.weather(|weather| weather.unhealthy.extend(new));
+        assert!(ids(cloud).is_superset(&before));
+        !refresh(cloud).status.is_active()
+    };
+    cloud
+        .until("the refresh has ended", 30 * MINUTE, is_over)
+        .await;
+    let refresh = refresh(&cloud);
+    assert_eq!(refresh.status, Status::Failed);
+    assert_eq!(cloud.provider.launched().len(), 1 + 5, "{refresh:?}");
+    cloud.until_in_service(1, MINUTE).await;
+    assert_eq!(ids(&cloud), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn instance_at_work_is_waited_for() {
+    let group = "desired_capacity: 1, busy_check: { path: /busy },";
+    let cloud = Cloud::with_config(&CONFIG.replace("desired_capacity: 1,", group)).await;
+    cloud.weather(|weather| weather.cpu_of_others = Some(62.0));
+    cloud.until_in_service(1, MINUTE).await;
+    let before = cloud.in_service();
+    let busy = BusyAnswer::Busy { lasts: None };
+    cloud.weather(|weather| weather.busy.insert(before[0].clone(), busy));
+    start(&cloud, RefreshPreferences::default()).await;
+    tokio::time::sleep(30 * MINUTE).await;
+    assert_eq!(cloud.in_service(), before);
+    assert_eq!(
+        cloud.provider.launched().len(),
+        1,
+        "nothing is launched in vain"
+    );
+    assert!(refresh(&cloud).status_reason.unwrap().contains("busy"));
+    cloud.weather(|weather| weather.busy.clear());
+    assert_eq!(ended(&cloud, 5 * MINUTE).await.status, Status::Successful);
+    assert!(!ids(&cloud).contains(&before[0]));
 }
 
 #[tokio::test(start_paused = true)]
