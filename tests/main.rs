@@ -23,6 +23,7 @@ mod explained;
 mod memory;
 mod plan_and_apply;
 mod process;
+mod refresh;
 mod shell;
 mod standalone;
 mod story;

@@ -10,6 +10,7 @@ use crate::{
     describe::Activity,
     foreign_change::Resolution,
     instance::InstanceId,
+    instance_refresh::{InstanceRefresh, RefreshPreferences},
     instance_type::InstanceType,
     key_pair::{KeyPair, KeyPairError, PublicKey},
     launch_template::{
@@ -59,6 +60,17 @@ pub enum Command {
         instance_id: InstanceId,
         should_decrement_desired_capacity: bool,
         reply: oneshot::Sender<Result<Activity, CommandError>>,
+    },
+    /// Replaces the group's instances; answers with the refresh, which is `Pending`.
+    StartInstanceRefresh {
+        name: String,
+        preferences: RefreshPreferences,
+        reply: oneshot::Sender<Result<InstanceRefresh, CommandError>>,
+    },
+    /// Has the refresh under way begin nothing more.
+    CancelInstanceRefresh {
+        name: String,
+        reply: oneshot::Sender<Result<InstanceRefresh, CommandError>>,
     },
     /// Makes a scheduled action, or replaces the one of that name.
     PutScheduledUpdateGroupAction {
@@ -118,6 +130,8 @@ impl Command {
         match self {
             Self::UpdateAutoScalingGroup { name, .. }
             | Self::SetInstanceProtection { name, .. }
+            | Self::StartInstanceRefresh { name, .. }
+            | Self::CancelInstanceRefresh { name, .. }
             | Self::ResolveForeignChanges { name, .. } => Some(name),
             Self::PutScheduledUpdateGroupAction {
                 auto_scaling_group, ..
@@ -227,6 +241,16 @@ pub enum CommandError {
     },
     #[error("{0}")]
     ScalingActivityInProgress(String),
+    #[error(
+        "the group `{group}` has the instance refresh {id} under way, {percentage_complete} % done: wait for it, or cancel it first"
+    )]
+    InstanceRefreshInProgress {
+        group: String,
+        id: String,
+        percentage_complete: u8,
+    },
+    #[error("the group `{0}` has no instance refresh under way: there is nothing to cancel")]
+    ActiveInstanceRefreshNotFound(String),
     #[error("{0}")]
     Validation(String),
     #[error(

@@ -15,6 +15,7 @@ use crate::{
         TerminationPolicy,
     },
     instance::{InstanceId, LifecycleState, ManagedBy},
+    instance_refresh::InstanceRefresh,
     key_pair::PublicKey,
     launch_template::ComposeService,
     scaling_policy::ScalingPolicy,
@@ -100,6 +101,12 @@ pub struct AutoScalingGroup {
     pub cpu_utilization: Option<f64>,
     /// The last decision of the group's scaling policy, with what it was made from.
     pub decision: Option<Decision>,
+    /// The instance refresh under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance_refresh: Option<InstanceRefresh>,
+    /// The last few, newest first.
+    #[serde(skip)]
+    pub instance_refreshes: Arc<[InstanceRefresh]>,
     /// By name.
     #[serde(default)]
     pub scheduled_actions: Vec<ScheduledUpdateGroupAction>,

@@ -11,6 +11,7 @@ use crate::{
         ScheduledUpdateGroupAction, View,
     },
     instance::{InstanceId, LifecycleState},
+    instance_refresh::InstanceRefresh,
     launch_template::ComposeService,
 };
 
@@ -67,6 +68,7 @@ pub fn explain(view: &View, group: &AutoScalingGroup) -> Explanation {
         readiness(view),
         convergence(capacity),
         adoption(group),
+        group.instance_refresh.as_ref().map(refresh),
         policies(group),
         bounds(capacity, group),
         next_scheduled(&scheduled, view.time),
@@ -150,6 +152,21 @@ fn adoption(group: &AutoScalingGroup) -> Option<String> {
         "it adopts the service `{service}` of Compose project `{project}`: Docker Compose starts and ends {} of its instances, all others are clones",
         seeds.count()
     ))
+}
+
+fn refresh(refresh: &InstanceRefresh) -> String {
+    let InstanceRefresh {
+        status,
+        percentage_complete: percent,
+        instances_to_update: left,
+        ..
+    } = refresh;
+    let waits = refresh.status_reason.iter();
+    let waits: String = waits.map(|what| format!("; it waits: {what}")).collect();
+    format!(
+        "its instance refresh {} is {status}, {percent} % done, {left} instance(s) left to replace{waits}",
+        refresh.instance_refresh_id
+    )
 }
 
 fn policies(group: &AutoScalingGroup) -> Option<String> {
@@ -321,9 +338,18 @@ mod tests {
                 ],
             ),
             (
-                json!({ "scaling_policies": [] }),
+                json!({ "scaling_policies": [], "instance_refresh": {
+                    "instance_refresh_id": "08b91cf7", "auto_scaling_group_name": "web",
+                    "status": "InProgress", "start_time": "2026-01-01T00:00:00Z",
+                    "status_reason": "instances say that they are busy: i-00000001",
+                    "percentage_complete": 50, "instances_to_update": 1, "preferences": {},
+                    "desired_configuration": { "launch_template": {
+                        "launch_template_name": "web", "version": "2",
+                    } },
+                } }),
                 vec![
                     "it has the 2 instance(s) that it wants, all in service",
+                    "its instance refresh 08b91cf7 is InProgress, 50 % done, 1 instance(s) left to replace; it waits: instances say that they are busy: i-00000001",
                     "it has no scaling policy: only people and schedules change it",
                 ],
             ),

@@ -21,11 +21,13 @@ use crate::{
     describe::Decision,
     foreign_change::ForeignChange,
     instance::{InstanceId, LifecycleState, ManagedBy},
+    instance_refresh::InstanceRefreshes,
     key_pair::LaunchedKeyPair,
     launch_backoff::{Allowance, LaunchBackoff},
     launch_template::LaunchTemplate,
     metric::{CpuHistory, GroupSignals, InstanceSignals},
     policy,
+    termination::is_outdated,
     zones::Spread,
 };
 
@@ -53,6 +55,7 @@ pub struct Group {
     /// Zones that refused a launch, until one succeeds there.
     pub zone_refusals: BTreeMap<String, LaunchBackoff>,
     pub decision: Option<Decision>,
+    pub instance_refreshes: InstanceRefreshes,
     /// Why the desired capacity was changed, until the group has it: goes into the cause of
     /// what follows from the change.
     pub capacity_cause: String,
@@ -102,6 +105,15 @@ impl Group {
         self.seeds().next().is_some() && self.seeds().all(serves)
     }
 
+    /// It is to make room for another: an instance refresh names it, or it is a clone of what
+    /// its service was before.
+    pub fn is_to_be_replaced(&self, instance: &Instance) -> bool {
+        let active = self.instance_refreshes.active.as_ref();
+        let is_named = || active.is_some_and(|refresh| refresh.replaces(instance));
+        let is_outdated_clone = || self.is_adopted() && is_outdated(self, instance);
+        !instance.is_seed() && (is_named() || is_outdated_clone())
+    }
+
     /// There is what the next instance is launched from.
     pub fn can_launch(&self) -> bool {
         self.launch_template.clone_of.is_none()
@@ -127,9 +139,20 @@ impl Group {
         let proven = |since: Instant| now - since >= grace;
         let enough = self.live().count() >= self.capacity.desired_capacity as usize;
         enough
+            && self.has_successor_since_failure()
             && self
                 .live()
                 .all(|instance| instance.in_service_since.is_some_and(proven))
+    }
+
+    /// While instances are replaced, those that serve say nothing of the launches that fail.
+    fn has_successor_since_failure(&self) -> bool {
+        let Some(failed_at) = self.launches.last_failure() else {
+            return true;
+        };
+        let is_replaced = |one: &Instance| self.is_to_be_replaced(one);
+        let is_later = |one: &Instance| one.launched_at > failed_at && !is_replaced(one);
+        !self.live().any(is_replaced) || self.live().any(is_later)
     }
 
     /// It is where it should be, and no clock is running that would change that.
@@ -137,6 +160,7 @@ impl Group {
         let is_normal = |instance: &Instance| instance.conduct == Conduct::Normal;
         self.has_desired_capacity()
             && self.has_proven_itself(now)
+            && self.instance_refreshes.active.is_none()
             && self.instances.values().all(is_normal)
     }
 

@@ -2,7 +2,7 @@
 //! prints as the words that the log and the activity history use.
 
 mod rebalance;
-mod refresh;
+pub(crate) mod refresh;
 mod scale_in;
 #[cfg(test)]
 mod tests;
@@ -74,7 +74,7 @@ pub enum LaunchReason {
     Capacity,
     /// It takes over from one in a fuller zone.
     Rebalance,
-    /// It takes over from a clone of what its service was before.
+    /// It takes over from one that is replaced.
     Refresh,
 }
 
@@ -83,6 +83,8 @@ pub enum LaunchReason {
 pub struct Plan {
     pub actions: Vec<Action>,
     pub held_back: Vec<HeldBack>,
+    /// Why an instance refresh cannot go on for now.
+    pub refresh_waits: Option<String>,
 }
 
 /// Why a group does not come to its desired capacity for now.
@@ -94,6 +96,21 @@ pub enum HeldBack {
     Busy(Vec<InstanceId>),
     /// The host has no room for another instance; why, in a sentence.
     HostSaturated(String),
+}
+
+impl fmt::Display for HeldBack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ProtectedFromScaleIn => {
+                f.write_str("all remaining instances are protected from scale-in")
+            }
+            Self::Busy(ids) => {
+                let ids: Vec<_> = ids.iter().map(InstanceId::as_str).collect();
+                write!(f, "instances say that they are busy: {}", ids.join(", "))
+            }
+            Self::HostSaturated(why) => f.write_str(why),
+        }
+    }
 }
 
 /// What a plan is made from, besides the group.
@@ -194,16 +211,20 @@ fn shrink(
         // While Compose is at work on them its clones are what serves.
         return plan;
     }
-    let moving = rebalance::under_way(group, healthy) + refresh::under_way(group, healthy);
+    let moving = rebalance::under_way(group, healthy) + refresh::under_way(group, healthy, around);
     let surplus = (healthy.len() - desired).saturating_sub(moving);
     // More seeds than wanted are Compose's wish.
     let clones = healthy.iter().filter(|instance| !instance.is_seed());
     let surplus = surplus.min(clones.count());
     if surplus > 0 {
         scale_in::plan(&mut plan, group, healthy, surplus, around, rng);
+        plan.refresh_waits = plan.held_back.first().map(ToString::to_string);
     } else if moving == 0 && unhealthy.is_empty() {
-        rebalance::plan(&mut plan, group, healthy, around, rng);
-        refresh::plan(&mut plan, group, healthy, around);
+        // It moves instances to where too few are as it goes.
+        let refreshes = refresh::plan(&mut plan, group, healthy, around, rng);
+        if !refreshes {
+            rebalance::plan(&mut plan, group, healthy, around, rng);
+        }
     }
     plan
 }

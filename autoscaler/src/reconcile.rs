@@ -15,6 +15,7 @@ mod execute;
 mod foreign;
 mod hold_back;
 mod instance_faults;
+mod instance_refresh;
 mod key_pairs;
 mod launch_templates;
 mod look;
@@ -313,6 +314,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         self.observe_signals(name, &targets, now);
         self.decide(name, now);
         self.wake(name, &targets, now);
+        self.follow_instance_refresh(name, &targets, now);
         let Some(group) = self.groups.get_mut(name) else {
             return;
         };
@@ -324,12 +326,17 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             host_saturated: host.as_ref().err().map(String::as_str),
             now: now.mono,
         };
-        let Plan { actions, held_back } = plan(group, around, &mut self.rng);
+        let Plan {
+            actions,
+            held_back,
+            refresh_waits,
+        } = plan(group, around, &mut self.rng);
         if actions.is_empty() && group.has_desired_capacity() {
             // What comes from now on has another cause.
             group.capacity_cause.clear();
         }
         self.report_held_back(name, &held_back, now);
+        self.note_refresh(name, refresh_waits, &actions, now);
         for action in actions {
             self.execute(name, action, now);
         }

@@ -4,6 +4,7 @@
 
 mod applied_configuration;
 mod history;
+mod instance_refresh;
 mod key_pair;
 mod launch_templates;
 mod outbox;
@@ -122,6 +123,7 @@ impl Store {
             outbox::SCHEMA,
             policy::SCHEMA,
             key_pair::SCHEMA,
+            instance_refresh::SCHEMA,
         ] {
             db.execute_batch(schema)?;
         }

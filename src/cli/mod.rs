@@ -7,6 +7,7 @@ mod key_pair;
 mod launch_template;
 #[cfg(test)]
 mod reference;
+mod refresh;
 mod role;
 mod value;
 mod verb;
@@ -28,6 +29,7 @@ pub(crate) use self::{
         LaunchTemplatesArgs, SetDefaultArgs as SetDefaultLaunchTemplateArgs,
         ShowArgs as ShowLaunchTemplateArgs,
     },
+    refresh::{Protected, RefreshArgs, RefreshesArgs},
     role::{AgentArgs, AutoscalerArgs, BalancingArgs, LbArgs, LogFormat, ProviderName, UpArgs},
     verb::{
         ActivitiesArgs, ApplyArgs, ConfigArgs, Connection, DeleteScheduledActionArgs, DemoArgs,
@@ -92,6 +94,10 @@ pub(crate) enum Verb {
     Protect(ProtectArgs),
     /// End an instance; its group replaces it unless told to do without.
     Terminate(TerminateArgs),
+    /// Replace the instances of a group by new ones, a few at a time, without an outage.
+    Refresh(RefreshArgs),
+    /// List the last instance refreshes of a group.
+    Refreshes(RefreshesArgs),
     /// Say what becomes of instances that somebody else removed, stopped or started.
     Resolve(ResolveArgs),
     /// List the scheduled actions of one group or all, with the times at which they run next.
@@ -207,6 +213,11 @@ mod tests {
             "scale web --min 0 --max 0 --desired 0 --wait",
             "protect i-0123abcd i-0123abce --off",
             "terminate i-0123abcd --decrement -o json",
+            "refresh web",
+            "refresh web --skip-matching --min-healthy 50 --max-healthy 150 --warmup 10s --wait",
+            "refresh web --protected refresh -o json",
+            "refresh web --cancel --wait",
+            "refreshes web --watch",
             "resolve web --adopt",
             "demo stress web --for 90s",
             "plan -f minicloud.yaml --detailed-exitcode -o json",
@@ -309,6 +320,13 @@ mod tests {
             ("status -o yaml", ErrorKind::InvalidValue),
             ("plan", ErrorKind::MissingRequiredArgument),
             ("apply --yes", ErrorKind::MissingRequiredArgument),
+            ("refresh web --min-healthy 101", ErrorKind::ValueValidation),
+            ("refresh web --warmup 10", ErrorKind::ValueValidation),
+            (
+                "refresh web --cancel --skip-matching",
+                ErrorKind::ArgumentConflict,
+            ),
+            ("refreshes", ErrorKind::MissingRequiredArgument),
         ] {
             let error = parse(line).expect_err(line);
             assert_eq!(error.kind(), kind, "{line}: {error}");

@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, io, path::Path, time::Duration};
 use clap::CommandFactory;
 use hyper::{Method, StatusCode};
 use minicloud_autoscaler::{
-    StateDirError, api::FaultDetail, instance::InstanceId, launch_template::VersionSelector,
+    StateDirError, api::FaultDetail, instance::InstanceId, instance_refresh::InstanceRefreshStatus,
+    launch_template::VersionSelector,
 };
 
 use super::{Exit, Failure};
@@ -94,6 +95,8 @@ fn of_the_control_api() -> Vec<Named> {
             (403, "UnauthorizedOperation"),
             (409, "InvalidChangeSetStatus"),
             (409, "ScalingActivityInProgress"),
+            (409, "InstanceRefreshInProgress"),
+            (404, "ActiveInstanceRefreshNotFound"),
             (409, "IncorrectInstanceState"),
             (422, "CommandNotFound"),
             (422, "CommandNotExecutable"),
@@ -287,6 +290,18 @@ fn of_verbs() -> Vec<Named> {
         (
             "not_settled",
             Failure::not_settled("web", state, Duration::from_secs(400)),
+        ),
+        (
+            "not_refreshed",
+            Failure::not_refreshed(
+                "web",
+                InstanceRefreshStatus::Failed,
+                Some("launches keep failing: no such image; 2 instance(s) were not replaced"),
+            ),
+        ),
+        (
+            "not_refreshed",
+            Failure::not_refreshed("web", InstanceRefreshStatus::Cancelled, None),
         ),
         (
             "story_untold",

@@ -3,7 +3,9 @@
 use std::{fmt::Display, io, time::Duration};
 
 use hyper::StatusCode;
-use minicloud_autoscaler::launch_template::VersionSelector;
+use minicloud_autoscaler::{
+    instance_refresh::InstanceRefreshStatus, launch_template::VersionSelector,
+};
 
 use super::{Exit, Failure};
 use crate::{endpoint::Endpoint, http_client::HttpError};
@@ -16,6 +18,26 @@ impl Failure {
             format!("{state} after {} s", within.as_secs()),
             format!("group {group}"),
             format!("`minicloud activities {group}` has the reason; --timeout gives it longer"),
+        )
+    }
+
+    /// `--wait` waited for a refresh that did not come to the end it was to have.
+    pub(crate) fn not_refreshed(
+        group: &str,
+        status: InstanceRefreshStatus,
+        reason: Option<&str>,
+    ) -> Self {
+        let reason = reason.map(|reason| format!(": {reason}"));
+        Self::new(
+            Exit::NotReached,
+            format!(
+                "the instance refresh is {status}{}",
+                reason.unwrap_or_default()
+            ),
+            format!("group {group}"),
+            format!(
+                "`minicloud activities {group}` has what it did; mend what is in the way and refresh again"
+            ),
         )
     }
 

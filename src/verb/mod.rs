@@ -23,6 +23,7 @@ pub(crate) mod man;
 pub(crate) mod plan;
 pub(crate) mod policies;
 pub(crate) mod protect;
+pub(crate) mod refresh;
 pub(crate) mod resolve;
 pub(crate) mod scale;
 pub(crate) mod scheduled_actions;

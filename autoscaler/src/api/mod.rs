@@ -23,6 +23,7 @@ mod exec;
 mod explain;
 mod fault;
 mod groups;
+mod instance_refreshes;
 mod instances;
 mod internal;
 mod key_pairs;
@@ -71,10 +72,11 @@ pub use self::{
     shell::SHELL_PROTOCOL,
     shell_frame::{ShellCodec, ShellFrame},
     wire::{
-        Activities, AlarmHistoryItems, Alarms, AutoScalingGroups, EffectiveConfiguration,
-        ExecFrame, ExecRequest, FaultBody, FaultDetail, InstanceTypeInfo, InstanceTypes, Instances,
-        KeyPairs, LaunchTemplateVersions, LaunchTemplates, Listeners, ProbeStatus, RequestFailures,
-        ResolveForeignChanges, ScalingPolicies, ScheduledActions, SecurityGroups, ShellRequest,
+        Activities, AlarmHistoryItems, Alarms, AutoScalingGroups, CancelInstanceRefresh,
+        EffectiveConfiguration, ExecFrame, ExecRequest, FaultBody, FaultDetail, InstanceRefreshes,
+        InstanceTypeInfo, InstanceTypes, Instances, KeyPairs, LaunchTemplateVersions,
+        LaunchTemplates, Listeners, ProbeStatus, RequestFailures, ResolveForeignChanges,
+        ScalingPolicies, ScheduledActions, SecurityGroups, ShellRequest, StartInstanceRefresh,
         TargetGroups, TargetHealthDescriptions, TerminateInstance,
     },
 };
@@ -147,6 +149,8 @@ fn public_routes() -> Routes {
         .routes(routes!(instances::protect))
         .routes(routes!(instances::resolve))
         .routes(routes!(instances::terminate))
+        .routes(routes!(instance_refreshes::list, instance_refreshes::start))
+        .routes(routes!(instance_refreshes::cancel))
         .routes(routes!(activities::of_group))
         .routes(routes!(activities::of_all))
         .routes(routes!(scheduled_actions::list))

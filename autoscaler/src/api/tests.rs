@@ -3,6 +3,7 @@ mod configuration;
 mod exec;
 mod groups;
 mod history;
+mod instance_refreshes;
 mod key_pairs;
 mod launch_templates;
 mod load_balancer;

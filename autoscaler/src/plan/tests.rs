@@ -1,4 +1,5 @@
 mod adopted;
+mod refresh;
 
 use minicloud_lb_api::{
     Report, TargetDescription, TargetHealth, TargetHealthDescription, TargetState,

@@ -14,6 +14,7 @@ use crate::{
     group::{Group, Instance},
     host,
     instance::LifecycleState,
+    instance_refresh::InstanceRefreshes,
     launch_backoff::LaunchBackoff,
     launch_template::LaunchTemplate,
     metric::GroupSignals,
@@ -174,6 +175,8 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         }
         if begins {
             self.resume_alarms(name, &mut group)?;
+            let refreshes = self.ledger.store.instance_refreshes(name)?;
+            group.instance_refreshes = InstanceRefreshes::restored(refreshes);
             self.metrics.begin_group(name);
         }
         self.groups.insert(name.to_owned(), group);
@@ -189,6 +192,8 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             if let Some(template) = self.template_of_clones(name) {
                 group.launch_template = template;
             }
+            let refreshes = self.ledger.store.instance_refreshes(name);
+            group.instance_refreshes = InstanceRefreshes::restored(refreshes.unwrap_or_default());
             self.groups.insert(name.to_owned(), group);
             self.groups_changed();
         }
@@ -239,6 +244,14 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                 should_decrement_desired_capacity,
                 now,
             ))),
+            Command::StartInstanceRefresh {
+                name,
+                preferences,
+                reply,
+            } => drop(reply.send(self.start_instance_refresh(&name, preferences, now))),
+            Command::CancelInstanceRefresh { name, reply } => {
+                drop(reply.send(self.cancel_instance_refresh(&name, now)));
+            }
             Command::PutScheduledUpdateGroupAction {
                 auto_scaling_group,
                 name,
@@ -444,6 +457,7 @@ impl Group {
             launches: LaunchBackoff::default(),
             zone_refusals: std::collections::BTreeMap::new(),
             decision: None,
+            instance_refreshes: InstanceRefreshes::default(),
             capacity_cause: String::new(),
             uninvited: std::collections::BTreeSet::new(),
             is_new: true,

@@ -51,6 +51,10 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                 "At {:.0} instances were launched to balance instances in zones {availability_zone} with other zones resulting in more than desired number of instances in the group.",
                 now.wall
             ),
+            LaunchReason::Refresh if group.instance_refreshes.active.is_some() => format!(
+                "At {:.0} an instance was launched in response to an instance refresh.",
+                now.wall
+            ),
             LaunchReason::Refresh => format!(
                 "At {:.0} an instance was launched in response to an instance refresh: it takes over from one that was cloned from what its service was before.",
                 now.wall

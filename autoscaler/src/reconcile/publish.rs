@@ -154,6 +154,8 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             conditions: self.conditions.of(name),
             cpu_utilization,
             decision: group.decision.clone(),
+            instance_refresh: group.instance_refreshes.describe_active(),
+            instance_refreshes: group.instance_refreshes.describe(),
             scheduled_actions: self.describe_schedule(name),
             activities: self.ledger.activities(name),
         }

@@ -5,8 +5,10 @@ use std::{collections::BTreeMap, time::Duration};
 use minicloud_autoscaler::{
     Shutdown,
     adopt::Service,
+    command::{Command, InstanceProtection},
     describe::{AutoScalingGroup, ConditionKind},
     instance::{InstanceId, LifecycleState, ManagedBy},
+    provider::fake::LaunchFault,
 };
 
 use super::cloud::{CONFIG, Cloud};
@@ -225,6 +227,48 @@ async fn clones_are_refreshed_one_at_a_time() {
     // That is all: nothing goes on changing.
     tokio::time::sleep(Duration::from_secs(120)).await;
     assert_eq!(versions(&cloud), after);
+}
+
+/// Compose has recreated the service's container from another image.
+async fn recreate(cloud: &Cloud, seed: &InstanceId, labels: &[(&str, &str)]) {
+    cloud.provider.compose_remove(seed);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    cloud.provider.compose_up(&service(labels), "two");
+}
+
+#[tokio::test(start_paused = true)]
+async fn clones_that_cannot_be_launched_are_not_tried_without_end() {
+    let labels = [("minicloud.min", "3"), ("minicloud.max", "3")];
+    let (cloud, seed) = adopted(&labels, 2).await;
+    let before = versions(&cloud);
+    cloud.provider.fail_launches(1000, LaunchFault::Failed);
+    recreate(&cloud, &seed, &labels).await;
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    let tries = cloud.provider.calls().launch - 3;
+    assert!((4..=5).contains(&tries), "{tries} within five minutes");
+    assert_eq!(versions(&cloud), before, "the old ones serve");
+}
+
+#[tokio::test(start_paused = true)]
+async fn protected_clones_of_before_stay_and_nothing_is_launched_for_them() {
+    let labels = [("minicloud.min", "2"), ("minicloud.max", "2")];
+    let (cloud, seed) = adopted(&labels, 1).await;
+    let before = versions(&cloud);
+    let protection = InstanceProtection {
+        instance_ids: before.keys().cloned().collect(),
+        protected_from_scale_in: true,
+    };
+    let protected = cloud.ask(|reply| Command::SetInstanceProtection {
+        name: GROUP.to_owned(),
+        protection,
+        reply,
+    });
+    protected.await.unwrap();
+    let launched = cloud.provider.launched().len();
+    recreate(&cloud, &seed, &labels).await;
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    assert_eq!(versions(&cloud), before);
+    assert_eq!(cloud.provider.launched().len(), launched);
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,6 +9,7 @@ mod crash;
 mod failure;
 mod foreign;
 mod found;
+mod instance_refresh;
 mod key_pair;
 mod launch_template;
 mod notifications;

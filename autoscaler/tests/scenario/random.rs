@@ -23,8 +23,9 @@ use std::{
 
 use minicloud_autoscaler::{
     Crash,
-    command::{CapacityUpdate, CommandError},
+    command::{CapacityUpdate, Command, CommandError},
     instance::{InstanceId, LifecycleState},
+    instance_refresh::RefreshPreferences,
     provider::LaunchRequest,
 };
 use proptest::{
@@ -48,8 +49,8 @@ const SCRIPTS: u64 = 1_000;
 const LOOK: Duration = Duration::from_millis(200);
 /// The longest that anything under way takes to end by itself: a launch that never answers
 /// (120 s), a drain to its full delay (60 s), an instance that is deaf (10 s), each begun when
-/// the one before has ended.
-const REST_WITHIN: Duration = Duration::from_secs(300);
+/// the one before has ended; and an instance refresh does that for one instance after another.
+const REST_WITHIN: Duration = Duration::from_secs(1200);
 const RESTS_FOR: Duration = Duration::from_secs(8);
 
 #[derive(Clone, Debug)]
@@ -116,6 +117,7 @@ struct Tally {
     launches: usize,
     terminations: usize,
     crashes: usize,
+    refreshes: usize,
 }
 
 impl Tally {
@@ -125,6 +127,7 @@ impl Tally {
         self.launches += other.launches;
         self.terminations += other.terminations;
         self.crashes += other.crashes;
+        self.refreshes += other.refreshes;
     }
 }
 
@@ -192,6 +195,7 @@ fn play(script: &Script, trace: bool) -> Result<Tally, String> {
             launches: run.cloud.provider.launched().len(),
             terminations: run.cloud.provider.signals().len(),
             crashes: run.crashes,
+            refreshes: run.checker.refreshes,
         })
     })
 }
@@ -264,6 +268,29 @@ impl Run {
         match self.cloud.update_of("web", update).await {
             Some(Ok(())) if !makes_sense => Err("nonsense is accepted".to_owned()),
             Some(Err(CommandError::Validation(why))) if makes_sense => Err(why),
+            Some(Err(CommandError::Store(why))) => Err(why),
+            _ => self.wait(Duration::ZERO).await,
+        }
+    }
+
+    async fn start_refresh(&mut self, preferences: RefreshPreferences) -> Result<(), String> {
+        let started = self.cloud.try_ask(|reply| Command::StartInstanceRefresh {
+            name: "web".to_owned(),
+            preferences,
+            reply,
+        });
+        match started.await {
+            Some(Err(CommandError::Validation(why) | CommandError::Store(why))) => Err(why),
+            _ => self.wait(Duration::ZERO).await,
+        }
+    }
+
+    async fn cancel_refresh(&mut self) -> Result<(), String> {
+        let cancelled = self.cloud.try_ask(|reply| Command::CancelInstanceRefresh {
+            name: "web".to_owned(),
+            reply,
+        });
+        match cancelled.await {
             Some(Err(CommandError::Store(why))) => Err(why),
             _ => self.wait(Duration::ZERO).await,
         }

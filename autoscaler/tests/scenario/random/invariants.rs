@@ -1,10 +1,13 @@
 //! What must hold after each step, whatever happens to a group.
 //!
 //! - The desired capacity lies between min and max.
-//! - No launch is begun that takes a group above max, but for a move between zones; what is above it anyway (max was lowered,
+//! - No launch is begun that takes a group above max, but for a move between zones and for an
+//!   instance refresh, by as much as either may; what is above it anyway (max was lowered,
 //!   an instance was adopted) is on its way out within [`SOON`].
 //! - No healthy instance is taken out of service unless as many as desired are left; with
 //!   nothing wrong, min is in service within [`LAUNCH_TIMEOUT`] and [`SOON`].
+//! - An instance refresh takes nothing out of service unless as many are left as its preferences
+//!   say; one that succeeds has replaced whatever was in service when it began.
 //! - Whatever carries our mark on the provider is in a group within [`SOON`].
 //! - An instance is in one group, in one state, and its states follow each other as they may;
 //!   one that has gone does not come back.
@@ -21,6 +24,7 @@ use std::{
 use minicloud_autoscaler::{
     describe::{Activity, AutoScalingGroup, ConditionKind, View},
     instance::{InstanceId, LifecycleState},
+    instance_refresh::InstanceRefreshStatus,
 };
 use tokio::time::Instant;
 
@@ -45,6 +49,10 @@ pub(super) struct Checker {
     removed: BTreeSet<InstanceId>,
     signals: usize,
     ended: BTreeSet<String>,
+    /// By refresh: what was in service when it began.
+    refreshed: BTreeMap<String, BTreeSet<InstanceId>>,
+    /// Refreshes of something that were seen to succeed.
+    pub(super) refreshes: usize,
     /// Since when something holds that must not last.
     since: BTreeMap<String, Instant>,
     /// Desired and maximum that were asked for lately: a slow loop may have taken each for a
@@ -77,6 +85,7 @@ impl Checker {
         self.states.clear();
         self.gone.clear();
         self.ended.clear();
+        self.refreshed.clear();
     }
 
     pub(super) fn asked(&mut self, desired: u32, max: u32) {
@@ -194,7 +203,7 @@ impl Checker {
         let launched = group.instances.iter().any(|i| is_new(&i.instance_id));
         let asked = self.asked.iter().map(|(.., max)| *max).max();
         let allowed = max.max(before.max_size).max(asked.unwrap_or_default()) as usize;
-        let allowed = allowed + balancing_margin(group);
+        let allowed = allowed + balancing_margin(group) + refresh_margin(group, allowed);
         if launched && live > allowed {
             return Err(format!("{name}: a launch made {live} of at most {allowed}"));
         }
@@ -220,6 +229,53 @@ impl Checker {
             return Err(format!(
                 "{name}: {chosen} taken out, {live} of {wanted} left"
             ));
+        }
+        let by_refresh = |activity: &&&Activity| activity.cause.contains("an instance refresh");
+        let refreshed = left.iter().filter(by_refresh).count();
+        let refresh = group.instance_refresh.as_ref();
+        let refresh = refresh.or(before.instance_refresh.as_ref());
+        let percent = refresh.map_or(100, |it| it.preferences.min_healthy_percentage);
+        let least = (wanted * usize::from(percent)).div_ceil(100);
+        if refreshed > 0 && in_service(group) + (left.len() - refreshed) < least {
+            return Err(format!(
+                "{name}: {refreshed} replaced, {} of {least} left in service",
+                in_service(group)
+            ));
+        }
+        self.check_refreshes(before, group)
+    }
+
+    fn check_refreshes(
+        &mut self,
+        before: &AutoScalingGroup,
+        group: &AutoScalingGroup,
+    ) -> Result<(), String> {
+        let name = &group.auto_scaling_group_name;
+        let serving = |group: &AutoScalingGroup| {
+            let instances = group.instances.iter();
+            let serving = instances.filter(|i| i.lifecycle_state == LifecycleState::InService);
+            let ids: BTreeSet<InstanceId> = serving.map(|i| i.instance_id.clone()).collect();
+            ids
+        };
+        let known = |id: &str| {
+            let mut refreshes = before.instance_refreshes.iter();
+            refreshes.any(|it| it.instance_refresh_id == id)
+        };
+        for refresh in group.instance_refreshes.iter() {
+            let id = &refresh.instance_refresh_id;
+            if !known(id) && !refresh.preferences.skip_matching {
+                self.refreshed.insert(id.clone(), serving(before));
+            }
+            let is_new_success = refresh.status == InstanceRefreshStatus::Successful
+                && before.instance_refresh.is_some();
+            let Some(old) = self.refreshed.get(id).filter(|_| is_new_success) else {
+                continue;
+            };
+            if let Some(kept) = old.intersection(&serving(group)).next() {
+                return Err(format!("{name}: {kept} is not replaced by {refresh:?}"));
+            }
+            self.refreshes += usize::from(!old.is_empty());
+            self.refreshed.remove(id);
         }
         Ok(())
     }
@@ -253,7 +309,14 @@ impl Checker {
         });
         for group in &view.auto_scaling_groups {
             let name = &group.auto_scaling_group_name;
-            if live(group) > group.max_size as usize {
+            let max = group.max_size as usize;
+            let refreshing = group.instance_refresh.is_some();
+            let surge = if refreshing {
+                refresh_margin(group, max)
+            } else {
+                0
+            };
+            if live(group) > max + surge {
                 wrong.insert(format!("{name} has more than max_size instances"), SOON);
             }
             let is_failing = group.conditions.iter().any(|condition| {
@@ -290,6 +353,9 @@ impl Checker {
             let (there, wanted) = (group.instances.len(), group.desired_capacity as usize);
             if (there, in_service(group)) != (wanted, wanted) {
                 return Err(format!("{name}: {wanted} wanted: {:?}", group.instances));
+            }
+            if let Some(refresh) = &group.instance_refresh {
+                return Err(format!("{name}: {refresh:?}"));
             }
             let open = group.activities.iter().find(|a| a.end_time.is_none());
             if let Some(open) = open {
@@ -356,6 +422,14 @@ fn balancing_margin(group: &AutoScalingGroup) -> usize {
         true => (group.max_size as usize / 10).max(1),
         false => 0,
     }
+}
+
+/// An instance refresh launches first too: by as many as its preferences say, for as long.
+fn refresh_margin(group: &AutoScalingGroup, max: usize) -> usize {
+    let refreshes = group.instance_refreshes.iter();
+    let percent = refreshes.map(|it| usize::from(it.preferences.max_healthy_percentage) - 100);
+    let surge = percent.map(|percent| (max * percent).div_ceil(100).max(1));
+    surge.max().unwrap_or_default()
 }
 
 fn terminating<'a>(group: &'a AutoScalingGroup, id: &InstanceId) -> Option<&'a Activity> {

@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use minicloud_autoscaler::{
     Crash, CrashPoint,
     instance::InstanceId,
+    instance_refresh::RefreshPreferences,
     launch_template::LaunchTemplate,
     provider::{InstanceProvider, LaunchRequest, ObservedState, fake::LaunchFault},
 };
@@ -20,6 +21,9 @@ pub(super) enum Operation {
     /// `min_size`, `max_size`, `desired_capacity` as somebody asks for them, sense or not.
     Scale(u32, u32, u32),
     Edit(Edit),
+    /// `min_healthy_percentage`, `max_healthy_percentage`, `skip_matching`.
+    StartRefresh(u8, u8, bool),
+    CancelRefresh,
     /// CPU percent of the instance with this number, modulo how many there are.
     Load(usize, u8),
     AgentSilent(bool),
@@ -74,6 +78,8 @@ impl Operation {
             40 => wait().prop_map(Self::Wait),
             14 => sizes().prop_map(|(min, max, desired)| Self::Scale(min, max, desired)),
             6 => Edit::any().prop_map(Self::Edit),
+            5 => refresh().prop_map(|(min, max, skip)| Self::StartRefresh(min, max, skip)),
+            2 => Just(Self::CancelRefresh),
             8 => (number(), 0..101_u8).prop_map(|(n, percent)| Self::Load(n, percent)),
             3 => prop_oneof![
                 any::<bool>().prop_map(Self::AgentSilent),
@@ -110,6 +116,16 @@ impl Operation {
             Self::Wait(time) => return run.wait(time).await,
             Self::Scale(min, max, desired) => return run.scale(min, max, desired).await,
             Self::Edit(ref edit) => run.edit(edit),
+            Self::StartRefresh(min, max, skip_matching) => {
+                let preferences = RefreshPreferences {
+                    min_healthy_percentage: min,
+                    max_healthy_percentage: max,
+                    skip_matching,
+                    ..RefreshPreferences::default()
+                };
+                return run.start_refresh(preferences).await;
+            }
+            Self::CancelRefresh => return run.cancel_refresh().await,
             Self::Load(number, percent) => {
                 if let Some(id) = run.instance(number) {
                     cloud.weather(|weather| weather.cpu.insert(id, f64::from(percent)));
@@ -186,6 +202,16 @@ impl Operation {
         }
         run.look()
     }
+}
+
+/// Mostly as they are where nobody says anything.
+fn refresh() -> impl Strategy<Value = (u8, u8, bool)> {
+    let percent = prop_oneof![
+        4 => Just((100, 110)),
+        1 => (0..=100_u8).prop_map(|min| (min, 100)),
+        1 => (100..=200_u8).prop_map(|max| (100, max)),
+    ];
+    (percent, any::<bool>()).prop_map(|((min, max), skip)| (min, max, skip))
 }
 
 /// From a millisecond to an hour; mostly short, as that is where races are.
