@@ -16,6 +16,7 @@ use minicloud_autoscaler::{
     describe::{Activity, AutoScalingGroup, View},
     foreign_change::Resolution,
     instance::InstanceId,
+    scaling_process::ScalingProcessQuery,
 };
 use serde::de::DeserializeOwned;
 
@@ -77,6 +78,24 @@ impl ControlApi {
     ) -> Result<Instances, Failure> {
         let path = format!("/v1/groups/{}/instances/protection", segment(group));
         self.put(&path, protection).await
+    }
+
+    pub(crate) async fn suspend(
+        &self,
+        group: &str,
+        query: &ScalingProcessQuery,
+    ) -> Result<AutoScalingGroup, Failure> {
+        let path = format!("/v1/groups/{}/processes/suspend", segment(group));
+        self.post(&path, query).await
+    }
+
+    pub(crate) async fn resume(
+        &self,
+        group: &str,
+        query: &ScalingProcessQuery,
+    ) -> Result<AutoScalingGroup, Failure> {
+        let path = format!("/v1/groups/{}/processes/resume", segment(group));
+        self.post(&path, query).await
     }
 
     pub(crate) async fn terminate(

@@ -34,6 +34,8 @@ async fn dispatch(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Apply(args) => verb::apply::run(args).await,
         Verb::Protect(args) => verb::protect::run(args).await,
         Verb::Terminate(args) => verb::terminate::run(args).await,
+        Verb::Suspend(args) => verb::suspend::run(args).await,
+        Verb::Resume(args) => verb::suspend::resume(args).await,
         Verb::Resolve(args) => verb::resolve::run(args).await,
         Verb::Explain(args) => verb::explain::run(args).await,
         Verb::Events(args) => verb::events::run(args).await,

@@ -21,6 +21,7 @@ use crate::{
     },
     policy::Execution,
     scaling_policy::ScalingPolicy,
+    scaling_process::ScalingProcessQuery,
     schedule::ScheduledActionSpec,
 };
 
@@ -47,6 +48,16 @@ pub enum Command {
     SetInstanceProtection {
         name: String,
         protection: InstanceProtection,
+        reply: oneshot::Sender<Result<(), CommandError>>,
+    },
+    SuspendProcesses {
+        name: String,
+        query: ScalingProcessQuery,
+        reply: oneshot::Sender<Result<(), CommandError>>,
+    },
+    ResumeProcesses {
+        name: String,
+        query: ScalingProcessQuery,
         reply: oneshot::Sender<Result<(), CommandError>>,
     },
     /// What becomes of what somebody else did, where it was only reported.
@@ -118,6 +129,8 @@ impl Command {
         match self {
             Self::UpdateAutoScalingGroup { name, .. }
             | Self::SetInstanceProtection { name, .. }
+            | Self::SuspendProcesses { name, .. }
+            | Self::ResumeProcesses { name, .. }
             | Self::ResolveForeignChanges { name, .. } => Some(name),
             Self::PutScheduledUpdateGroupAction {
                 auto_scaling_group, ..

@@ -18,6 +18,7 @@ use crate::{
     key_pair::PublicKey,
     launch_template::ComposeService,
     scaling_policy::ScalingPolicy,
+    scaling_process::SuspendedProcess,
     security_group::SecurityGroup,
 };
 
@@ -93,6 +94,9 @@ pub struct AutoScalingGroup {
     pub alarms: Vec<Alarm>,
     #[serde(skip)]
     pub alarm_history: Arc<AlarmHistory>,
+    /// By name.
+    #[serde(default)]
+    pub suspended_processes: Vec<SuspendedProcess>,
     pub instances: Vec<Instance>,
     pub conditions: Vec<Condition>,
     /// Average over instances of the last half minute, those left out that warm up, percent;
@@ -297,6 +301,8 @@ pub enum ConditionKind {
     InstancesBusy,
     /// The host has no room for another instance: the group does not grow.
     HostSaturated,
+    /// A process that would do something now is suspended.
+    ProcessSuspended,
     /// A zone refuses launches.
     AvailabilityZoneImpaired,
     /// Somebody else removed, stopped or started instances, and nothing is done about it.
@@ -329,6 +335,7 @@ impl ConditionKind {
             Self::ProtectedFromScaleIn => "ProtectedFromScaleIn",
             Self::InstancesBusy => "InstancesBusy",
             Self::HostSaturated => "HostSaturated",
+            Self::ProcessSuspended => "ProcessSuspended",
             Self::AvailabilityZoneImpaired => "AvailabilityZoneImpaired",
             Self::ForeignChange => "ForeignChange",
             Self::NotificationsFailing => "NotificationsFailing",

@@ -67,6 +67,7 @@ pub fn explain(view: &View, group: &AutoScalingGroup) -> Explanation {
         readiness(view),
         convergence(capacity),
         adoption(group),
+        suspended(group),
         policies(group),
         bounds(capacity, group),
         next_scheduled(&scheduled, view.time),
@@ -150,6 +151,14 @@ fn adoption(group: &AutoScalingGroup) -> Option<String> {
         "it adopts the service `{service}` of Compose project `{project}`: Docker Compose starts and ends {} of its instances, all others are clones",
         seeds.count()
     ))
+}
+
+fn suspended(group: &AutoScalingGroup) -> Option<String> {
+    let processes = group.suspended_processes.iter();
+    let processes =
+        processes.map(|one| format!("{} ({})", one.process_name, one.suspension_reason));
+    let processes: Vec<String> = processes.collect();
+    (!processes.is_empty()).then(|| format!("it goes without {}", processes.join(", ")))
 }
 
 fn policies(group: &AutoScalingGroup) -> Option<String> {

@@ -26,6 +26,7 @@ use crate::{
     launch_template::LaunchTemplate,
     metric::{CpuHistory, GroupSignals, InstanceSignals},
     policy,
+    scaling_process::{ScalingProcess, SuspendedProcesses},
     zones::Spread,
 };
 
@@ -34,6 +35,7 @@ use crate::{
 pub struct Group {
     pub spec: config::AutoScalingGroup,
     pub capacity: Capacity,
+    pub suspended_processes: SuspendedProcesses,
     /// What the next instance is launched from.
     pub launch_template: LaunchTemplate,
     /// Why there is no such launch template or version; nothing is launched while it lasts.
@@ -102,10 +104,25 @@ impl Group {
         self.seeds().next().is_some() && self.seeds().all(serves)
     }
 
-    /// There is what the next instance is launched from.
+    /// There is what the next instance is launched from, and nobody has suspended launches.
     pub fn can_launch(&self) -> bool {
-        self.launch_template.clone_of.is_none()
-            || self.seeds().any(|seed| seed.stopped_since.is_none())
+        let has_origin = self.launch_template.clone_of.is_none()
+            || self.seeds().any(|seed| seed.stopped_since.is_none());
+        has_origin && !self.suspends(ScalingProcess::Launch)
+    }
+
+    pub fn suspends(&self, process: ScalingProcess) -> bool {
+        self.suspended_processes.contains(process)
+    }
+
+    /// What keeps unhealthy instances that still run from being replaced. With `Launch`
+    /// suspended AWS ends them all the same; here they serve on, as nothing could take over.
+    pub fn suspends_replacement(&self) -> Option<ScalingProcess> {
+        self.suspended_processes.first_of(&[
+            ScalingProcess::ReplaceUnhealthy,
+            ScalingProcess::Terminate,
+            ScalingProcess::Launch,
+        ])
     }
 
     /// The cause of a change under way, as the end of a sentence.
@@ -219,6 +236,9 @@ pub struct Instance {
     /// Never a victim of scale-in; health checks replace it all the same.
     pub protected_from_scale_in: bool,
     pub busyness: Busyness,
+    /// It was launched while `AddToLoadBalancer` was suspended, and is registered once that is
+    /// resumed; AWS leaves that to whoever suspended it.
+    pub kept_from_load_balancer: bool,
     /// It drains because the group had one too many, and has not been told to end.
     pub recallable: bool,
     /// The activity that launches or terminates it.
@@ -259,6 +279,7 @@ impl Instance {
             foreign_change: None,
             protected_from_scale_in: false,
             busyness: Busyness::default(),
+            kept_from_load_balancer: false,
             recallable: false,
             activity_id: None,
         }

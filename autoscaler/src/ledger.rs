@@ -102,6 +102,7 @@ impl Ledger {
             activity_id: instance.activity_id.clone(),
             protected_from_scale_in: instance.protected_from_scale_in,
             recallable: instance.recallable,
+            kept_from_load_balancer: instance.kept_from_load_balancer,
         };
         // The provider is the truth: a store that fails costs history, not instances.
         if let Err(error) = self.store.put_instance(&record) {

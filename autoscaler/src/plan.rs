@@ -16,6 +16,7 @@ use crate::{
     group::{Group, Instance},
     instance::{InstanceId, LifecycleState},
     launch_backoff::Allowance,
+    scaling_process::ScalingProcess,
     target_health::TargetHealthIndex,
     termination::is_outdated,
     zones::Spread,
@@ -94,6 +95,22 @@ pub enum HeldBack {
     Busy(Vec<InstanceId>),
     /// The host has no room for another instance; why, in a sentence.
     HostSaturated(String),
+    /// Somebody has suspended the process that would go on.
+    ProcessSuspended(ScalingProcess),
+}
+
+impl Plan {
+    /// Takes in what is wanted, unless one of the processes that it takes is suspended.
+    fn admit(&mut self, wanted: Plan, group: &Group, takes: &[ScalingProcess]) {
+        match group.suspended_processes.first_of(takes) {
+            Some(_) if wanted == Plan::default() => {}
+            Some(process) => self.held_back.push(HeldBack::ProcessSuspended(process)),
+            None => {
+                self.actions.extend(wanted.actions);
+                self.held_back.extend(wanted.held_back);
+            }
+        }
+    }
 }
 
 /// What a plan is made from, besides the group.
@@ -109,15 +126,23 @@ pub struct Circumstances<'a> {
 
 /// What is to be done about `group` now.
 pub fn plan(group: &Group, around: Circumstances<'_>, rng: &mut impl Rng) -> Plan {
+    let kept = group.suspends_replacement();
     let (healthy, unhealthy): (Vec<&Instance>, Vec<&Instance>) = group
         .live()
         // A seed is nobody's to replace: it has its place, healthy or not.
-        .partition(|instance| instance.unhealthy.is_none() || instance.is_seed());
+        .partition(|one| one.unhealthy.is_none() || one.is_seed() || kept.is_some());
     let mut plan = if healthy.len() < group.capacity.desired_capacity as usize {
         grow(group, &healthy, &unhealthy, around)
     } else {
         shrink(group, &healthy, &unhealthy, around, rng)
     };
+    if let Some(process) = kept
+        && healthy
+            .iter()
+            .any(|one| one.unhealthy.is_some() && !one.is_seed())
+    {
+        plan.held_back.push(HeldBack::ProcessSuspended(process));
+    }
     let is_given = |wanted: &Action| {
         let mut given = plan.actions.iter();
         given.any(|action| match (wanted, action) {
@@ -155,6 +180,10 @@ fn grow(
         .collect();
     missing -= recalled.len();
     room -= recalled.len();
+    if missing.min(room) > 0 && group.suspends(ScalingProcess::Launch) {
+        let process = ScalingProcess::Launch;
+        plan.held_back.push(HeldBack::ProcessSuspended(process));
+    }
     let wanted = missing.min(room).min(allowed(group, around.now));
     let mut launches = wanted;
     if let Some(why) = around.host_saturated {
@@ -202,8 +231,13 @@ fn shrink(
     if surplus > 0 {
         scale_in::plan(&mut plan, group, healthy, surplus, around, rng);
     } else if moving == 0 && unhealthy.is_empty() {
-        rebalance::plan(&mut plan, group, healthy, around, rng);
-        refresh::plan(&mut plan, group, healthy, around);
+        use ScalingProcess::{AZRebalance, InstanceRefresh, Launch, Terminate};
+        let mut moves = Plan::default();
+        rebalance::plan(&mut moves, group, healthy, around, rng);
+        plan.admit(moves, group, &[AZRebalance, Launch, Terminate]);
+        let mut refreshed = Plan::default();
+        refresh::plan(&mut refreshed, group, healthy, around);
+        plan.admit(refreshed, group, &[InstanceRefresh, Launch, Terminate]);
     }
     plan
 }
@@ -228,11 +262,9 @@ fn finish_what_was_begun(group: &Group, around: Circumstances<'_>) -> Vec<Action
 }
 
 fn is_drained(group: &Group, instance: &Instance, around: Circumstances<'_>) -> bool {
-    let Some(since) = instance
-        .terminating_since
-        .filter(|_| instance.address.is_some())
-    else {
-        return true; // It does not run, so it serves nobody.
+    let serves = instance.address.is_some() && !instance.kept_from_load_balancer;
+    let Some(since) = instance.terminating_since.filter(|_| serves) else {
+        return true; // It does not run, or was never registered, so it serves nobody.
     };
     let target_groups = &group.spec.target_groups;
     let waited = around.now - since;

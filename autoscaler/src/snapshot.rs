@@ -77,7 +77,9 @@ fn targets(
     group: &Group,
     load: impl Fn(&Instance) -> Option<TargetLoad>,
 ) -> impl Iterator<Item = Target> {
-    group.instances.values().filter_map(move |instance| {
+    let registered = group.instances.values();
+    let registered = registered.filter(|instance| !instance.kept_from_load_balancer);
+    registered.filter_map(move |instance| {
         Some(Target {
             id: instance.id.to_string(),
             address: instance.address.clone()?,

@@ -32,9 +32,9 @@ pub(crate) use self::{
     verb::{
         ActivitiesArgs, ApplyArgs, ConfigArgs, Connection, DeleteScheduledActionArgs, DemoArgs,
         DemoVerb, EventsArgs, ExecArgs, ExplainArgs, FloodArgs, GroupReading, HealthcheckArgs,
-        InstancesArgs, LogsArgs, Output, PlanArgs, ProtectArgs, PutScheduledActionArgs,
-        ResolveArgs, ScaleArgs, ScheduledActionsArgs, SshArgs, StressArgs, SweepArgs, TargetsArgs,
-        TerminateArgs, ValidateArgs, Watching, WhichRuleArgs, WhyArgs,
+        InstancesArgs, LogsArgs, Output, PlanArgs, ProtectArgs, PutScheduledActionArgs, Reading,
+        ResolveArgs, ScaleArgs, ScheduledActionsArgs, SshArgs, StressArgs, SuspensionArgs,
+        SweepArgs, TargetsArgs, TerminateArgs, ValidateArgs, Watching, WhichRuleArgs, WhyArgs,
     },
 };
 
@@ -90,6 +90,10 @@ pub(crate) enum Verb {
     Protect(ProtectArgs),
     /// End an instance; its group replaces it unless told to do without.
     Terminate(TerminateArgs),
+    /// Keep a group from doing something: from launching, ending, replacing, scaling.
+    Suspend(SuspensionArgs),
+    /// Let a group go on with what was suspended.
+    Resume(SuspensionArgs),
     /// Say what becomes of instances that somebody else removed, stopped or started.
     Resolve(ResolveArgs),
     /// List the scheduled actions of one group or all, with the times at which they run next.
@@ -203,6 +207,9 @@ mod tests {
             "scale web --min 0 --max 0 --desired 0 --wait",
             "protect i-0123abcd i-0123abce --off",
             "terminate i-0123abcd --decrement -o json",
+            "suspend web",
+            "suspend web Launch AZRebalance -o json",
+            "resume web Launch",
             "resolve web --adopt",
             "demo stress web --for 90s",
             "plan -f minicloud.yaml --detailed-exitcode -o json",
@@ -303,6 +310,8 @@ mod tests {
             ("demo stress web --for 90", ErrorKind::ValueValidation),
             ("status --host https://x:1", ErrorKind::ValueValidation),
             ("status -o yaml", ErrorKind::InvalidValue),
+            ("suspend", ErrorKind::MissingRequiredArgument),
+            ("suspend web launch", ErrorKind::InvalidValue),
             ("plan", ErrorKind::MissingRequiredArgument),
             ("apply --yes", ErrorKind::MissingRequiredArgument),
         ] {

@@ -2,7 +2,7 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
-use minicloud_autoscaler::instance::InstanceId;
+use minicloud_autoscaler::{instance::InstanceId, scaling_process::ScalingProcess};
 
 use super::{role::StateArgs, value};
 use crate::endpoint::Endpoint;
@@ -267,6 +267,17 @@ pub(crate) struct TerminateArgs {
     /// Lower the group's desired capacity with it, so that nothing takes its place.
     #[arg(long)]
     pub(crate) decrement: bool,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SuspensionArgs {
+    #[arg(value_name = "GROUP")]
+    pub(crate) group: String,
+    /// None named: all.
+    #[arg(value_name = "PROCESS", value_parser = value::scaling_process())]
+    pub(crate) processes: Vec<ScalingProcess>,
     #[command(flatten)]
     pub(crate) reading: Reading,
 }

@@ -29,6 +29,7 @@ pub(crate) mod scheduled_actions;
 pub(crate) mod security_groups;
 pub(crate) mod ssh;
 pub(crate) mod status;
+pub(crate) mod suspend;
 pub(crate) mod sweep;
 pub(crate) mod targets;
 pub(crate) mod terminate;

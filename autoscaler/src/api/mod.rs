@@ -34,6 +34,7 @@ mod probes;
 mod prometheus_sd;
 #[cfg(test)]
 mod reference;
+mod scaling_processes;
 mod scheduled_actions;
 mod security_groups;
 mod segment;
@@ -142,6 +143,8 @@ fn public_routes() -> Routes {
         .routes(routes!(explain::explain))
         .routes(routes!(instances::protect))
         .routes(routes!(instances::resolve))
+        .routes(routes!(scaling_processes::suspend))
+        .routes(routes!(scaling_processes::resume))
         .routes(routes!(instances::terminate))
         .routes(routes!(activities::of_group))
         .routes(routes!(activities::of_all))

@@ -9,6 +9,7 @@ mod load_balancer;
 mod logs;
 mod policies;
 mod prometheus_sd;
+mod scaling_processes;
 mod shell;
 mod stream;
 

@@ -10,6 +10,7 @@ use crate::{
     busy::Standing,
     group::{Group, Instance},
     instance::InstanceId,
+    scaling_process::ScalingProcess,
     termination::{Scene, choose_victims, is_outdated},
     zones::Spread,
 };
@@ -28,6 +29,8 @@ pub(super) fn plan(
         .copied()
         .filter(|instance| !instance.is_seed())
         .filter(|instance| group.retired || !instance.protected_from_scale_in)
+        // As at AWS, what has not come into service yet may go all the same.
+        .filter(|one| !(one.is_in_service() && group.suspends(ScalingProcess::Terminate)))
         .collect();
     let wanted = unprotected.len();
     let unprotected = refresh::first_to_go(group, unprotected);
@@ -62,7 +65,10 @@ pub(super) fn plan(
         });
     }
     plan.actions.extend(chosen.questions());
-    if unprotected.len() < surplus {
+    if unprotected.len() < surplus && group.suspends(ScalingProcess::Terminate) {
+        let process = ScalingProcess::Terminate;
+        plan.held_back.push(HeldBack::ProcessSuspended(process));
+    } else if unprotected.len() < surplus {
         plan.held_back.push(HeldBack::ProtectedFromScaleIn);
     } else if chosen.ready.len() + chosen.asked.len() < surplus {
         plan.held_back.push(HeldBack::Busy(chosen.busy));

@@ -1,4 +1,5 @@
 mod adopted;
+mod suspended;
 
 use minicloud_lb_api::{
     Report, TargetDescription, TargetHealth, TargetHealthDescription, TargetState,

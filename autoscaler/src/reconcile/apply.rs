@@ -22,6 +22,7 @@ use crate::{
     plan::LEAST_DRAIN,
     policy,
     provider::InstanceProvider,
+    scaling_process::SuspendedProcesses,
     store::{InstanceRecord, StoreError},
     target_health::TargetHealthIndex,
 };
@@ -160,6 +161,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             capacity: record.capacity,
             launch_template,
             launch_template_fault,
+            suspended_processes: self.ledger.store.suspended_processes(name)?,
             deregistration_delay,
             capacity_cause: record.cause,
             uninvited: std::collections::BTreeSet::new(),
@@ -225,6 +227,12 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                 protection,
                 reply,
             } => drop(reply.send(self.set_instance_protection(&name, &protection))),
+            Command::SuspendProcesses { name, query, reply } => {
+                drop(reply.send(self.suspend_processes(&name, &query, now)));
+            }
+            Command::ResumeProcesses { name, query, reply } => {
+                drop(reply.send(self.resume_processes(&name, &query)));
+            }
             Command::ResolveForeignChanges {
                 name,
                 resolution,
@@ -433,6 +441,7 @@ impl Group {
             },
             launch_template: LaunchTemplate::default(),
             launch_template_fault: None,
+            suspended_processes: SuspendedProcesses::default(),
             // Nobody knows any more whether a target group sends it requests.
             deregistration_delay: LEAST_DRAIN,
             instances: std::collections::BTreeMap::new(),
@@ -457,6 +466,8 @@ impl Group {
     fn retire(&mut self) {
         self.retired = true;
         self.spec.scaling_policies.clear();
+        // Like AWS's force delete, the end of a group is held back by nothing.
+        self.suspended_processes = SuspendedProcesses::default();
         self.capacity = Capacity {
             min_size: 0,
             max_size: 0,
@@ -484,6 +495,7 @@ impl Instance {
         instance.in_service_since = (state == LifecycleState::InService).then_some(launched_at);
         instance.protected_from_scale_in = record.protected_from_scale_in;
         instance.recallable = record.recallable;
+        instance.kept_from_load_balancer = record.kept_from_load_balancer;
         instance.activity_id = record.activity_id;
         instance
     }

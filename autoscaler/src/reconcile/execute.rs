@@ -16,6 +16,7 @@ use crate::{
     operations::Outcome,
     plan::{Action, LaunchReason},
     provider::{InstanceProvider, LaunchError, LaunchRequest},
+    scaling_process::ScalingProcess,
 };
 
 impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
@@ -74,6 +75,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             now.mono,
         );
         instance.protected_from_scale_in = group.spec.new_instances_protected_from_scale_in;
+        instance.kept_from_load_balancer = group.suspends(ScalingProcess::AddToLoadBalancer);
         instance.activity_id = Some(self.ledger.begin(activity));
         instance.key_pair = key_pair;
         self.ledger.record_key_pair(&instance);

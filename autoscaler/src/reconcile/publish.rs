@@ -144,6 +144,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             capacity_distribution: spec.capacity_distribution,
             foreign_changes: spec.foreign_changes,
             adopts: group.launch_template.clone_of.clone(),
+            suspended_processes: group.suspended_processes.describe(),
             alarms: alarms::describe(name, group, self.config.pace),
             alarm_history: Arc::clone(&group.alarm_history),
             instances: group

@@ -481,20 +481,27 @@ impl Cloud {
         answer.await.unwrap()
     }
 
-    /// `None` where the autoscaler ends before it answers.
     pub(super) async fn update_of(
         &self,
         group: &str,
         update: CapacityUpdate,
     ) -> Option<Result<(), CommandError>> {
-        let (reply, answer) = oneshot::channel();
-        let command = Command::UpdateAutoScalingGroup {
+        self.ask_if_running(|reply| Command::UpdateAutoScalingGroup {
             name: group.to_owned(),
             update,
             reply,
-        };
+        })
+        .await
+    }
+
+    /// `None` where the autoscaler ends before it answers.
+    pub(super) async fn ask_if_running<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<T, CommandError>>) -> Command,
+    ) -> Option<Result<T, CommandError>> {
+        let (reply, answer) = oneshot::channel();
         let commands = self.running.as_ref()?.autoscaler.commands();
-        commands.send(command).await.ok()?;
+        commands.send(command(reply)).await.ok()?;
         answer.await.ok()
     }
 

@@ -18,6 +18,7 @@ mod random;
 mod scheduled;
 mod security_groups;
 mod story;
+mod suspended;
 mod tutorial;
 
 /// For figures that a person reads: `cargo test -- --nocapture`.

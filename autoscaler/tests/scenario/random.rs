@@ -23,9 +23,10 @@ use std::{
 
 use minicloud_autoscaler::{
     Crash,
-    command::{CapacityUpdate, CommandError},
+    command::{CapacityUpdate, Command, CommandError},
     instance::{InstanceId, LifecycleState},
     provider::LaunchRequest,
+    scaling_process::ScalingProcess,
 };
 use proptest::{
     collection::vec,
@@ -40,7 +41,7 @@ use self::{
     layout::{Edit, Layout},
     operation::Operation,
 };
-use super::{cloud::Cloud, say};
+use super::{cloud::Cloud, say, suspended::query};
 
 /// As many as two busy cores run in three minutes, unoptimised.
 const SCRIPTS: u64 = 1_000;
@@ -269,6 +270,25 @@ impl Run {
         }
     }
 
+    async fn suspend(
+        &mut self,
+        processes: &[ScalingProcess],
+        suspends: bool,
+    ) -> Result<(), String> {
+        let (name, query) = ("web".to_owned(), query(processes));
+        if !suspends {
+            self.checker.resumed();
+        }
+        let answer = self.cloud.ask_if_running(|reply| match suspends {
+            true => Command::SuspendProcesses { name, query, reply },
+            false => Command::ResumeProcesses { name, query, reply },
+        });
+        match answer.await {
+            Some(Ok(()) | Err(CommandError::AutoScalingGroupNotFound { .. })) | None => Ok(()),
+            Some(Err(error)) => Err(error.to_string()),
+        }
+    }
+
     fn edit(&mut self, edit: &Edit) {
         self.layout.apply(edit);
         match *edit {
@@ -317,6 +337,7 @@ impl Run {
         self.edit(&Edit::TargetValue(80));
         self.edit(&Edit::Web(true));
         self.wait(Duration::from_secs(2)).await?;
+        self.suspend(&[], false).await?;
         // Whoever mended it asks again, and so ends a suspension of launches.
         for group in ["web", "jobs"] {
             let _ = self.cloud.update_of(group, CapacityUpdate::default()).await;

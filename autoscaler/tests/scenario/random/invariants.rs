@@ -10,6 +10,8 @@
 //!   one that has gone does not come back.
 //! - No instance that runs is told to end before the balancer has been told, [`LEAST_DRAIN`]
 //!   earlier, to send it nothing more.
+//! - What a suspended process would do is not done: nothing is launched, nothing taken out of
+//!   service by choice.
 //! - An intent is launched once; an activity that has ended stays as it ended.
 
 use std::{
@@ -21,6 +23,7 @@ use std::{
 use minicloud_autoscaler::{
     describe::{Activity, AutoScalingGroup, ConditionKind, View},
     instance::{InstanceId, LifecycleState},
+    scaling_process::ScalingProcess::{self, HealthCheck, Launch, ReplaceUnhealthy, Terminate},
 };
 use tokio::time::Instant;
 
@@ -50,6 +53,7 @@ pub(super) struct Checker {
     /// Desired and maximum that were asked for lately: a slow loop may have taken each for a
     /// pass of which no view was seen.
     asked: Vec<(Instant, u32, u32)>,
+    resumed_at: Option<Instant>,
     /// When that was looked at last.
     looked_at: Option<Instant>,
 }
@@ -81,6 +85,10 @@ impl Checker {
 
     pub(super) fn asked(&mut self, desired: u32, max: u32) {
         self.asked.push((Instant::now(), desired, max));
+    }
+
+    pub(super) fn resumed(&mut self) {
+        self.resumed_at = Some(Instant::now());
     }
 
     pub(super) fn launched_by_hand(&mut self, id: InstanceId) {
@@ -195,6 +203,13 @@ impl Checker {
         let asked = self.asked.iter().map(|(.., max)| *max).max();
         let allowed = max.max(before.max_size).max(asked.unwrap_or_default()) as usize;
         let allowed = allowed + balancing_margin(group);
+        let suspended = |process| self.suspends_for_long(before, group, process);
+        let mut instances = group.instances.iter().map(|one| &one.instance_id);
+        // What is found by its mark was launched before.
+        let begun = instances.any(|id| is_new(id) && activity(group, id, "Launching").is_some());
+        if begun && suspended(Launch) {
+            return Err(format!("{name}: a launch though Launch is suspended"));
+        }
         if launched && live > allowed {
             return Err(format!("{name}: a launch made {live} of at most {allowed}"));
         }
@@ -205,13 +220,16 @@ impl Checker {
                 instance.lifecycle_state == LifecycleState::Terminating
                     && self.states.get(&instance.instance_id) == Some(&LifecycleState::InService)
             })
-            .filter_map(|instance| terminating(group, &instance.instance_id))
+            .filter_map(|instance| activity(group, &instance.instance_id, "Terminating"))
             .collect();
         let by_choice = |activity: &&&Activity| {
             let difference = "difference between desired and actual capacity";
             activity.cause.contains(difference)
         };
         let chosen = left.iter().filter(by_choice).count();
+        if chosen > 0 && suspended(Terminate) {
+            return Err(format!("{name}: an end though Terminate is suspended"));
+        }
         let asked = self.asked.iter().map(|(_, desired, _)| *desired).min();
         let wanted = desired.min(before.desired_capacity);
         let wanted = wanted.min(asked.unwrap_or(u32::MAX)) as usize;
@@ -222,6 +240,19 @@ impl Checker {
             ));
         }
         Ok(())
+    }
+
+    /// In both views, and nobody has asked for anything else between them.
+    fn suspends_for_long(
+        &self,
+        before: &AutoScalingGroup,
+        group: &AutoScalingGroup,
+        process: ScalingProcess,
+    ) -> bool {
+        let resumed = self
+            .resumed_at
+            .is_some_and(|at| at.elapsed() < ASKED_LATELY);
+        !resumed && suspends(before, &[process]) && suspends(group, &[process])
     }
 
     fn note_states(&mut self, view: &View) {
@@ -253,7 +284,7 @@ impl Checker {
         });
         for group in &view.auto_scaling_groups {
             let name = &group.auto_scaling_group_name;
-            if live(group) > group.max_size as usize {
+            if live(group) > group.max_size as usize && !suspends(group, &[Terminate]) {
                 wrong.insert(format!("{name} has more than max_size instances"), SOON);
             }
             let is_failing = group.conditions.iter().any(|condition| {
@@ -262,7 +293,8 @@ impl Checker {
                     ConditionKind::LaunchFailing | ConditionKind::LaunchSuspended
                 )
             });
-            if is_served && !is_failing && in_service(group) < group.min_size as usize {
+            let is_kept = suspends(group, &[Launch, Terminate, HealthCheck, ReplaceUnhealthy]);
+            if is_served && !is_kept && !is_failing && in_service(group) < group.min_size as usize {
                 let what = format!("{name} has less than min_size in service");
                 wrong.insert(what, LAUNCH_TIMEOUT + SOON);
             }
@@ -334,6 +366,12 @@ fn may_follow(before: LifecycleState, after: LifecycleState) -> bool {
         )
 }
 
+/// One of them is suspended.
+fn suspends(group: &AutoScalingGroup, processes: &[ScalingProcess]) -> bool {
+    let mut suspended = group.suspended_processes.iter();
+    suspended.any(|one| processes.contains(&one.process_name))
+}
+
 fn live(group: &AutoScalingGroup) -> usize {
     let states = group.instances.iter().map(|i| i.lifecycle_state);
     states
@@ -358,10 +396,15 @@ fn balancing_margin(group: &AutoScalingGroup) -> usize {
     }
 }
 
-fn terminating<'a>(group: &'a AutoScalingGroup, id: &InstanceId) -> Option<&'a Activity> {
+/// The last one of the instance that is described so.
+fn activity<'a>(
+    group: &'a AutoScalingGroup,
+    id: &InstanceId,
+    description: &str,
+) -> Option<&'a Activity> {
     let mut activities = group.activities.iter();
     let found = activities.find(|activity| {
-        activity.instance_id.as_ref() == Some(id) && activity.description.starts_with("Terminating")
+        activity.instance_id.as_ref() == Some(id) && activity.description.starts_with(description)
     });
     found.map(|activity| &**activity)
 }

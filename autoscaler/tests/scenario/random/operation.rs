@@ -9,8 +9,12 @@ use minicloud_autoscaler::{
     instance::InstanceId,
     launch_template::LaunchTemplate,
     provider::{InstanceProvider, LaunchRequest, ObservedState, fake::LaunchFault},
+    scaling_process::ScalingProcess,
 };
-use proptest::{prelude::*, sample::select};
+use proptest::{
+    prelude::*,
+    sample::{select, subsequence},
+};
 
 use super::{Run, layout::Edit};
 
@@ -20,6 +24,9 @@ pub(super) enum Operation {
     /// `min_size`, `max_size`, `desired_capacity` as somebody asks for them, sense or not.
     Scale(u32, u32, u32),
     Edit(Edit),
+    /// Of group `web`.
+    Suspend(Vec<ScalingProcess>),
+    Resume(Vec<ScalingProcess>),
     /// CPU percent of the instance with this number, modulo how many there are.
     Load(usize, u8),
     AgentSilent(bool),
@@ -74,6 +81,8 @@ impl Operation {
             40 => wait().prop_map(Self::Wait),
             14 => sizes().prop_map(|(min, max, desired)| Self::Scale(min, max, desired)),
             6 => Edit::any().prop_map(Self::Edit),
+            3 => processes().prop_map(Self::Suspend),
+            3 => processes().prop_map(Self::Resume),
             8 => (number(), 0..101_u8).prop_map(|(n, percent)| Self::Load(n, percent)),
             3 => prop_oneof![
                 any::<bool>().prop_map(Self::AgentSilent),
@@ -110,6 +119,8 @@ impl Operation {
             Self::Wait(time) => return run.wait(time).await,
             Self::Scale(min, max, desired) => return run.scale(min, max, desired).await,
             Self::Edit(ref edit) => run.edit(edit),
+            Self::Suspend(ref processes) => run.suspend(processes, true).await?,
+            Self::Resume(ref processes) => run.suspend(processes, false).await?,
             Self::Load(number, percent) => {
                 if let Some(id) = run.instance(number) {
                     cloud.weather(|weather| weather.cpu.insert(id, f64::from(percent)));
@@ -186,6 +197,11 @@ impl Operation {
         }
         run.look()
     }
+}
+
+/// None: all of them.
+fn processes() -> impl Strategy<Value = Vec<ScalingProcess>> {
+    subsequence(ScalingProcess::ALL.to_vec(), 0..4)
 }
 
 /// From a millisecond to an hour; mostly short, as that is where races are.
