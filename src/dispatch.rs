@@ -33,6 +33,8 @@ async fn dispatch(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Activities(args) => verb::activities::run(args).await,
         Verb::Apply(args) => verb::apply::run(args).await,
         Verb::Protect(args) => verb::protect::run(args).await,
+        Verb::Drain(args) => verb::drain::run(args).await,
+        Verb::Undrain(args) => verb::drain::undo(args).await,
         Verb::Terminate(args) => verb::terminate::run(args).await,
         Verb::Suspend(args) => verb::suspend::run(args).await,
         Verb::Resume(args) => verb::suspend::resume(args).await,

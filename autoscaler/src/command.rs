@@ -50,6 +50,16 @@ pub enum Command {
         protection: InstanceProtection,
         reply: oneshot::Sender<Result<(), CommandError>>,
     },
+    EnterStandby {
+        name: String,
+        request: EnterStandby,
+        reply: oneshot::Sender<Result<Vec<Activity>, CommandError>>,
+    },
+    ExitStandby {
+        name: String,
+        request: ExitStandby,
+        reply: oneshot::Sender<Result<Vec<Activity>, CommandError>>,
+    },
     SuspendProcesses {
         name: String,
         query: ScalingProcessQuery,
@@ -123,12 +133,32 @@ pub struct InstanceProtection {
     pub protected_from_scale_in: bool,
 }
 
+/// `EnterStandby`'s members, the group apart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EnterStandby {
+    /// From 1 to 20, all in service in the group.
+    pub instance_ids: Vec<InstanceId>,
+    /// Whether the group does without them, or launches others in their place.
+    pub should_decrement_desired_capacity: bool,
+}
+
+/// `ExitStandby`'s members, the group apart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExitStandby {
+    /// From 1 to 20, all in standby in the group.
+    pub instance_ids: Vec<InstanceId>,
+}
+
 impl Command {
     /// The one group that it concerns; `None` where that may be several.
     pub(crate) fn auto_scaling_group(&self) -> Option<&str> {
         match self {
             Self::UpdateAutoScalingGroup { name, .. }
             | Self::SetInstanceProtection { name, .. }
+            | Self::EnterStandby { name, .. }
+            | Self::ExitStandby { name, .. }
             | Self::SuspendProcesses { name, .. }
             | Self::ResumeProcesses { name, .. }
             | Self::ResolveForeignChanges { name, .. } => Some(name),

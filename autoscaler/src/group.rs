@@ -78,10 +78,8 @@ impl Group {
     pub fn is_settling(&self) -> bool {
         self.instances.values().any(|instance| {
             instance.stopped_since.is_some()
-                || matches!(
-                    instance.lifecycle_state,
-                    LifecycleState::Pending | LifecycleState::Terminating
-                )
+                || instance.lifecycle_state == LifecycleState::Pending
+                || instance.lifecycle_state.is_draining()
         })
     }
 
@@ -217,8 +215,10 @@ pub struct Instance {
     pub launch_time: Timestamp,
     /// `launch_time` on the monotonic clock.
     pub launched_at: Instant,
+    /// When its health check grace period began: at its launch, and anew when it left standby.
+    pub grace_since: Instant,
     pub in_service_since: Option<Instant>,
-    pub terminating_since: Option<Instant>,
+    pub draining_since: Option<Instant>,
     /// The provider has shown it at least once: from now on, its absence means it is gone.
     pub seen: bool,
     /// Since when it is there and does not run, though it was in service.
@@ -266,8 +266,9 @@ impl Instance {
             lifecycle_state: LifecycleState::Pending,
             launch_time,
             launched_at,
+            grace_since: launched_at,
             in_service_since: None,
-            terminating_since: None,
+            draining_since: None,
             seen: false,
             stopped_since: None,
             address: None,

@@ -199,9 +199,12 @@ fn present(
         (LifecycleState::Pending, ObservedState::Running { .. }) => {
             boot(instance, sight, rules, now)
         }
-        (LifecycleState::Terminating, ObservedState::Running { .. }) => {
+        (
+            LifecycleState::EnteringStandby | LifecycleState::Terminating,
+            ObservedState::Running { .. },
+        ) => {
             // After a restart the drain begins anew, with the first snapshot that tells of it.
-            instance.terminating_since.get_or_insert(now);
+            instance.draining_since.get_or_insert(now);
             None
         }
         (LifecycleState::InService, _) => {
@@ -210,6 +213,7 @@ fn present(
             judge(instance, sight.targets, rules, now);
             None
         }
+        // Nobody checks the health of what is in standby: one that stops there stays there.
         _ => None,
     }
 }
@@ -228,7 +232,7 @@ fn judge(
         return;
     }
     instance.unhealthy = None;
-    if !rules.replaces_on_target_health || now - instance.launched_at < rules.grace {
+    if !rules.replaces_on_target_health || now - instance.grace_since < rules.grace {
         return;
     }
     instance.unhealthy = targets.unhealthy(target_groups, &instance.id);
@@ -252,7 +256,7 @@ fn boot(
         return Some(Change::InService(instance.id.clone()));
     }
     // Without a report nobody knows whether it is healthy, so it is not failing.
-    let overdue = targets.is_reported() && now - instance.launched_at >= rules.grace;
+    let overdue = targets.is_reported() && now - instance.grace_since >= rules.grace;
     let why = targets.unhealthy(target_groups, &instance.id)?;
     (overdue && rules.checks_health).then(|| {
         let grace = rules.grace.as_secs();
@@ -287,6 +291,10 @@ fn absent(instance: &mut Instance, rules: &Rules<'_>, now: Instant) -> Option<Ch
         LifecycleState::InService => {
             Some(lose(instance, "it was removed by someone else".to_owned()))
         }
+        LifecycleState::EnteringStandby | LifecycleState::Standby => {
+            let why = "it was removed by someone else while it was in standby".to_owned();
+            Some(lose(instance, why))
+        }
         LifecycleState::Terminating => {
             instance.lifecycle_state = LifecycleState::Terminated;
             Some(Change::Terminated(instance.id.clone()))
@@ -298,7 +306,7 @@ fn absent(instance: &mut Instance, rules: &Rules<'_>, now: Instant) -> Option<Ch
 fn fail(instance: &mut Instance, why: String, now: Instant) -> Change {
     instance.lifecycle_state = LifecycleState::Terminating;
     // Where it runs it may have requests: where no target is healthy, all of them get some.
-    instance.terminating_since = Some(now);
+    instance.draining_since = Some(now);
     Change::LaunchFailed(instance.id.clone(), why)
 }
 

@@ -47,6 +47,8 @@ pub enum Action {
         /// It may be put back while it drains.
         recallable: bool,
     },
+    /// It has drained, and is in standby from now on.
+    EnterStandby { id: InstanceId },
     /// End it and remove what is left.
     Terminate { id: InstanceId },
 }
@@ -63,6 +65,7 @@ impl fmt::Display for Action {
             Self::Recall { id } => write!(f, "put {id} back into service"),
             Self::AskBusy { id } => write!(f, "ask {id} whether it may go"),
             Self::Deregister { id, cause, .. } => write!(f, "deregister {id}: {cause}"),
+            Self::EnterStandby { id } => write!(f, "put {id} into standby"),
             Self::Terminate { id } => write!(f, "terminate {id}"),
         }
     }
@@ -154,7 +157,8 @@ pub fn plan(group: &Group, around: Circumstances<'_>, rng: &mut impl Rng) -> Pla
         })
     };
     let begun = finish_what_was_begun(group, around).into_iter();
-    let begun: Vec<Action> = begun.filter(|action| !is_given(action)).collect();
+    let begun = begun.filter(|action| !is_given(action));
+    let begun: Vec<Action> = begun.chain(leave_nothing_behind(group)).collect();
     plan.actions = begun.into_iter().chain(plan.actions).collect();
     plan
 }
@@ -251,6 +255,12 @@ fn finish_what_was_begun(group: &Group, around: Circumstances<'_>) -> Vec<Action
         LifecycleState::Pending if !instance.seen => group.can_launch().then(|| Action::Relaunch {
             id: instance.id.clone(),
         }),
+        LifecycleState::EnteringStandby if is_drained(group, instance, around) => {
+            // As soon as the group ends it is ended.
+            (!group.retired).then(|| Action::EnterStandby {
+                id: instance.id.clone(),
+            })
+        }
         LifecycleState::Terminating if is_drained(group, instance, around) => {
             Some(Action::Terminate {
                 id: instance.id.clone(),
@@ -261,9 +271,24 @@ fn finish_what_was_begun(group: &Group, around: Circumstances<'_>) -> Vec<Action
     begun.collect()
 }
 
+/// Ends what is in standby, where nobody is left to put it back: it counts for nothing, so that
+/// no difference of capacities does.
+fn leave_nothing_behind(group: &Group) -> impl Iterator<Item = Action> {
+    let standby = group.instances.values();
+    let standby = standby.filter(|one| group.retired && one.lifecycle_state.is_standby());
+    standby.map(|instance| Action::Deregister {
+        id: instance.id.clone(),
+        cause: format!(
+            "an instance was taken out of service in response to the end of its group{}",
+            group.because()
+        ),
+        recallable: false,
+    })
+}
+
 fn is_drained(group: &Group, instance: &Instance, around: Circumstances<'_>) -> bool {
     let serves = instance.address.is_some() && !instance.kept_from_load_balancer;
-    let Some(since) = instance.terminating_since.filter(|_| serves) else {
+    let Some(since) = instance.draining_since.filter(|_| serves) else {
         return true; // It does not run, or was never registered, so it serves nobody.
     };
     let target_groups = &group.spec.target_groups;
@@ -286,7 +311,7 @@ fn recallable<'a>(group: &'a Group, calls: &BTreeSet<InstanceId>) -> Vec<&'a Ins
         .filter(|instance| instance.is_recallable() && !calls.contains(&instance.id))
         .collect();
     recallable.sort_by_key(|instance| {
-        let since = instance.terminating_since;
+        let since = instance.draining_since;
         (is_outdated(group, instance), std::cmp::Reverse(since))
     });
     recallable

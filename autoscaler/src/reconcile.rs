@@ -26,6 +26,7 @@ mod published;
 mod recall;
 mod schedule;
 mod security_groups;
+mod standby;
 mod suspension;
 mod zone_refusal;
 

@@ -141,6 +141,16 @@ impl Store {
         Ok(Self { db })
     }
 
+    /// All that `write` writes, or nothing of it.
+    pub(crate) fn atomically(
+        &self,
+        write: impl FnOnce(&Self) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let transaction = self.db.unchecked_transaction()?;
+        write(self)?;
+        Ok(transaction.commit()?)
+    }
+
     pub(crate) fn capacity(&self, group: &str) -> Result<Option<CapacityRecord>, StoreError> {
         let record = self.db.query_row(
             "SELECT * FROM capacity WHERE auto_scaling_group = ?1",

@@ -31,10 +31,11 @@ pub(crate) use self::{
     role::{AgentArgs, AutoscalerArgs, BalancingArgs, LbArgs, LogFormat, ProviderName, UpArgs},
     verb::{
         ActivitiesArgs, ApplyArgs, ConfigArgs, Connection, DeleteScheduledActionArgs, DemoArgs,
-        DemoVerb, EventsArgs, ExecArgs, ExplainArgs, FloodArgs, GroupReading, HealthcheckArgs,
-        InstancesArgs, LogsArgs, Output, PlanArgs, ProtectArgs, PutScheduledActionArgs, Reading,
-        ResolveArgs, ScaleArgs, ScheduledActionsArgs, SshArgs, StressArgs, SuspensionArgs,
-        SweepArgs, TargetsArgs, TerminateArgs, ValidateArgs, Watching, WhichRuleArgs, WhyArgs,
+        DemoVerb, DrainArgs, EventsArgs, ExecArgs, ExplainArgs, FloodArgs, GroupReading,
+        HealthcheckArgs, InstancesArgs, LogsArgs, Output, PlanArgs, ProtectArgs,
+        PutScheduledActionArgs, Reading, ResolveArgs, ScaleArgs, ScheduledActionsArgs, SshArgs,
+        StressArgs, SuspensionArgs, SweepArgs, TargetsArgs, TerminateArgs, UndrainArgs,
+        ValidateArgs, Watching, WhichRuleArgs, WhyArgs,
     },
 };
 
@@ -88,6 +89,13 @@ pub(crate) enum Verb {
     Scale(ScaleArgs),
     /// Protect instances from scale-in, or no longer.
     Protect(ProtectArgs),
+    /// Take instances out of service without ending them: they finish what they hold, then are in
+    /// standby; the group launches others in their place unless told to do without.
+    #[command(visible_alias = "enter-standby")]
+    Drain(DrainArgs),
+    /// Put instances that are in standby back into service.
+    #[command(visible_alias = "exit-standby")]
+    Undrain(UndrainArgs),
     /// End an instance; its group replaces it unless told to do without.
     Terminate(TerminateArgs),
     /// Keep a group from doing something: from launching, ending, replacing, scaling.
@@ -207,6 +215,9 @@ mod tests {
             "scale web --min 0 --max 0 --desired 0 --wait",
             "protect i-0123abcd i-0123abce --off",
             "terminate i-0123abcd --decrement -o json",
+            "drain i-0123abcd i-0123abce --decrement",
+            "undrain i-0123abcd -o json",
+            "exit-standby i-0123abcd",
             "suspend web",
             "suspend web Launch AZRebalance -o json",
             "resume web Launch",
@@ -310,6 +321,8 @@ mod tests {
             ("demo stress web --for 90", ErrorKind::ValueValidation),
             ("status --host https://x:1", ErrorKind::ValueValidation),
             ("status -o yaml", ErrorKind::InvalidValue),
+            ("drain", ErrorKind::MissingRequiredArgument),
+            ("undrain i-0123abcd --decrement", ErrorKind::UnknownArgument),
             ("suspend", ErrorKind::MissingRequiredArgument),
             ("suspend web launch", ErrorKind::InvalidValue),
             ("plan", ErrorKind::MissingRequiredArgument),

@@ -261,6 +261,27 @@ pub(crate) struct ProtectArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct DrainArgs {
+    /// Instances in service.
+    #[arg(value_name = "INSTANCE", required = true)]
+    pub(crate) instances: Vec<InstanceId>,
+    /// Lower the group's desired capacity with them, so that nothing takes their place.
+    #[arg(long)]
+    pub(crate) decrement: bool,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UndrainArgs {
+    /// Instances in standby; the group's desired capacity rises by as many.
+    #[arg(value_name = "INSTANCE", required = true)]
+    pub(crate) instances: Vec<InstanceId>,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct TerminateArgs {
     #[arg(value_name = "INSTANCE")]
     pub(crate) instance: InstanceId,

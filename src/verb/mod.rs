@@ -9,6 +9,7 @@ pub(crate) mod demo;
 pub(crate) mod describe;
 pub(crate) mod docs;
 pub(crate) mod doctor;
+pub(crate) mod drain;
 pub(crate) mod events;
 pub(crate) mod exec;
 pub(crate) mod explain;

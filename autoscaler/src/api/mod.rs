@@ -42,6 +42,7 @@ mod serve;
 mod shell;
 mod shell_frame;
 mod stall;
+mod standby;
 mod target_groups;
 #[cfg(test)]
 mod tests;
@@ -142,6 +143,8 @@ fn public_routes() -> Routes {
         .routes(routes!(groups::decision))
         .routes(routes!(explain::explain))
         .routes(routes!(instances::protect))
+        .routes(routes!(standby::enter))
+        .routes(routes!(standby::exit))
         .routes(routes!(instances::resolve))
         .routes(routes!(scaling_processes::suspend))
         .routes(routes!(scaling_processes::resume))

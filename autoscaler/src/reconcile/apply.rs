@@ -227,6 +227,16 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                 protection,
                 reply,
             } => drop(reply.send(self.set_instance_protection(&name, &protection))),
+            Command::EnterStandby {
+                name,
+                request,
+                reply,
+            } => drop(reply.send(self.enter_standby(&name, &request, now))),
+            Command::ExitStandby {
+                name,
+                request,
+                reply,
+            } => drop(reply.send(self.exit_standby(&name, &request, now))),
             Command::SuspendProcesses { name, query, reply } => {
                 drop(reply.send(self.suspend_processes(&name, &query, now)));
             }

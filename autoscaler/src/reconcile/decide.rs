@@ -228,7 +228,8 @@ impl Group {
             default_cooldown: self.spec.default_cooldown,
             instances: &instances,
             pending: count(LifecycleState::Pending),
-            terminating: count(LifecycleState::Terminating),
+            terminating: count(LifecycleState::Terminating)
+                .saturating_add(count(LifecycleState::EnteringStandby)),
             settling: self.is_settling(),
             signals: &self.signals,
             customized,

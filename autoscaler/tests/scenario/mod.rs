@@ -17,6 +17,7 @@ mod policies;
 mod random;
 mod scheduled;
 mod security_groups;
+mod standby;
 mod story;
 mod suspended;
 mod tutorial;

@@ -48,7 +48,8 @@ impl Cloud {
     }
 }
 
-fn unscaled() -> String {
+/// The usual group without scaling policies.
+pub(super) fn unscaled() -> String {
     let (before, policies) = CONFIG.split_once(", scaling_policies:").unwrap();
     let (_, after) = policies.split_once('\n').unwrap();
     format!("{before} }}\n{after}")
