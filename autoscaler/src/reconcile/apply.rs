@@ -31,6 +31,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     /// Makes the loop's groups those of the configuration, and of the store's instances.
     pub(crate) fn load(&mut self) -> Result<(), StoreError> {
         let now = self.clock.now();
+        self.forget_bygone_suspensions()?;
         self.apply(now)?;
         self.metrics.observe_reload(true, now.wall);
         for record in self.ledger.store.instances()? {

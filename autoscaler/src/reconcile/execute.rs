@@ -339,6 +339,10 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                     group.launches.record_failure(now.mono, why, &mut self.rng);
                 }
                 warn!(asg.name = name, instance.id = %id, why, "an instance in service is lost");
+                // Of one that was on its way into standby.
+                let status = ActivityStatus::Cancelled;
+                self.ledger
+                    .end(name, activity_id, status, Some(why.clone()), now.wall);
                 let cause = format!(
                     "At {:.0} an instance was taken out of service in response to an EC2 health check indicating it has been terminated or stopped: {why}",
                     now.wall

@@ -8,6 +8,7 @@ use crate::{
     now::{Clock, Now},
     provider::InstanceProvider,
     scaling_process::{ScalingProcess, ScalingProcessQuery, SuspendedProcesses},
+    store::StoreError,
 };
 
 impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
@@ -64,6 +65,18 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         if let Some(group) = self.groups.get_mut(name) {
             group.suspended_processes = suspended;
         }
+        Ok(())
+    }
+
+    /// Groups that the file lost while nobody looked are gone; one that adopts a service is not
+    /// in the file, and may be back at the first look.
+    pub(super) fn forget_bygone_suspensions(&self) -> Result<(), StoreError> {
+        let groups = self.ledger.store.suspended_groups()?;
+        let bygone = groups.iter().filter(|name| {
+            !self.config.auto_scaling_groups.contains_key(*name)
+                && self.template_of_clones(name).is_none()
+        });
+        bygone.for_each(|name| self.forget_suspended(name));
         Ok(())
     }
 

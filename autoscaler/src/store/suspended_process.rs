@@ -34,6 +34,15 @@ impl Store {
         Ok(known.collect())
     }
 
+    /// Groups of which something is suspended.
+    pub(crate) fn suspended_groups(&self) -> Result<Vec<String>, StoreError> {
+        let mut query = self
+            .db
+            .prepare("SELECT DISTINCT auto_scaling_group FROM suspended_process")?;
+        let names = query.query_map([], |row| row.get(0))?;
+        Ok(names.collect::<Result<_, _>>()?)
+    }
+
     /// Puts `processes` in the place of whatever the group has.
     pub(crate) fn put_suspended_processes(
         &self,
@@ -67,6 +76,7 @@ mod tests {
         processes.suspend(&[ScalingProcess::Launch, ScalingProcess::Terminate], at);
         store.put_suspended_processes("web", &processes).unwrap();
         assert_eq!(store.suspended_processes("web").unwrap(), processes);
+        assert_eq!(store.suspended_groups().unwrap(), ["web"]);
         assert_eq!(
             store.suspended_processes("api").unwrap(),
             SuspendedProcesses::default()

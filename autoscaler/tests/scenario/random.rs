@@ -14,7 +14,7 @@ mod operation;
 use std::{
     fmt::Write,
     sync::{
-        Mutex,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     thread,
@@ -23,7 +23,8 @@ use std::{
 
 use minicloud_autoscaler::{
     Crash,
-    command::{CapacityUpdate, Command, CommandError},
+    command::{CapacityUpdate, Command, CommandError, EnterStandby, ExitStandby},
+    describe::AutoScalingGroup,
     instance::{InstanceId, LifecycleState},
     provider::LaunchRequest,
     scaling_process::ScalingProcess,
@@ -168,6 +169,15 @@ fn report(seed: u64, why: &str, script: &Script) -> String {
     report
 }
 
+/// `None`: the autoscaler ended before it answered.
+fn refused_or_done<T>(answer: Option<Result<T, CommandError>>) -> Result<(), String> {
+    match answer {
+        None | Some(Ok(_) | Err(CommandError::Validation(_))) => Ok(()),
+        Some(Err(CommandError::AutoScalingGroupNotFound { .. })) => Ok(()),
+        Some(Err(error)) => Err(error.to_string()),
+    }
+}
+
 fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
@@ -270,11 +280,73 @@ impl Run {
         }
     }
 
+    async fn drain(&mut self, number: usize, decrement: bool) -> Result<(), String> {
+        let Some((group, id)) = self.member(number) else {
+            return Ok(());
+        };
+        let (desired, max) = (group.desired_capacity, group.max_size);
+        self.checker.asked(desired.saturating_sub(1), max);
+        let name = group.auto_scaling_group_name.clone();
+        let request = EnterStandby {
+            instance_ids: vec![id],
+            should_decrement_desired_capacity: decrement,
+        };
+        let answer = self.cloud.ask_if_running(|reply| Command::EnterStandby {
+            name,
+            request,
+            reply,
+        });
+        refused_or_done(answer.await)
+    }
+
+    async fn undrain(&mut self, number: usize) -> Result<(), String> {
+        let Some((group, id)) = self.member(number) else {
+            return Ok(());
+        };
+        let name = group.auto_scaling_group_name.clone();
+        let request = ExitStandby {
+            instance_ids: vec![id],
+        };
+        let answer = self.cloud.ask_if_running(|reply| Command::ExitStandby {
+            name,
+            request,
+            reply,
+        });
+        refused_or_done(answer.await)
+    }
+
+    /// Ends what is in standby, where there is anything.
+    async fn end_standby(&self) -> Result<(), String> {
+        let view = self.cloud.view();
+        let instances = view.auto_scaling_groups.iter().flat_map(|g| &g.instances);
+        for instance in instances.filter(|one| one.lifecycle_state.is_standby()) {
+            let ended =
+                self.cloud
+                    .ask_if_running(|reply| Command::TerminateInstanceInAutoScalingGroup {
+                        instance_id: instance.instance_id.clone(),
+                        should_decrement_desired_capacity: false,
+                        reply,
+                    });
+            refused_or_done(ended.await)?;
+        }
+        Ok(())
+    }
+
+    /// The instance with this number, modulo how many there are, and its group.
+    fn member(&self, number: usize) -> Option<(Arc<AutoScalingGroup>, InstanceId)> {
+        let id = self.instance(number)?;
+        let view = self.cloud.is_running().then(|| self.cloud.view())?;
+        let mut groups = view.auto_scaling_groups.iter();
+        let group = groups.find(|group| group.instances.iter().any(|one| one.instance_id == id))?;
+        Some((Arc::clone(group), id))
+    }
+
+    /// Whether there is who has heard it.
     async fn suspend(
         &mut self,
         processes: &[ScalingProcess],
         suspends: bool,
-    ) -> Result<(), String> {
+    ) -> Result<bool, String> {
         let (name, query) = ("web".to_owned(), query(processes));
         if !suspends {
             self.checker.resumed();
@@ -284,7 +356,8 @@ impl Run {
             false => Command::ResumeProcesses { name, query, reply },
         });
         match answer.await {
-            Some(Ok(()) | Err(CommandError::AutoScalingGroupNotFound { .. })) | None => Ok(()),
+            Some(Ok(())) => Ok(true),
+            None | Some(Err(CommandError::AutoScalingGroupNotFound { .. })) => Ok(false),
             Some(Err(error)) => Err(error.to_string()),
         }
     }
@@ -337,7 +410,9 @@ impl Run {
         self.edit(&Edit::TargetValue(80));
         self.edit(&Edit::Web(true));
         self.wait(Duration::from_secs(2)).await?;
-        self.suspend(&[], false).await?;
+        while !self.suspend(&[], false).await? {
+            self.wait(LOOK).await?;
+        }
         // Whoever mended it asks again, and so ends a suspension of launches.
         for group in ["web", "jobs"] {
             let _ = self.cloud.update_of(group, CapacityUpdate::default()).await;
@@ -346,6 +421,7 @@ impl Run {
         let mut rest: Option<(Instant, _)> = None;
         loop {
             self.wait(LOOK).await?;
+            self.end_standby().await?;
             let calls = self.cloud.provider.calls();
             let calls = (calls.launch, calls.terminate);
             match self.checker.settled(&self.cloud) {

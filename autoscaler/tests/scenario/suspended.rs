@@ -287,4 +287,23 @@ async fn removed_group_ends_and_comes_back_unsuspended() {
         })
         .await;
     assert_eq!(cloud.suspended(), []);
+
+    // The same where nobody saw it go.
+    cloud.suspend(&[Launch]).await.unwrap();
+    cloud.scale(0, 4, 0).await.unwrap();
+    cloud.until_in_service(0, SOON).await;
+    cloud.kill().await;
+    cloud.edit(
+        &CONFIG
+            .replace("auto_scaling_groups:\n", "")
+            .replace(group.unwrap(), ""),
+    );
+    cloud.boot().await;
+    cloud.edit(CONFIG);
+    cloud
+        .until("it is back", SOON, |cloud| {
+            !cloud.view().auto_scaling_groups.is_empty()
+        })
+        .await;
+    assert_eq!(cloud.suspended(), []);
 }

@@ -41,6 +41,8 @@ const ASKED_LATELY: Duration = Duration::from_secs(15);
 pub(super) struct Checker {
     view: Option<Arc<View>>,
     states: BTreeMap<InstanceId, LifecycleState>,
+    /// What became of these while nobody looked is not known.
+    unseen: BTreeSet<InstanceId>,
     gone: BTreeSet<InstanceId>,
     /// Launched by hand: nobody asked whether there is room.
     unrecorded: BTreeSet<InstanceId>,
@@ -69,11 +71,8 @@ impl Checker {
     pub(super) fn restarted(&mut self) {
         self.disturbed();
         self.view = None;
-        // What drained when it crashed may be recalled, and nobody saw it drain.
-        let in_service = |state: &&mut LifecycleState| **state == LifecycleState::InService;
-        for state in self.states.values_mut().filter(in_service) {
-            *state = LifecycleState::Terminating;
-        }
+        // What drained when it crashed may be back, and nobody saw it drain.
+        self.unseen = self.states.keys().cloned().collect();
     }
 
     /// Nobody remembers what is in no instance's mark.
@@ -164,7 +163,7 @@ impl Checker {
             }
             let state = instance.lifecycle_state;
             match self.states.get(id) {
-                Some(before) if !may_follow(*before, state) => {
+                Some(before) if !may_follow(*before, state) && !self.unseen.contains(id) => {
                     return Err(format!("{id} went from {before} to {state}"));
                 }
                 _ => {}
@@ -258,6 +257,7 @@ impl Checker {
     fn note_states(&mut self, view: &View) {
         let instances = view.auto_scaling_groups.iter().flat_map(|g| &g.instances);
         let states = instances.map(|i| (i.instance_id.clone(), i.lifecycle_state));
+        self.unseen.clear();
         let before = std::mem::replace(&mut self.states, states.collect());
         let gone = before.into_keys();
         let gone = gone.filter(|id| !self.states.contains_key(id));
@@ -355,12 +355,14 @@ impl Checker {
 }
 
 fn may_follow(before: LifecycleState, after: LifecycleState) -> bool {
-    use LifecycleState::{InService, Pending, Terminating};
+    use LifecycleState::{EnteringStandby, InService, Pending, Standby, Terminating};
     before == after
         || matches!(
             (before, after),
-            (Pending, InService | Terminating)
-                | (InService, Terminating)
+            (Pending, InService | EnteringStandby | Terminating)
+                | (InService, EnteringStandby | Standby | Terminating)
+                | (EnteringStandby, Standby | Terminating)
+                | (Standby, Pending | InService | Terminating)
                 // Recalled while it drained; once it is told to end it is gone for good.
                 | (Terminating, InService | Pending)
         )

@@ -27,6 +27,9 @@ pub(super) enum Operation {
     /// Of group `web`.
     Suspend(Vec<ScalingProcess>),
     Resume(Vec<ScalingProcess>),
+    /// The instance with this number into standby, the desired capacity with it or not.
+    Drain(usize, bool),
+    Undrain(usize),
     /// CPU percent of the instance with this number, modulo how many there are.
     Load(usize, u8),
     AgentSilent(bool),
@@ -83,6 +86,8 @@ impl Operation {
             6 => Edit::any().prop_map(Self::Edit),
             3 => processes().prop_map(Self::Suspend),
             3 => processes().prop_map(Self::Resume),
+            4 => (number(), any::<bool>()).prop_map(|(n, decrement)| Self::Drain(n, decrement)),
+            4 => number().prop_map(Self::Undrain),
             8 => (number(), 0..101_u8).prop_map(|(n, percent)| Self::Load(n, percent)),
             3 => prop_oneof![
                 any::<bool>().prop_map(Self::AgentSilent),
@@ -119,8 +124,10 @@ impl Operation {
             Self::Wait(time) => return run.wait(time).await,
             Self::Scale(min, max, desired) => return run.scale(min, max, desired).await,
             Self::Edit(ref edit) => run.edit(edit),
-            Self::Suspend(ref processes) => run.suspend(processes, true).await?,
-            Self::Resume(ref processes) => run.suspend(processes, false).await?,
+            Self::Suspend(ref processes) => drop(run.suspend(processes, true).await?),
+            Self::Resume(ref processes) => drop(run.suspend(processes, false).await?),
+            Self::Drain(number, decrement) => run.drain(number, decrement).await?,
+            Self::Undrain(number) => run.undrain(number).await?,
             Self::Load(number, percent) => {
                 if let Some(id) = run.instance(number) {
                     cloud.weather(|weather| weather.cpu.insert(id, f64::from(percent)));
