@@ -20,6 +20,7 @@ mod described;
 mod docker;
 mod documented;
 mod explained;
+mod holding;
 mod memory;
 mod plan_and_apply;
 mod process;

@@ -22,6 +22,7 @@ use crate::{
     },
     policy::Execution,
     scaling_policy::ScalingPolicy,
+    scaling_process::ScalingProcessQuery,
     schedule::ScheduledActionSpec,
 };
 
@@ -48,6 +49,26 @@ pub enum Command {
     SetInstanceProtection {
         name: String,
         protection: InstanceProtection,
+        reply: oneshot::Sender<Result<(), CommandError>>,
+    },
+    EnterStandby {
+        name: String,
+        request: EnterStandby,
+        reply: oneshot::Sender<Result<Vec<Activity>, CommandError>>,
+    },
+    ExitStandby {
+        name: String,
+        request: ExitStandby,
+        reply: oneshot::Sender<Result<Vec<Activity>, CommandError>>,
+    },
+    SuspendProcesses {
+        name: String,
+        query: ScalingProcessQuery,
+        reply: oneshot::Sender<Result<(), CommandError>>,
+    },
+    ResumeProcesses {
+        name: String,
+        query: ScalingProcessQuery,
         reply: oneshot::Sender<Result<(), CommandError>>,
     },
     /// What becomes of what somebody else did, where it was only reported.
@@ -124,6 +145,24 @@ pub struct InstanceProtection {
     pub protected_from_scale_in: bool,
 }
 
+/// `EnterStandby`'s members, the group apart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EnterStandby {
+    /// From 1 to 20, all in service in the group.
+    pub instance_ids: Vec<InstanceId>,
+    /// Whether the group does without them, or launches others in their place.
+    pub should_decrement_desired_capacity: bool,
+}
+
+/// `ExitStandby`'s members, the group apart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExitStandby {
+    /// From 1 to 20, all in standby in the group.
+    pub instance_ids: Vec<InstanceId>,
+}
+
 impl Command {
     /// The one group that it concerns; `None` where that may be several.
     pub(crate) fn auto_scaling_group(&self) -> Option<&str> {
@@ -132,6 +171,10 @@ impl Command {
             | Self::SetInstanceProtection { name, .. }
             | Self::StartInstanceRefresh { name, .. }
             | Self::CancelInstanceRefresh { name, .. }
+            | Self::EnterStandby { name, .. }
+            | Self::ExitStandby { name, .. }
+            | Self::SuspendProcesses { name, .. }
+            | Self::ResumeProcesses { name, .. }
             | Self::ResolveForeignChanges { name, .. } => Some(name),
             Self::PutScheduledUpdateGroupAction {
                 auto_scaling_group, ..

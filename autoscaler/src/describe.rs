@@ -19,6 +19,7 @@ use crate::{
     key_pair::PublicKey,
     launch_template::ComposeService,
     scaling_policy::ScalingPolicy,
+    scaling_process::SuspendedProcess,
     security_group::SecurityGroup,
 };
 
@@ -94,6 +95,9 @@ pub struct AutoScalingGroup {
     pub alarms: Vec<Alarm>,
     #[serde(skip)]
     pub alarm_history: Arc<AlarmHistory>,
+    /// By name.
+    #[serde(default)]
+    pub suspended_processes: Vec<SuspendedProcess>,
     pub instances: Vec<Instance>,
     pub conditions: Vec<Condition>,
     /// Average over instances of the last half minute, those left out that warm up, percent;
@@ -304,6 +308,8 @@ pub enum ConditionKind {
     InstancesBusy,
     /// The host has no room for another instance: the group does not grow.
     HostSaturated,
+    /// A process that would do something now is suspended.
+    ProcessSuspended,
     /// A zone refuses launches.
     AvailabilityZoneImpaired,
     /// Somebody else removed, stopped or started instances, and nothing is done about it.
@@ -336,6 +342,7 @@ impl ConditionKind {
             Self::ProtectedFromScaleIn => "ProtectedFromScaleIn",
             Self::InstancesBusy => "InstancesBusy",
             Self::HostSaturated => "HostSaturated",
+            Self::ProcessSuspended => "ProcessSuspended",
             Self::AvailabilityZoneImpaired => "AvailabilityZoneImpaired",
             Self::ForeignChange => "ForeignChange",
             Self::NotificationsFailing => "NotificationsFailing",

@@ -27,6 +27,7 @@ use crate::{
     launch_template::LaunchTemplate,
     metric::{CpuHistory, GroupSignals, InstanceSignals},
     policy,
+    scaling_process::{ScalingProcess, SuspendedProcesses},
     termination::is_outdated,
     zones::Spread,
 };
@@ -36,6 +37,7 @@ use crate::{
 pub struct Group {
     pub spec: config::AutoScalingGroup,
     pub capacity: Capacity,
+    pub suspended_processes: SuspendedProcesses,
     /// What the next instance is launched from.
     pub launch_template: LaunchTemplate,
     /// Why there is no such launch template or version; nothing is launched while it lasts.
@@ -79,10 +81,8 @@ impl Group {
     pub fn is_settling(&self) -> bool {
         self.instances.values().any(|instance| {
             instance.stopped_since.is_some()
-                || matches!(
-                    instance.lifecycle_state,
-                    LifecycleState::Pending | LifecycleState::Terminating
-                )
+                || instance.lifecycle_state == LifecycleState::Pending
+                || instance.lifecycle_state.is_draining()
         })
     }
 
@@ -114,10 +114,25 @@ impl Group {
         !instance.is_seed() && (is_named() || is_outdated_clone())
     }
 
-    /// There is what the next instance is launched from.
+    /// There is what the next instance is launched from, and nobody has suspended launches.
     pub fn can_launch(&self) -> bool {
-        self.launch_template.clone_of.is_none()
-            || self.seeds().any(|seed| seed.stopped_since.is_none())
+        let has_origin = self.launch_template.clone_of.is_none()
+            || self.seeds().any(|seed| seed.stopped_since.is_none());
+        has_origin && !self.suspends(ScalingProcess::Launch)
+    }
+
+    pub fn suspends(&self, process: ScalingProcess) -> bool {
+        self.suspended_processes.contains(process)
+    }
+
+    /// What keeps unhealthy instances that still run from being replaced. With `Launch`
+    /// suspended AWS ends them all the same; here they serve on, as nothing could take over.
+    pub fn suspends_replacement(&self) -> Option<ScalingProcess> {
+        self.suspended_processes.first_of(&[
+            ScalingProcess::ReplaceUnhealthy,
+            ScalingProcess::Terminate,
+            ScalingProcess::Launch,
+        ])
     }
 
     /// The cause of a change under way, as the end of a sentence.
@@ -224,8 +239,10 @@ pub struct Instance {
     pub launch_time: Timestamp,
     /// `launch_time` on the monotonic clock.
     pub launched_at: Instant,
+    /// When its health check grace period began: at its launch, and anew when it left standby.
+    pub grace_since: Instant,
     pub in_service_since: Option<Instant>,
-    pub terminating_since: Option<Instant>,
+    pub draining_since: Option<Instant>,
     /// The provider has shown it at least once: from now on, its absence means it is gone.
     pub seen: bool,
     /// Since when it is there and does not run, though it was in service.
@@ -243,6 +260,9 @@ pub struct Instance {
     /// Never a victim of scale-in; health checks replace it all the same.
     pub protected_from_scale_in: bool,
     pub busyness: Busyness,
+    /// It was launched while `AddToLoadBalancer` was suspended, and is registered once that is
+    /// resumed; AWS leaves that to whoever suspended it.
+    pub kept_from_load_balancer: bool,
     /// It drains because the group had one too many, and has not been told to end.
     pub recallable: bool,
     /// The activity that launches or terminates it.
@@ -270,8 +290,9 @@ impl Instance {
             lifecycle_state: LifecycleState::Pending,
             launch_time,
             launched_at,
+            grace_since: launched_at,
             in_service_since: None,
-            terminating_since: None,
+            draining_since: None,
             seen: false,
             stopped_since: None,
             address: None,
@@ -283,6 +304,7 @@ impl Instance {
             foreign_change: None,
             protected_from_scale_in: false,
             busyness: Busyness::default(),
+            kept_from_load_balancer: false,
             recallable: false,
             activity_id: None,
         }

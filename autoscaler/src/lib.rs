@@ -68,6 +68,7 @@ pub mod provider;
 mod reconcile;
 mod reload;
 pub mod scaling_policy;
+pub mod scaling_process;
 pub mod schedule;
 pub mod security_group;
 mod snapshot;

@@ -33,10 +33,11 @@ pub(crate) use self::{
     role::{AgentArgs, AutoscalerArgs, BalancingArgs, LbArgs, LogFormat, ProviderName, UpArgs},
     verb::{
         ActivitiesArgs, ApplyArgs, ConfigArgs, Connection, DeleteScheduledActionArgs, DemoArgs,
-        DemoVerb, EventsArgs, ExecArgs, ExplainArgs, FloodArgs, GroupReading, HealthcheckArgs,
-        InstancesArgs, LogsArgs, Output, PlanArgs, ProtectArgs, PutScheduledActionArgs,
-        ResolveArgs, ScaleArgs, ScheduledActionsArgs, SshArgs, StressArgs, SweepArgs, TargetsArgs,
-        TerminateArgs, TopArgs, ValidateArgs, Watching, WhichRuleArgs, WhyArgs,
+        DemoVerb, DrainArgs, EventsArgs, ExecArgs, ExplainArgs, FloodArgs, GroupReading,
+        HealthcheckArgs, InstancesArgs, LogsArgs, Output, PlanArgs, ProtectArgs,
+        PutScheduledActionArgs, Reading, ResolveArgs, ScaleArgs, ScheduledActionsArgs, SshArgs,
+        StressArgs, SuspensionArgs, SweepArgs, TargetsArgs, TerminateArgs, TopArgs, UndrainArgs,
+        ValidateArgs, Watching, WhichRuleArgs, WhyArgs,
     },
 };
 
@@ -92,12 +93,23 @@ pub(crate) enum Verb {
     Scale(ScaleArgs),
     /// Protect instances from scale-in, or no longer.
     Protect(ProtectArgs),
+    /// Take instances out of service without ending them: they finish what they hold, then are in
+    /// standby; the group launches others in their place unless told to do without.
+    #[command(visible_alias = "enter-standby")]
+    Drain(DrainArgs),
+    /// Put instances that are in standby back into service.
+    #[command(visible_alias = "exit-standby")]
+    Undrain(UndrainArgs),
     /// End an instance; its group replaces it unless told to do without.
     Terminate(TerminateArgs),
     /// Replace the instances of a group by new ones, a few at a time, without an outage.
     Refresh(RefreshArgs),
     /// List the last instance refreshes of a group.
     Refreshes(RefreshesArgs),
+    /// Keep a group from doing something: from launching, ending, replacing, scaling.
+    Suspend(SuspensionArgs),
+    /// Let a group go on with what was suspended.
+    Resume(SuspensionArgs),
     /// Say what becomes of instances that somebody else removed, stopped or started.
     Resolve(ResolveArgs),
     /// List the scheduled actions of one group or all, with the times at which they run next.
@@ -218,6 +230,12 @@ mod tests {
             "refresh web --protected refresh -o json",
             "refresh web --cancel --wait",
             "refreshes web --watch",
+            "drain i-0123abcd i-0123abce --decrement",
+            "undrain i-0123abcd -o json",
+            "exit-standby i-0123abcd",
+            "suspend web",
+            "suspend web Launch AZRebalance -o json",
+            "resume web Launch",
             "resolve web --adopt",
             "demo stress web --for 90s",
             "plan -f minicloud.yaml --detailed-exitcode -o json",
@@ -318,6 +336,10 @@ mod tests {
             ("demo stress web --for 90", ErrorKind::ValueValidation),
             ("status --host https://x:1", ErrorKind::ValueValidation),
             ("status -o yaml", ErrorKind::InvalidValue),
+            ("drain", ErrorKind::MissingRequiredArgument),
+            ("undrain i-0123abcd --decrement", ErrorKind::UnknownArgument),
+            ("suspend", ErrorKind::MissingRequiredArgument),
+            ("suspend web launch", ErrorKind::InvalidValue),
             ("plan", ErrorKind::MissingRequiredArgument),
             ("apply --yes", ErrorKind::MissingRequiredArgument),
             ("refresh web --min-healthy 101", ErrorKind::ValueValidation),

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::SignedDuration;
+use minicloud_autoscaler::scaling_process::ScalingProcess;
 
 /// `90s`, `500ms`, `1m 30s`; a bare number is refused, for nobody knows its unit.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
@@ -32,6 +34,12 @@ pub(super) fn header(text: &str) -> Result<(String, String), String> {
         .split_once(':')
         .ok_or("has no colon: write for example `Host: shop.example`")?;
     Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+/// One of the processes by its name, which a shell completes.
+pub(super) fn scaling_process() -> impl TypedValueParser<Value = ScalingProcess> {
+    let names = ScalingProcess::ALL.map(ScalingProcess::as_str);
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<ScalingProcess>())
 }
 
 #[cfg(test)]

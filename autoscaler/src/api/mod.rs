@@ -36,6 +36,7 @@ mod probes;
 mod prometheus_sd;
 #[cfg(test)]
 mod reference;
+mod scaling_processes;
 mod scheduled_actions;
 mod security_groups;
 mod segment;
@@ -43,6 +44,7 @@ mod serve;
 mod shell;
 mod shell_frame;
 mod stall;
+mod standby;
 mod target_groups;
 #[cfg(test)]
 mod tests;
@@ -147,7 +149,11 @@ fn public_routes() -> Routes {
         .routes(routes!(metric_statistics::show))
         .routes(routes!(explain::explain))
         .routes(routes!(instances::protect))
+        .routes(routes!(standby::enter))
+        .routes(routes!(standby::exit))
         .routes(routes!(instances::resolve))
+        .routes(routes!(scaling_processes::suspend))
+        .routes(routes!(scaling_processes::resume))
         .routes(routes!(instances::terminate))
         .routes(routes!(instance_refreshes::list, instance_refreshes::start))
         .routes(routes!(instance_refreshes::cancel))

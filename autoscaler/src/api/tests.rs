@@ -10,7 +10,9 @@ mod load_balancer;
 mod logs;
 mod policies;
 mod prometheus_sd;
+mod scaling_processes;
 mod shell;
+mod standby;
 mod stream;
 
 use std::time::Duration;
@@ -29,7 +31,7 @@ use tower::ServiceExt;
 use super::*;
 use crate::{
     command::{CommandError, LaunchTemplateCommand, PolicyRequest},
-    describe::View,
+    describe::{Activity, View},
     events::EventLog,
     instance::InstanceId,
     launch_template::LaunchTemplateError,

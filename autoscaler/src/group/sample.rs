@@ -19,6 +19,7 @@ use crate::{
     launch_template::LaunchTemplate,
     metric::GroupSignals,
     policy,
+    scaling_process::SuspendedProcesses,
 };
 
 /// An empty group `web` of the zones a, b and c, launched from version 3 of template `web`.
@@ -36,6 +37,7 @@ pub(crate) fn group(policies: &[TerminationPolicy], desired_capacity: u32) -> Gr
             max_size: 10,
             desired_capacity,
         },
+        suspended_processes: SuspendedProcesses::default(),
         launch_template: LaunchTemplate {
             name: "web".to_owned(),
             version: 3,

@@ -10,6 +10,7 @@ use crate::{
     busy::Standing,
     group::{Group, Instance},
     instance::InstanceId,
+    scaling_process::ScalingProcess,
     termination::{Scene, choose_victims},
     zones::Spread,
 };
@@ -32,6 +33,8 @@ pub(super) fn plan(
                 || group.retired
                 || refresh::overrides_protection(group, instance)
         })
+        // As at AWS, what has not come into service yet may go all the same.
+        .filter(|one| !(one.is_in_service() && group.suspends(ScalingProcess::Terminate)))
         .collect();
     let wanted = unprotected.len();
     let first = refresh::first_to_go(group, healthy, unprotected, around);
@@ -66,7 +69,10 @@ pub(super) fn plan(
         });
     }
     plan.actions.extend(chosen.questions());
-    if unprotected.len() < surplus {
+    if unprotected.len() < surplus && group.suspends(ScalingProcess::Terminate) {
+        let process = ScalingProcess::Terminate;
+        plan.held_back.push(HeldBack::ProcessSuspended(process));
+    } else if unprotected.len() < surplus {
         plan.held_back.push(HeldBack::ProtectedFromScaleIn);
     } else if chosen.ready.len() + chosen.asked.len() < surplus {
         plan.held_back.push(HeldBack::Busy(chosen.busy));

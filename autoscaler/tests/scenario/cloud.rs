@@ -511,7 +511,7 @@ impl Cloud {
         group: &str,
         update: CapacityUpdate,
     ) -> Option<Result<(), CommandError>> {
-        self.try_ask(|reply| Command::UpdateAutoScalingGroup {
+        self.ask_if_running(|reply| Command::UpdateAutoScalingGroup {
             name: group.to_owned(),
             update,
             reply,
@@ -520,7 +520,7 @@ impl Cloud {
     }
 
     /// `None` where the autoscaler ends before it answers.
-    pub(super) async fn try_ask<T>(
+    pub(super) async fn ask_if_running<T>(
         &self,
         command: impl FnOnce(oneshot::Sender<Result<T, CommandError>>) -> Command,
     ) -> Option<Result<T, CommandError>> {

@@ -18,7 +18,9 @@ mod policies;
 mod random;
 mod scheduled;
 mod security_groups;
+mod standby;
 mod story;
+mod suspended;
 mod tutorial;
 
 /// For figures that a person reads: `cargo test -- --nocapture`.

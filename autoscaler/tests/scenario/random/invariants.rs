@@ -13,6 +13,8 @@
 //!   one that has gone does not come back.
 //! - No instance that runs is told to end before the balancer has been told, [`LEAST_DRAIN`]
 //!   earlier, to send it nothing more.
+//! - What a suspended process would do is not done: nothing is launched, nothing taken out of
+//!   service by choice.
 //! - An intent is launched once; an activity that has ended stays as it ended.
 
 use std::{
@@ -25,6 +27,7 @@ use minicloud_autoscaler::{
     describe::{Activity, AutoScalingGroup, ConditionKind, View},
     instance::{InstanceId, LifecycleState},
     instance_refresh::InstanceRefreshStatus,
+    scaling_process::ScalingProcess::{self, HealthCheck, Launch, ReplaceUnhealthy, Terminate},
 };
 use tokio::time::Instant;
 
@@ -42,6 +45,8 @@ const ASKED_LATELY: Duration = Duration::from_secs(15);
 pub(super) struct Checker {
     view: Option<Arc<View>>,
     states: BTreeMap<InstanceId, LifecycleState>,
+    /// What became of these while nobody looked is not known.
+    unseen: BTreeSet<InstanceId>,
     gone: BTreeSet<InstanceId>,
     /// Launched by hand: nobody asked whether there is room.
     unrecorded: BTreeSet<InstanceId>,
@@ -58,6 +63,7 @@ pub(super) struct Checker {
     /// Desired and maximum that were asked for lately: a slow loop may have taken each for a
     /// pass of which no view was seen.
     asked: Vec<(Instant, u32, u32)>,
+    resumed_at: Option<Instant>,
     /// When that was looked at last.
     looked_at: Option<Instant>,
 }
@@ -73,11 +79,8 @@ impl Checker {
     pub(super) fn restarted(&mut self) {
         self.disturbed();
         self.view = None;
-        // What drained when it crashed may be recalled, and nobody saw it drain.
-        let in_service = |state: &&mut LifecycleState| **state == LifecycleState::InService;
-        for state in self.states.values_mut().filter(in_service) {
-            *state = LifecycleState::Terminating;
-        }
+        // What drained when it crashed may be back, and nobody saw it drain.
+        self.unseen = self.states.keys().cloned().collect();
     }
 
     /// Nobody remembers what is in no instance's mark.
@@ -90,6 +93,10 @@ impl Checker {
 
     pub(super) fn asked(&mut self, desired: u32, max: u32) {
         self.asked.push((Instant::now(), desired, max));
+    }
+
+    pub(super) fn resumed(&mut self) {
+        self.resumed_at = Some(Instant::now());
     }
 
     pub(super) fn launched_by_hand(&mut self, id: InstanceId) {
@@ -165,7 +172,7 @@ impl Checker {
             }
             let state = instance.lifecycle_state;
             match self.states.get(id) {
-                Some(before) if !may_follow(*before, state) => {
+                Some(before) if !may_follow(*before, state) && !self.unseen.contains(id) => {
                     return Err(format!("{id} went from {before} to {state}"));
                 }
                 _ => {}
@@ -204,6 +211,13 @@ impl Checker {
         let asked = self.asked.iter().map(|(.., max)| *max).max();
         let allowed = max.max(before.max_size).max(asked.unwrap_or_default()) as usize;
         let allowed = allowed + balancing_margin(group) + refresh_margin(group, allowed);
+        let suspended = |process| self.suspends_for_long(before, group, process);
+        let mut instances = group.instances.iter().map(|one| &one.instance_id);
+        // What is found by its mark was launched before.
+        let begun = instances.any(|id| is_new(id) && activity(group, id, "Launching").is_some());
+        if begun && suspended(Launch) {
+            return Err(format!("{name}: a launch though Launch is suspended"));
+        }
         if launched && live > allowed {
             return Err(format!("{name}: a launch made {live} of at most {allowed}"));
         }
@@ -214,13 +228,16 @@ impl Checker {
                 instance.lifecycle_state == LifecycleState::Terminating
                     && self.states.get(&instance.instance_id) == Some(&LifecycleState::InService)
             })
-            .filter_map(|instance| terminating(group, &instance.instance_id))
+            .filter_map(|instance| activity(group, &instance.instance_id, "Terminating"))
             .collect();
         let by_choice = |activity: &&&Activity| {
             let difference = "difference between desired and actual capacity";
             activity.cause.contains(difference)
         };
         let chosen = left.iter().filter(by_choice).count();
+        if chosen > 0 && suspended(Terminate) {
+            return Err(format!("{name}: an end though Terminate is suspended"));
+        }
         let asked = self.asked.iter().map(|(_, desired, _)| *desired).min();
         let wanted = desired.min(before.desired_capacity);
         let wanted = wanted.min(asked.unwrap_or(u32::MAX)) as usize;
@@ -280,9 +297,23 @@ impl Checker {
         Ok(())
     }
 
+    /// In both views, and nobody has asked for anything else between them.
+    fn suspends_for_long(
+        &self,
+        before: &AutoScalingGroup,
+        group: &AutoScalingGroup,
+        process: ScalingProcess,
+    ) -> bool {
+        let resumed = self
+            .resumed_at
+            .is_some_and(|at| at.elapsed() < ASKED_LATELY);
+        !resumed && suspends(before, &[process]) && suspends(group, &[process])
+    }
+
     fn note_states(&mut self, view: &View) {
         let instances = view.auto_scaling_groups.iter().flat_map(|g| &g.instances);
         let states = instances.map(|i| (i.instance_id.clone(), i.lifecycle_state));
+        self.unseen.clear();
         let before = std::mem::replace(&mut self.states, states.collect());
         let gone = before.into_keys();
         let gone = gone.filter(|id| !self.states.contains_key(id));
@@ -316,7 +347,7 @@ impl Checker {
             } else {
                 0
             };
-            if live(group) > max + surge {
+            if live(group) > max + surge && !suspends(group, &[Terminate]) {
                 wrong.insert(format!("{name} has more than max_size instances"), SOON);
             }
             let is_failing = group.conditions.iter().any(|condition| {
@@ -325,7 +356,8 @@ impl Checker {
                     ConditionKind::LaunchFailing | ConditionKind::LaunchSuspended
                 )
             });
-            if is_served && !is_failing && in_service(group) < group.min_size as usize {
+            let is_kept = suspends(group, &[Launch, Terminate, HealthCheck, ReplaceUnhealthy]);
+            if is_served && !is_kept && !is_failing && in_service(group) < group.min_size as usize {
                 let what = format!("{name} has less than min_size in service");
                 wrong.insert(what, LAUNCH_TIMEOUT + SOON);
             }
@@ -389,15 +421,23 @@ impl Checker {
 }
 
 fn may_follow(before: LifecycleState, after: LifecycleState) -> bool {
-    use LifecycleState::{InService, Pending, Terminating};
+    use LifecycleState::{EnteringStandby, InService, Pending, Standby, Terminating};
     before == after
         || matches!(
             (before, after),
-            (Pending, InService | Terminating)
-                | (InService, Terminating)
+            (Pending, InService | EnteringStandby | Terminating)
+                | (InService, EnteringStandby | Standby | Terminating)
+                | (EnteringStandby, Standby | Terminating)
+                | (Standby, Pending | InService | Terminating)
                 // Recalled while it drained; once it is told to end it is gone for good.
                 | (Terminating, InService | Pending)
         )
+}
+
+/// One of them is suspended.
+fn suspends(group: &AutoScalingGroup, processes: &[ScalingProcess]) -> bool {
+    let mut suspended = group.suspended_processes.iter();
+    suspended.any(|one| processes.contains(&one.process_name))
 }
 
 fn live(group: &AutoScalingGroup) -> usize {
@@ -432,10 +472,15 @@ fn refresh_margin(group: &AutoScalingGroup, max: usize) -> usize {
     surge.max().unwrap_or_default()
 }
 
-fn terminating<'a>(group: &'a AutoScalingGroup, id: &InstanceId) -> Option<&'a Activity> {
+/// The last one of the instance that is described so.
+fn activity<'a>(
+    group: &'a AutoScalingGroup,
+    id: &InstanceId,
+    description: &str,
+) -> Option<&'a Activity> {
     let mut activities = group.activities.iter();
     let found = activities.find(|activity| {
-        activity.instance_id.as_ref() == Some(id) && activity.description.starts_with("Terminating")
+        activity.instance_id.as_ref() == Some(id) && activity.description.starts_with(description)
     });
     found.map(|activity| &**activity)
 }
