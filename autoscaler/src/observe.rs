@@ -174,7 +174,9 @@ fn present(
             None
         }
         (LifecycleState::InService, ObservedState::Exited { .. })
-            if rules.keeps_lost && instance.unhealthy.is_some() =>
+            if rules.keeps_lost
+                && rules.foreign_changes != ForeignChanges::Report
+                && instance.unhealthy.is_some() =>
         {
             instance.stopped_since = None;
             None

@@ -5,10 +5,11 @@ use std::{collections::BTreeMap, time::Duration};
 use minicloud_autoscaler::{
     Shutdown,
     adopt::Service,
-    command::{Command, InstanceProtection},
+    command::{Command, EnterStandby, InstanceProtection},
     describe::{AutoScalingGroup, ConditionKind},
     instance::{InstanceId, LifecycleState, ManagedBy},
     provider::fake::LaunchFault,
+    scaling_process::{ScalingProcess, ScalingProcessQuery},
 };
 
 use super::cloud::{CONFIG, Cloud};
@@ -372,4 +373,38 @@ async fn clones_end_with_minicloud_and_the_container_stays() {
     cloud.shut_down(Shutdown::Terminate).await;
     assert_eq!(cloud.provider.instances(), []);
     assert_eq!(cloud.provider.seeds(), [seed]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn container_of_compose_does_not_drain_and_its_group_stays_suspended() {
+    let (mut cloud, seed) = adopted(&[("minicloud.min", "2")], 1).await;
+    let name = || GROUP.to_owned();
+    let request = EnterStandby {
+        instance_ids: vec![seed],
+        should_decrement_desired_capacity: false,
+    };
+    let answer = cloud.ask(|reply| Command::EnterStandby {
+        name: name(),
+        request,
+        reply,
+    });
+    let why = answer.await.unwrap_err().to_string();
+    assert!(
+        why.contains("a container that Docker Compose runs"),
+        "{why}"
+    );
+    let query = ScalingProcessQuery {
+        scaling_processes: vec![ScalingProcess::Launch],
+    };
+    let suspended = cloud.ask(|reply| Command::SuspendProcesses {
+        name: name(),
+        query,
+        reply,
+    });
+    suspended.await.unwrap();
+    cloud.kill().await;
+    cloud.boot().await;
+    until(&cloud, 1, 1).await;
+    let processes = group(&cloud).unwrap().suspended_processes;
+    assert_eq!(processes.len(), 1, "{processes:?}");
 }
