@@ -7,15 +7,16 @@ use hyper::{Method, StatusCode, upgrade::Upgraded};
 use hyper_util::rt::TokioIo;
 use minicloud_autoscaler::{
     api::{
-        ExecRequest, FaultBody, Instances, ResolveForeignChanges, SHELL_PROTOCOL, ShellRequest,
-        TerminateInstance,
+        Activities, ExecRequest, FaultBody, Instances, ResolveForeignChanges, SHELL_PROTOCOL,
+        ShellRequest, TerminateInstance,
     },
     change_set::ChangeSet,
-    command::{CapacityUpdate, InstanceProtection},
+    command::{CapacityUpdate, EnterStandby, ExitStandby, InstanceProtection},
     config::Faults,
     describe::{Activity, AutoScalingGroup, View},
     foreign_change::Resolution,
     instance::InstanceId,
+    scaling_process::ScalingProcessQuery,
 };
 use serde::de::DeserializeOwned;
 
@@ -77,6 +78,42 @@ impl ControlApi {
     ) -> Result<Instances, Failure> {
         let path = format!("/v1/groups/{}/instances/protection", segment(group));
         self.put(&path, protection).await
+    }
+
+    pub(crate) async fn enter_standby(
+        &self,
+        group: &str,
+        request: &EnterStandby,
+    ) -> Result<Activities, Failure> {
+        let path = format!("/v1/groups/{}/instances/enter-standby", segment(group));
+        self.post(&path, request).await
+    }
+
+    pub(crate) async fn exit_standby(
+        &self,
+        group: &str,
+        request: &ExitStandby,
+    ) -> Result<Activities, Failure> {
+        let path = format!("/v1/groups/{}/instances/exit-standby", segment(group));
+        self.post(&path, request).await
+    }
+
+    pub(crate) async fn suspend(
+        &self,
+        group: &str,
+        query: &ScalingProcessQuery,
+    ) -> Result<AutoScalingGroup, Failure> {
+        let path = format!("/v1/groups/{}/processes/suspend", segment(group));
+        self.post(&path, query).await
+    }
+
+    pub(crate) async fn resume(
+        &self,
+        group: &str,
+        query: &ScalingProcessQuery,
+    ) -> Result<AutoScalingGroup, Failure> {
+        let path = format!("/v1/groups/{}/processes/resume", segment(group));
+        self.post(&path, query).await
     }
 
     pub(crate) async fn terminate(

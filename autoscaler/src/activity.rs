@@ -10,14 +10,53 @@ use crate::{
 
 const LAUNCHING: &str = "Launching a new instance";
 const TERMINATING: &str = "Terminating instance";
+const LEAVING_STANDBY: &str = "Moving instance out of Standby";
 
 impl Activity {
-    pub(crate) fn is_launch(&self) -> bool {
+    /// Whether it tells of a launch.
+    pub fn is_launch(&self) -> bool {
         self.description.starts_with(LAUNCHING)
     }
 
-    pub(crate) fn is_termination(&self) -> bool {
+    /// Whether it tells of a termination.
+    pub fn is_termination(&self) -> bool {
         self.description.starts_with(TERMINATING)
+    }
+
+    pub(crate) fn is_return_from_standby(&self) -> bool {
+        self.description.starts_with(LEAVING_STANDBY)
+    }
+
+    /// Begins the drain of `id` into standby.
+    pub(crate) fn enter_standby(
+        group: &str,
+        id: &InstanceId,
+        cause: String,
+        drains: bool,
+        now: Timestamp,
+        rng: &mut impl Rng,
+    ) -> Self {
+        let status = match drains {
+            true => ActivityStatus::WaitingForELBConnectionDraining,
+            false => ActivityStatus::InProgress,
+        };
+        let description = format!("Moving instance to Standby: {id}");
+        Self::begin(group, Some(id), description, cause, status, now, rng)
+    }
+
+    /// Begins the return of `id` into service.
+    pub(crate) fn exit_standby(
+        group: &str,
+        id: &InstanceId,
+        cause: String,
+        now: Timestamp,
+        rng: &mut impl Rng,
+    ) -> Self {
+        let status = ActivityStatus::PreInService;
+        let description = format!("{LEAVING_STANDBY}: {id}");
+        let mut activity = Self::begin(group, Some(id), description, cause, status, now, rng);
+        activity.progress = 30;
+        activity
     }
 
     /// Begins the launch of `id`.

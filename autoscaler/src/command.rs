@@ -10,6 +10,7 @@ use crate::{
     describe::Activity,
     foreign_change::Resolution,
     instance::InstanceId,
+    instance_refresh::{InstanceRefresh, RefreshPreferences},
     instance_type::InstanceType,
     key_pair::{KeyPair, KeyPairError, PublicKey},
     launch_template::{
@@ -21,6 +22,7 @@ use crate::{
     },
     policy::Execution,
     scaling_policy::ScalingPolicy,
+    scaling_process::ScalingProcessQuery,
     schedule::ScheduledActionSpec,
 };
 
@@ -49,6 +51,26 @@ pub enum Command {
         protection: InstanceProtection,
         reply: oneshot::Sender<Result<(), CommandError>>,
     },
+    EnterStandby {
+        name: String,
+        request: EnterStandby,
+        reply: oneshot::Sender<Result<Vec<Activity>, CommandError>>,
+    },
+    ExitStandby {
+        name: String,
+        request: ExitStandby,
+        reply: oneshot::Sender<Result<Vec<Activity>, CommandError>>,
+    },
+    SuspendProcesses {
+        name: String,
+        query: ScalingProcessQuery,
+        reply: oneshot::Sender<Result<(), CommandError>>,
+    },
+    ResumeProcesses {
+        name: String,
+        query: ScalingProcessQuery,
+        reply: oneshot::Sender<Result<(), CommandError>>,
+    },
     /// What becomes of what somebody else did, where it was only reported.
     ResolveForeignChanges {
         name: String,
@@ -59,6 +81,17 @@ pub enum Command {
         instance_id: InstanceId,
         should_decrement_desired_capacity: bool,
         reply: oneshot::Sender<Result<Activity, CommandError>>,
+    },
+    /// Replaces the group's instances; answers with the refresh, which is `Pending`.
+    StartInstanceRefresh {
+        name: String,
+        preferences: RefreshPreferences,
+        reply: oneshot::Sender<Result<InstanceRefresh, CommandError>>,
+    },
+    /// Has the refresh under way begin nothing more.
+    CancelInstanceRefresh {
+        name: String,
+        reply: oneshot::Sender<Result<InstanceRefresh, CommandError>>,
     },
     /// Makes a scheduled action, or replaces the one of that name.
     PutScheduledUpdateGroupAction {
@@ -112,12 +145,36 @@ pub struct InstanceProtection {
     pub protected_from_scale_in: bool,
 }
 
+/// `EnterStandby`'s members, the group apart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EnterStandby {
+    /// From 1 to 20, all in service in the group.
+    pub instance_ids: Vec<InstanceId>,
+    /// Whether the group does without them, or launches others in their place.
+    pub should_decrement_desired_capacity: bool,
+}
+
+/// `ExitStandby`'s members, the group apart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExitStandby {
+    /// From 1 to 20, all in standby in the group.
+    pub instance_ids: Vec<InstanceId>,
+}
+
 impl Command {
     /// The one group that it concerns; `None` where that may be several.
     pub(crate) fn auto_scaling_group(&self) -> Option<&str> {
         match self {
             Self::UpdateAutoScalingGroup { name, .. }
             | Self::SetInstanceProtection { name, .. }
+            | Self::StartInstanceRefresh { name, .. }
+            | Self::CancelInstanceRefresh { name, .. }
+            | Self::EnterStandby { name, .. }
+            | Self::ExitStandby { name, .. }
+            | Self::SuspendProcesses { name, .. }
+            | Self::ResumeProcesses { name, .. }
             | Self::ResolveForeignChanges { name, .. } => Some(name),
             Self::PutScheduledUpdateGroupAction {
                 auto_scaling_group, ..
@@ -227,6 +284,16 @@ pub enum CommandError {
     },
     #[error("{0}")]
     ScalingActivityInProgress(String),
+    #[error(
+        "the group `{group}` has the instance refresh {id} under way, {percentage_complete} % done: wait for it, or cancel it first"
+    )]
+    InstanceRefreshInProgress {
+        group: String,
+        id: String,
+        percentage_complete: u8,
+    },
+    #[error("the group `{0}` has no instance refresh under way: there is nothing to cancel")]
+    ActiveInstanceRefreshNotFound(String),
     #[error("{0}")]
     Validation(String),
     #[error(

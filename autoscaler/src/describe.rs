@@ -15,9 +15,11 @@ use crate::{
         TerminationPolicy,
     },
     instance::{InstanceId, LifecycleState, ManagedBy},
+    instance_refresh::InstanceRefresh,
     key_pair::PublicKey,
     launch_template::ComposeService,
     scaling_policy::ScalingPolicy,
+    scaling_process::SuspendedProcess,
     security_group::SecurityGroup,
 };
 
@@ -93,6 +95,9 @@ pub struct AutoScalingGroup {
     pub alarms: Vec<Alarm>,
     #[serde(skip)]
     pub alarm_history: Arc<AlarmHistory>,
+    /// By name.
+    #[serde(default)]
+    pub suspended_processes: Vec<SuspendedProcess>,
     pub instances: Vec<Instance>,
     pub conditions: Vec<Condition>,
     /// Average over instances of the last half minute, those left out that warm up, percent;
@@ -100,6 +105,12 @@ pub struct AutoScalingGroup {
     pub cpu_utilization: Option<f64>,
     /// The last decision of the group's scaling policy, with what it was made from.
     pub decision: Option<Decision>,
+    /// The instance refresh under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance_refresh: Option<InstanceRefresh>,
+    /// The last few, newest first.
+    #[serde(skip)]
+    pub instance_refreshes: Arc<[InstanceRefresh]>,
     /// By name.
     #[serde(default)]
     pub scheduled_actions: Vec<ScheduledUpdateGroupAction>,
@@ -303,6 +314,8 @@ pub enum ConditionKind {
     InstancesBusy,
     /// The host has no room for another instance: the group does not grow.
     HostSaturated,
+    /// A process that would do something now is suspended.
+    ProcessSuspended,
     /// A zone refuses launches.
     AvailabilityZoneImpaired,
     /// Somebody else removed, stopped or started instances, and nothing is done about it.
@@ -335,6 +348,7 @@ impl ConditionKind {
             Self::ProtectedFromScaleIn => "ProtectedFromScaleIn",
             Self::InstancesBusy => "InstancesBusy",
             Self::HostSaturated => "HostSaturated",
+            Self::ProcessSuspended => "ProcessSuspended",
             Self::AvailabilityZoneImpaired => "AvailabilityZoneImpaired",
             Self::ForeignChange => "ForeignChange",
             Self::NotificationsFailing => "NotificationsFailing",

@@ -11,7 +11,10 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use utoipa::ToSchema;
 
-use crate::describe::{Activity, Condition, ConditionKind};
+use crate::{
+    describe::{Activity, Condition, ConditionKind},
+    instance_refresh::InstanceRefresh,
+};
 
 /// Events that are kept for readers who come back: minutes of a busy group.
 const KEPT: usize = 1024;
@@ -35,6 +38,7 @@ pub enum EventDetail {
     ActivityBegun { activity: Activity },
     ActivityChanged { activity: Activity },
     CapacityChanged(CapacityChange),
+    InstanceRefreshChanged { instance_refresh: InstanceRefresh },
     ConditionSet { condition: Condition },
     ConditionCleared { kind: ConditionKind },
 }
@@ -55,6 +59,7 @@ impl EventDetail {
             Self::ActivityBegun { .. } => "activity_begun",
             Self::ActivityChanged { .. } => "activity_changed",
             Self::CapacityChanged(_) => "capacity_changed",
+            Self::InstanceRefreshChanged { .. } => "instance_refresh_changed",
             Self::ConditionSet { .. } => "condition_set",
             Self::ConditionCleared { .. } => "condition_cleared",
         }

@@ -11,6 +11,7 @@ use crate::{
         ScheduledUpdateGroupAction, View,
     },
     instance::{InstanceId, LifecycleState},
+    instance_refresh::InstanceRefresh,
     launch_template::ComposeService,
 };
 
@@ -45,6 +46,9 @@ pub struct Capacity {
     pub in_service: usize,
     pub pending: usize,
     pub terminating: usize,
+    /// In standby, or on the way there.
+    #[serde(default)]
+    pub standby: usize,
 }
 
 /// What sets an instance apart from one that is simply in service.
@@ -66,7 +70,10 @@ pub fn explain(view: &View, group: &AutoScalingGroup) -> Explanation {
     let sentences = [
         readiness(view),
         convergence(capacity),
+        standby(capacity),
         adoption(group),
+        group.instance_refresh.as_ref().map(refresh),
+        suspended(group),
         policies(group),
         bounds(capacity, group),
         next_scheduled(&scheduled, view.time),
@@ -107,6 +114,7 @@ impl Capacity {
             in_service: count(LifecycleState::InService),
             pending: count(LifecycleState::Pending),
             terminating: count(LifecycleState::Terminating),
+            standby: count(LifecycleState::EnteringStandby) + count(LifecycleState::Standby),
         }
     }
 }
@@ -140,6 +148,15 @@ fn convergence(capacity: Capacity) -> Option<String> {
     })
 }
 
+fn standby(capacity: Capacity) -> Option<String> {
+    (capacity.standby > 0).then(|| {
+        format!(
+            "{} instance(s) besides are in standby or on the way there: they do not count",
+            capacity.standby
+        )
+    })
+}
+
 fn adoption(group: &AutoScalingGroup) -> Option<String> {
     let ComposeService {
         project, service, ..
@@ -150,6 +167,29 @@ fn adoption(group: &AutoScalingGroup) -> Option<String> {
         "it adopts the service `{service}` of Compose project `{project}`: Docker Compose starts and ends {} of its instances, all others are clones",
         seeds.count()
     ))
+}
+
+fn refresh(refresh: &InstanceRefresh) -> String {
+    let InstanceRefresh {
+        status,
+        percentage_complete: percent,
+        instances_to_update: left,
+        ..
+    } = refresh;
+    let waits = refresh.status_reason.iter();
+    let waits: String = waits.map(|what| format!("; it waits: {what}")).collect();
+    format!(
+        "its instance refresh {} is {status}, {percent} % done, {left} instance(s) left to replace{waits}",
+        refresh.instance_refresh_id
+    )
+}
+
+fn suspended(group: &AutoScalingGroup) -> Option<String> {
+    let processes = group.suspended_processes.iter();
+    let processes =
+        processes.map(|one| format!("{} ({})", one.process_name, one.suspension_reason));
+    let processes: Vec<String> = processes.collect();
+    (!processes.is_empty()).then(|| format!("it goes without {}", processes.join(", ")))
 }
 
 fn policies(group: &AutoScalingGroup) -> Option<String> {
@@ -227,8 +267,13 @@ fn rough(seconds: i64) -> String {
 
 fn note(instance: &Instance) -> Option<InstanceNote> {
     let state = instance.lifecycle_state;
-    let draining = (state == LifecycleState::Terminating)
+    let draining = state
+        .is_draining()
         .then(|| format!("drains: {} request(s) in flight", instance.in_flight));
+    let standby = (state == LifecycleState::Standby).then(|| {
+        let id = &instance.instance_id;
+        format!("takes no requests and does not count: minicloud undrain {id} puts it back")
+    });
     let seed = instance.managed_by.is_compose();
     let managed = seed.then(|| "is managed by Docker Compose: it is never ended here".to_owned());
     let pending = (state == LifecycleState::Pending).then(|| {
@@ -243,14 +288,16 @@ fn note(instance: &Instance) -> Option<InstanceNote> {
     let protected = instance
         .protected_from_scale_in
         .then(|| "is protected from scale in".to_owned());
-    let unhealthy = (instance.health_status == HealthStatus::Unhealthy).then(|| match seed {
-        true => "is unhealthy".to_owned(),
-        false => "is unhealthy: it is replaced".to_owned(),
+    let unhealthy = (instance.health_status == HealthStatus::Unhealthy).then(|| {
+        match seed || state.is_standby() {
+            true => "is unhealthy".to_owned(),
+            false => "is unhealthy: it is replaced".to_owned(),
+        }
     });
     let silent = (state == LifecycleState::InService && instance.cpu_utilization.is_none())
         .then(|| "has no fresh CPU figures: the group does not scale in on silence".to_owned());
     let notes = [
-        managed, draining, pending, warming, protected, unhealthy, silent,
+        managed, draining, standby, pending, warming, protected, unhealthy, silent,
     ];
     let notes: Vec<String> = notes.into_iter().flatten().collect();
     (!notes.is_empty()).then(|| InstanceNote {
@@ -321,9 +368,18 @@ mod tests {
                 ],
             ),
             (
-                json!({ "scaling_policies": [] }),
+                json!({ "scaling_policies": [], "instance_refresh": {
+                    "instance_refresh_id": "08b91cf7", "auto_scaling_group_name": "web",
+                    "status": "InProgress", "start_time": "2026-01-01T00:00:00Z",
+                    "status_reason": "instances say that they are busy: i-00000001",
+                    "percentage_complete": 50, "instances_to_update": 1, "preferences": {},
+                    "desired_configuration": { "launch_template": {
+                        "launch_template_name": "web", "version": "2",
+                    } },
+                } }),
                 vec![
                     "it has the 2 instance(s) that it wants, all in service",
+                    "its instance refresh 08b91cf7 is InProgress, 50 % done, 1 instance(s) left to replace; it waits: instances say that they are busy: i-00000001",
                     "it has no scaling policy: only people and schedules change it",
                 ],
             ),

@@ -21,11 +21,14 @@ use crate::{
     describe::Decision,
     foreign_change::ForeignChange,
     instance::{InstanceId, LifecycleState, ManagedBy},
+    instance_refresh::InstanceRefreshes,
     key_pair::LaunchedKeyPair,
     launch_backoff::{Allowance, LaunchBackoff},
     launch_template::LaunchTemplate,
     metric::{CpuHistory, GroupSignals, InstanceSignals},
     policy,
+    scaling_process::{ScalingProcess, SuspendedProcesses},
+    termination::is_outdated,
     zones::Spread,
 };
 
@@ -34,6 +37,7 @@ use crate::{
 pub struct Group {
     pub spec: config::AutoScalingGroup,
     pub capacity: Capacity,
+    pub suspended_processes: SuspendedProcesses,
     /// What the next instance is launched from.
     pub launch_template: LaunchTemplate,
     /// Why there is no such launch template or version; nothing is launched while it lasts.
@@ -53,6 +57,7 @@ pub struct Group {
     /// Zones that refused a launch, until one succeeds there.
     pub zone_refusals: BTreeMap<String, LaunchBackoff>,
     pub decision: Option<Decision>,
+    pub instance_refreshes: InstanceRefreshes,
     /// Why the desired capacity was changed, until the group has it: goes into the cause of
     /// what follows from the change.
     pub capacity_cause: String,
@@ -76,10 +81,8 @@ impl Group {
     pub fn is_settling(&self) -> bool {
         self.instances.values().any(|instance| {
             instance.stopped_since.is_some()
-                || matches!(
-                    instance.lifecycle_state,
-                    LifecycleState::Pending | LifecycleState::Terminating
-                )
+                || instance.lifecycle_state == LifecycleState::Pending
+                || instance.lifecycle_state.is_draining()
         })
     }
 
@@ -102,10 +105,34 @@ impl Group {
         self.seeds().next().is_some() && self.seeds().all(serves)
     }
 
-    /// There is what the next instance is launched from.
+    /// It is to make room for another: an instance refresh names it, or it is a clone of what
+    /// its service was before.
+    pub fn is_to_be_replaced(&self, instance: &Instance) -> bool {
+        let active = self.instance_refreshes.active.as_ref();
+        let is_named = || active.is_some_and(|refresh| refresh.replaces(instance));
+        let is_outdated_clone = || self.is_adopted() && is_outdated(self, instance);
+        !instance.is_seed() && (is_named() || is_outdated_clone())
+    }
+
+    /// There is what the next instance is launched from, and nobody has suspended launches.
     pub fn can_launch(&self) -> bool {
-        self.launch_template.clone_of.is_none()
-            || self.seeds().any(|seed| seed.stopped_since.is_none())
+        let has_origin = self.launch_template.clone_of.is_none()
+            || self.seeds().any(|seed| seed.stopped_since.is_none());
+        has_origin && !self.suspends(ScalingProcess::Launch)
+    }
+
+    pub fn suspends(&self, process: ScalingProcess) -> bool {
+        self.suspended_processes.contains(process)
+    }
+
+    /// What keeps unhealthy instances that still run from being replaced. With `Launch`
+    /// suspended AWS ends them all the same; here they serve on, as nothing could take over.
+    pub fn suspends_replacement(&self) -> Option<ScalingProcess> {
+        self.suspended_processes.first_of(&[
+            ScalingProcess::ReplaceUnhealthy,
+            ScalingProcess::Terminate,
+            ScalingProcess::Launch,
+        ])
     }
 
     /// The cause of a change under way, as the end of a sentence.
@@ -127,9 +154,20 @@ impl Group {
         let proven = |since: Instant| now - since >= grace;
         let enough = self.live().count() >= self.capacity.desired_capacity as usize;
         enough
+            && self.has_successor_since_failure()
             && self
                 .live()
                 .all(|instance| instance.in_service_since.is_some_and(proven))
+    }
+
+    /// While instances are replaced, those that serve say nothing of the launches that fail.
+    fn has_successor_since_failure(&self) -> bool {
+        let Some(failed_at) = self.launches.last_failure() else {
+            return true;
+        };
+        let is_replaced = |one: &Instance| self.is_to_be_replaced(one);
+        let is_later = |one: &Instance| one.launched_at > failed_at && !is_replaced(one);
+        !self.live().any(is_replaced) || self.live().any(is_later)
     }
 
     /// It is where it should be, and no clock is running that would change that.
@@ -137,6 +175,7 @@ impl Group {
         let is_normal = |instance: &Instance| instance.conduct == Conduct::Normal;
         self.has_desired_capacity()
             && self.has_proven_itself(now)
+            && self.instance_refreshes.active.is_none()
             && self.instances.values().all(is_normal)
     }
 
@@ -200,8 +239,10 @@ pub struct Instance {
     pub launch_time: Timestamp,
     /// `launch_time` on the monotonic clock.
     pub launched_at: Instant,
+    /// When its health check grace period began: at its launch, and anew when it left standby.
+    pub grace_since: Instant,
     pub in_service_since: Option<Instant>,
-    pub terminating_since: Option<Instant>,
+    pub draining_since: Option<Instant>,
     /// The provider has shown it at least once: from now on, its absence means it is gone.
     pub seen: bool,
     /// Since when it is there and does not run, though it was in service.
@@ -221,6 +262,9 @@ pub struct Instance {
     /// Never a victim of scale-in; health checks replace it all the same.
     pub protected_from_scale_in: bool,
     pub busyness: Busyness,
+    /// It was launched while `AddToLoadBalancer` was suspended, and is registered once that is
+    /// resumed; AWS leaves that to whoever suspended it.
+    pub kept_from_load_balancer: bool,
     /// It drains because the group had one too many, and has not been told to end.
     pub recallable: bool,
     /// The activity that launches or terminates it.
@@ -248,8 +292,9 @@ impl Instance {
             lifecycle_state: LifecycleState::Pending,
             launch_time,
             launched_at,
+            grace_since: launched_at,
             in_service_since: None,
-            terminating_since: None,
+            draining_since: None,
             seen: false,
             stopped_since: None,
             address: None,
@@ -262,6 +307,7 @@ impl Instance {
             foreign_change: None,
             protected_from_scale_in: false,
             busyness: Busyness::default(),
+            kept_from_load_balancer: false,
             recallable: false,
             activity_id: None,
         }

@@ -69,16 +69,32 @@ pub enum LifecycleState {
     Pending,
     /// Runs and, where the group has target groups, has passed a health check.
     InService,
+    /// Deregistered: finishes what it has in flight, then is in standby.
+    EnteringStandby,
+    /// Runs, takes no requests and does not count, until somebody puts it back or ends it.
+    Standby,
     /// Deregistered: finishes what it has in flight, then is ended.
     Terminating,
     Terminated,
 }
 
 impl LifecycleState {
+    /// In or on its way into standby: a person's, and nothing that the group does.
+    pub fn is_standby(self) -> bool {
+        matches!(self, Self::EnteringStandby | Self::Standby)
+    }
+
+    /// Taken out of its target groups, with requests that it may still finish.
+    pub fn is_draining(self) -> bool {
+        matches!(self, Self::EnteringStandby | Self::Terminating)
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "Pending",
             Self::InService => "InService",
+            Self::EnteringStandby => "EnteringStandby",
+            Self::Standby => "Standby",
             Self::Terminating => "Terminating",
             Self::Terminated => "Terminated",
         }
@@ -98,6 +114,8 @@ impl FromStr for LifecycleState {
         [
             Self::Pending,
             Self::InService,
+            Self::EnteringStandby,
+            Self::Standby,
             Self::Terminating,
             Self::Terminated,
         ]

@@ -69,6 +69,15 @@ impl LaunchBackoff {
         }
     }
 
+    /// So many in a row have failed, however slowly, that the next hardly does better.
+    pub fn is_exhausted(&self) -> bool {
+        self.consecutive as usize >= SUSPEND_AFTER
+    }
+
+    pub fn last_failure(&self) -> Option<Instant> {
+        self.failures.back().copied()
+    }
+
     pub fn last_error(&self) -> &str {
         &self.last_error
     }

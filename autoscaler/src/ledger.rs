@@ -11,12 +11,13 @@ use tokio::time::Instant;
 use tracing::error;
 
 use crate::{
+    capacity::CapacityRecord,
     describe::{Activity, ActivityStatus},
     events::{EventDetail, EventLog},
     group::Instance,
     instance::{InstanceId, LifecycleState},
     now::Now,
-    store::{InstanceRecord, Store},
+    store::{InstanceRecord, Store, StoreError},
 };
 
 /// Activities of a group that are kept at hand for the API; the store has six weeks.
@@ -54,8 +55,8 @@ impl Ledger {
         }
     }
 
-    /// Ends what a crash has left open: the activity of an instance that came into service, or
-    /// one that is no instance's (any more, or yet).
+    /// Ends what a crash has left open: the activity of an instance that came into service or
+    /// into standby, or one that is no instance's (any more, or yet).
     pub(crate) fn settle(
         &mut self,
         group: &str,
@@ -68,7 +69,7 @@ impl Ledger {
             let mut all = instances.values();
             let instance = all.find(|instance| instance.activity_id.as_deref() == id);
             match instance.map(|instance| instance.lifecycle_state) {
-                Some(LifecycleState::InService) => {
+                Some(LifecycleState::InService | LifecycleState::Standby) => {
                     self.end(group, id, ActivityStatus::Successful, None, now);
                 }
                 None => {
@@ -78,6 +79,14 @@ impl Ledger {
                 Some(_) => {}
             }
         }
+    }
+
+    /// Whether it is this activity that puts an instance back from standby.
+    pub(crate) fn returns_from_standby(&self, group: &str, id: Option<&str>) -> bool {
+        let activities = self.activities(group);
+        let mut activities = activities.iter();
+        let found = activities.find(|activity| Some(activity.activity_id.as_str()) == id);
+        found.is_some_and(|activity| activity.is_return_from_standby())
     }
 
     /// Newest first.
@@ -90,7 +99,30 @@ impl Ledger {
         if instance.is_seed() {
             return;
         }
-        let record = InstanceRecord {
+        // The provider is the truth: a store that fails costs history, not instances.
+        if let Err(error) = self.store.put_instance(&Self::record_of(group, instance)) {
+            error!(asg.name = group, instance.id = %instance.id, %error, "the store does not take an instance");
+        }
+    }
+
+    /// Records instances and a capacity that follow from one request: all of it or, where there
+    /// is an error, nothing.
+    pub(crate) fn record_together<'a>(
+        &self,
+        group: &str,
+        instances: impl IntoIterator<Item = &'a Instance>,
+        capacity: &CapacityRecord,
+    ) -> Result<(), StoreError> {
+        self.store.atomically(|store| {
+            for instance in instances {
+                store.put_instance(&Self::record_of(group, instance))?;
+            }
+            store.put_capacity(group, capacity)
+        })
+    }
+
+    fn record_of(group: &str, instance: &Instance) -> InstanceRecord {
+        InstanceRecord {
             id: instance.id.clone(),
             auto_scaling_group: group.to_owned(),
             availability_zone: instance.availability_zone.clone(),
@@ -102,10 +134,7 @@ impl Ledger {
             activity_id: instance.activity_id.clone(),
             protected_from_scale_in: instance.protected_from_scale_in,
             recallable: instance.recallable,
-        };
-        // The provider is the truth: a store that fails costs history, not instances.
-        if let Err(error) = self.store.put_instance(&record) {
-            error!(asg.name = group, instance.id = %instance.id, %error, "the store does not take an instance");
+            kept_from_load_balancer: instance.kept_from_load_balancer,
         }
     }
 

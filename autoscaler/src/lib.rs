@@ -8,7 +8,7 @@
 //!
 //! [`policy`], [`wake`], [`plan`], [`observe`], [`conduct`], [`termination`], [`zones`],
 //! [`busy`], [`headroom`], [`foreign_change`], [`metric`], [`launch_backoff`], [`schedule`],
-//! [`change_set`] and [`security_group`] decide with functions of values: no I/O, no clock, no
+//! [`instance_refresh`], [`change_set`] and [`security_group`] decide with functions of values: no I/O, no clock, no
 //! randomness of their own; [`explain`] tells of it. `reconcile` is the loop around them,
 //! `operations` its calls to the provider, `ledger` its record; the API only reads the published
 //! [`describe::View`] and sends [`command::Command`]s.
@@ -48,6 +48,7 @@ pub mod group;
 pub mod headroom;
 pub mod host;
 pub mod instance;
+pub mod instance_refresh;
 pub mod instance_type;
 pub mod key_pair;
 pub mod launch_backoff;
@@ -68,6 +69,7 @@ pub mod provider;
 mod reconcile;
 mod reload;
 pub mod scaling_policy;
+pub mod scaling_process;
 pub mod schedule;
 pub mod security_group;
 mod snapshot;

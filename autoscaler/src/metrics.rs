@@ -69,9 +69,11 @@ pub(crate) enum NotificationResult {
 
 const DIRECTIONS: [&str; 2] = ["in", "out"];
 /// A terminated instance is gone.
-const STATES: [LifecycleState; 3] = [
+const STATES: [LifecycleState; 5] = [
     LifecycleState::Pending,
     LifecycleState::InService,
+    LifecycleState::EnteringStandby,
+    LifecycleState::Standby,
     LifecycleState::Terminating,
 ];
 
@@ -135,7 +137,7 @@ impl Metrics {
             instances: IntGaugeVec::new(
                 Opts::new(
                     "minicloud_group_instances",
-                    "Instances by lifecycle state: Pending, InService, Terminating.",
+                    "Instances by lifecycle state: Pending, InService, EnteringStandby, Standby, Terminating.",
                 ),
                 &["group", "lifecycle_state"],
             )?,

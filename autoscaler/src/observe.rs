@@ -18,6 +18,7 @@ use crate::{
     instance::{InstanceId, LifecycleState},
     now::{Now, wall_since},
     provider::{ObservedInstance, ObservedState},
+    scaling_process::ScalingProcess,
     target_health::TargetHealthIndex,
 };
 
@@ -78,6 +79,11 @@ pub fn observe(group: &mut Group, is_new: bool, sight: &Sight<'_>, now: Now) -> 
         grace: group.spec.health_check_grace_period,
         foreign_changes,
         retired: group.retired,
+        checks_health: !group.suspends(ScalingProcess::HealthCheck),
+        keeps_lost: group
+            .suspended_processes
+            .first_of(&[ScalingProcess::ReplaceUnhealthy, ScalingProcess::Terminate])
+            .is_some(),
     };
     for instance in group.instances.values_mut() {
         let observed = sight.observed.get(&instance.id);
@@ -85,7 +91,7 @@ pub fn observe(group: &mut Group, is_new: bool, sight: &Sight<'_>, now: Now) -> 
             _ if instance.is_seed() => seed::follow(instance, observed, sight, &rules, now.mono),
             Some(observed) => present(instance, observed, sight, &rules, now.mono),
             None if sight.busy.contains(&instance.id) => None,
-            None => absent(instance, foreign_changes, now.mono),
+            None => absent(instance, &rules, now.mono),
         };
         changes.extend(change);
     }
@@ -99,6 +105,18 @@ struct Rules<'a> {
     grace: Duration,
     foreign_changes: ForeignChanges,
     retired: bool,
+    checks_health: bool,
+    /// What no longer runs keeps its place, marked as unhealthy, for somebody to look into.
+    keeps_lost: bool,
+}
+
+impl Rules<'_> {
+    fn target_groups_of(&self, instance: &Instance) -> &[String] {
+        match instance.kept_from_load_balancer {
+            true => &[],
+            false => self.target_groups,
+        }
+    }
 }
 
 fn adopt(group: &mut Group, sight: &Sight<'_>, now: Now) -> Vec<Change> {
@@ -152,6 +170,18 @@ fn present(
         {
             None
         }
+        (LifecycleState::InService, ObservedState::Exited { .. }) if !rules.checks_health => {
+            instance.stopped_since = None;
+            None
+        }
+        (LifecycleState::InService, ObservedState::Exited { .. })
+            if rules.keeps_lost
+                && rules.foreign_changes != ForeignChanges::Report
+                && instance.unhealthy.is_some() =>
+        {
+            instance.stopped_since = None;
+            None
+        }
         (LifecycleState::InService, ObservedState::Exited { detail }) => {
             let since = *instance.stopped_since.get_or_insert(now);
             if now - since < RESTART_GAP {
@@ -162,14 +192,22 @@ fn present(
                 instance.foreign_change = Some(ForeignChange::Stopped(detail.clone()));
                 return None;
             }
+            if rules.keeps_lost {
+                instance.stopped_since = None;
+                instance.unhealthy = Some(format!("it does not run ({detail})"));
+                return None;
+            }
             Some(lose(instance, detail.clone()))
         }
         (LifecycleState::Pending, ObservedState::Running { .. }) => {
             boot(instance, sight, rules, now)
         }
-        (LifecycleState::Terminating, ObservedState::Running { .. }) => {
+        (
+            LifecycleState::EnteringStandby | LifecycleState::Terminating,
+            ObservedState::Running { .. },
+        ) => {
             // After a restart the drain begins anew, with the first snapshot that tells of it.
-            instance.terminating_since.get_or_insert(now);
+            instance.draining_since.get_or_insert(now);
             None
         }
         (LifecycleState::InService, _) => {
@@ -178,6 +216,7 @@ fn present(
             judge(instance, sight.targets, rules, now);
             None
         }
+        // Nobody checks the health of what is in standby: one that stops there stays there.
         _ => None,
     }
 }
@@ -189,13 +228,17 @@ fn judge(
     rules: &Rules<'_>,
     now: Instant,
 ) {
-    let anomalous = targets.is_anomalous(rules.target_groups, &instance.id);
+    let target_groups = rules.target_groups_of(instance);
+    let anomalous = targets.is_anomalous(target_groups, &instance.id);
     instance.conduct = instance.conduct.after(anomalous, now);
-    instance.unhealthy = None;
-    if !rules.replaces_on_target_health || now - instance.launched_at < rules.grace {
+    if !rules.checks_health {
         return;
     }
-    instance.unhealthy = targets.unhealthy(rules.target_groups, &instance.id);
+    instance.unhealthy = None;
+    if !rules.replaces_on_target_health || now - instance.grace_since < rules.grace {
+        return;
+    }
+    instance.unhealthy = targets.unhealthy(target_groups, &instance.id);
     if instance.conduct.is_condemned() {
         let why = || "anomaly detection: it fails too many of its requests".to_owned();
         instance.unhealthy.get_or_insert_with(why);
@@ -209,26 +252,23 @@ fn boot(
     now: Instant,
 ) -> Option<Change> {
     let targets = sight.targets;
-    if targets.serves(rules.target_groups, &instance.id) {
+    let target_groups = rules.target_groups_of(instance);
+    if targets.serves(target_groups, &instance.id) {
         instance.lifecycle_state = LifecycleState::InService;
         instance.in_service_since = Some(now);
         return Some(Change::InService(instance.id.clone()));
     }
     // Without a report nobody knows whether it is healthy, so it is not failing.
-    let overdue = targets.is_reported() && now - instance.launched_at >= rules.grace;
-    let why = targets.unhealthy(rules.target_groups, &instance.id)?;
-    overdue.then(|| {
+    let overdue = targets.is_reported() && now - instance.grace_since >= rules.grace;
+    let why = targets.unhealthy(target_groups, &instance.id)?;
+    (overdue && rules.checks_health).then(|| {
         let grace = rules.grace.as_secs();
         let why = format!("not healthy within the grace period of {grace} s: {why}");
         fail(instance, why, now)
     })
 }
 
-fn absent(
-    instance: &mut Instance,
-    foreign_changes: ForeignChanges,
-    now: Instant,
-) -> Option<Change> {
+fn absent(instance: &mut Instance, rules: &Rules<'_>, now: Instant) -> Option<Change> {
     instance.address = None;
     match instance.lifecycle_state {
         // The intent is recorded and the launch has not happened: the plan repeats it.
@@ -237,16 +277,26 @@ fn absent(
             let why = "it was removed by someone else".to_owned();
             Some(fail(instance, why, now))
         }
-        LifecycleState::InService if foreign_changes == ForeignChanges::Report => {
+        LifecycleState::InService if rules.foreign_changes == ForeignChanges::Report => {
             instance.foreign_change = Some(ForeignChange::Removed);
             None
         }
-        LifecycleState::InService if foreign_changes == ForeignChanges::Adopt => {
+        LifecycleState::InService if rules.foreign_changes == ForeignChanges::Adopt => {
             instance.lifecycle_state = LifecycleState::Terminating;
             Some(Change::Removed(instance.id.clone()))
         }
+        LifecycleState::InService if !rules.checks_health => None,
+        LifecycleState::InService if rules.keeps_lost => {
+            let why = || "it was removed by someone else".to_owned();
+            instance.unhealthy.get_or_insert_with(why);
+            None
+        }
         LifecycleState::InService => {
             Some(lose(instance, "it was removed by someone else".to_owned()))
+        }
+        LifecycleState::EnteringStandby | LifecycleState::Standby => {
+            let why = "it was removed by someone else while it was in standby".to_owned();
+            Some(lose(instance, why))
         }
         LifecycleState::Terminating => {
             instance.lifecycle_state = LifecycleState::Terminated;
@@ -259,7 +309,7 @@ fn absent(
 fn fail(instance: &mut Instance, why: String, now: Instant) -> Change {
     instance.lifecycle_state = LifecycleState::Terminating;
     // Where it runs it may have requests: where no target is healthy, all of them get some.
-    instance.terminating_since = Some(now);
+    instance.draining_since = Some(now);
     Change::LaunchFailed(instance.id.clone(), why)
 }
 

@@ -2,7 +2,7 @@
 //! prints as the words that the log and the activity history use.
 
 mod rebalance;
-mod refresh;
+pub(crate) mod refresh;
 mod scale_in;
 #[cfg(test)]
 mod tests;
@@ -16,6 +16,7 @@ use crate::{
     group::{Group, Instance},
     instance::{InstanceId, LifecycleState},
     launch_backoff::Allowance,
+    scaling_process::ScalingProcess,
     target_health::TargetHealthIndex,
     termination::is_outdated,
     zones::Spread,
@@ -46,6 +47,8 @@ pub enum Action {
         /// It may be put back while it drains.
         recallable: bool,
     },
+    /// It has drained, and is in standby from now on.
+    EnterStandby { id: InstanceId },
     /// End it and remove what is left.
     Terminate { id: InstanceId },
 }
@@ -62,6 +65,7 @@ impl fmt::Display for Action {
             Self::Recall { id } => write!(f, "put {id} back into service"),
             Self::AskBusy { id } => write!(f, "ask {id} whether it may go"),
             Self::Deregister { id, cause, .. } => write!(f, "deregister {id}: {cause}"),
+            Self::EnterStandby { id } => write!(f, "put {id} into standby"),
             Self::Terminate { id } => write!(f, "terminate {id}"),
         }
     }
@@ -74,7 +78,7 @@ pub enum LaunchReason {
     Capacity,
     /// It takes over from one in a fuller zone.
     Rebalance,
-    /// It takes over from a clone of what its service was before.
+    /// It takes over from one that is replaced.
     Refresh,
 }
 
@@ -83,6 +87,8 @@ pub enum LaunchReason {
 pub struct Plan {
     pub actions: Vec<Action>,
     pub held_back: Vec<HeldBack>,
+    /// Why an instance refresh cannot go on for now.
+    pub refresh_waits: Option<String>,
 }
 
 /// Why a group does not come to its desired capacity for now.
@@ -94,6 +100,43 @@ pub enum HeldBack {
     Busy(Vec<InstanceId>),
     /// The host has no room for another instance; why, in a sentence.
     HostSaturated(String),
+    /// Somebody has suspended the process that would go on.
+    ProcessSuspended(ScalingProcess),
+}
+
+impl Plan {
+    /// Takes in what is wanted, unless one of the processes that it takes is suspended.
+    fn admit(&mut self, wanted: Plan, group: &Group, takes: &[ScalingProcess]) {
+        match group.suspended_processes.first_of(takes) {
+            Some(_) if wanted == Plan::default() => {}
+            Some(process) => {
+                let suspended = group.suspended_processes.sentence(process);
+                self.refresh_waits = wanted.refresh_waits.and(suspended);
+                self.held_back.push(HeldBack::ProcessSuspended(process));
+            }
+            None => {
+                self.refresh_waits = self.refresh_waits.take().or(wanted.refresh_waits);
+                self.actions.extend(wanted.actions);
+                self.held_back.extend(wanted.held_back);
+            }
+        }
+    }
+}
+
+impl fmt::Display for HeldBack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ProtectedFromScaleIn => {
+                f.write_str("all remaining instances are protected from scale-in")
+            }
+            Self::Busy(ids) => {
+                let ids: Vec<_> = ids.iter().map(InstanceId::as_str).collect();
+                write!(f, "instances say that they are busy: {}", ids.join(", "))
+            }
+            Self::HostSaturated(why) => f.write_str(why),
+            Self::ProcessSuspended(process) => write!(f, "process {process} is suspended"),
+        }
+    }
 }
 
 /// What a plan is made from, besides the group.
@@ -109,15 +152,23 @@ pub struct Circumstances<'a> {
 
 /// What is to be done about `group` now.
 pub fn plan(group: &Group, around: Circumstances<'_>, rng: &mut impl Rng) -> Plan {
+    let kept = group.suspends_replacement();
     let (healthy, unhealthy): (Vec<&Instance>, Vec<&Instance>) = group
         .live()
         // A seed is nobody's to replace: it has its place, healthy or not.
-        .partition(|instance| instance.unhealthy.is_none() || instance.is_seed());
+        .partition(|one| one.unhealthy.is_none() || one.is_seed() || kept.is_some());
     let mut plan = if healthy.len() < group.capacity.desired_capacity as usize {
         grow(group, &healthy, &unhealthy, around)
     } else {
         shrink(group, &healthy, &unhealthy, around, rng)
     };
+    if let Some(process) = kept
+        && healthy
+            .iter()
+            .any(|one| one.unhealthy.is_some() && !one.is_seed())
+    {
+        plan.held_back.push(HeldBack::ProcessSuspended(process));
+    }
     let is_given = |wanted: &Action| {
         let mut given = plan.actions.iter();
         given.any(|action| match (wanted, action) {
@@ -129,7 +180,8 @@ pub fn plan(group: &Group, around: Circumstances<'_>, rng: &mut impl Rng) -> Pla
         })
     };
     let begun = finish_what_was_begun(group, around).into_iter();
-    let begun: Vec<Action> = begun.filter(|action| !is_given(action)).collect();
+    let begun = begun.filter(|action| !is_given(action));
+    let begun: Vec<Action> = begun.chain(leave_nothing_behind(group)).collect();
     plan.actions = begun.into_iter().chain(plan.actions).collect();
     plan
 }
@@ -155,6 +207,10 @@ fn grow(
         .collect();
     missing -= recalled.len();
     room -= recalled.len();
+    if missing.min(room) > 0 && group.suspends(ScalingProcess::Launch) {
+        let process = ScalingProcess::Launch;
+        plan.held_back.push(HeldBack::ProcessSuspended(process));
+    }
     let wanted = missing.min(room).min(allowed(group, around.now));
     let mut launches = wanted;
     if let Some(why) = around.host_saturated {
@@ -194,16 +250,26 @@ fn shrink(
         // While Compose is at work on them its clones are what serves.
         return plan;
     }
-    let moving = rebalance::under_way(group, healthy) + refresh::under_way(group, healthy);
+    let moving = rebalance::under_way(group, healthy) + refresh::under_way(group, healthy, around);
     let surplus = (healthy.len() - desired).saturating_sub(moving);
     // More seeds than wanted are Compose's wish.
     let clones = healthy.iter().filter(|instance| !instance.is_seed());
     let surplus = surplus.min(clones.count());
     if surplus > 0 {
         scale_in::plan(&mut plan, group, healthy, surplus, around, rng);
+        plan.refresh_waits = plan.held_back.first().map(ToString::to_string);
     } else if moving == 0 && unhealthy.is_empty() {
-        rebalance::plan(&mut plan, group, healthy, around, rng);
-        refresh::plan(&mut plan, group, healthy, around);
+        use ScalingProcess::{AZRebalance, InstanceRefresh, Launch, Terminate};
+        // It moves instances to where too few are as it goes.
+        let mut refreshed = Plan::default();
+        let refreshes = refresh::plan(&mut refreshed, group, healthy, around, rng);
+        let refreshes = refreshes && !group.suspends(InstanceRefresh);
+        plan.admit(refreshed, group, &[InstanceRefresh, Launch, Terminate]);
+        if !refreshes {
+            let mut moves = Plan::default();
+            rebalance::plan(&mut moves, group, healthy, around, rng);
+            plan.admit(moves, group, &[AZRebalance, Launch, Terminate]);
+        }
     }
     plan
 }
@@ -217,6 +283,12 @@ fn finish_what_was_begun(group: &Group, around: Circumstances<'_>) -> Vec<Action
         LifecycleState::Pending if !instance.seen => group.can_launch().then(|| Action::Relaunch {
             id: instance.id.clone(),
         }),
+        LifecycleState::EnteringStandby if is_drained(group, instance, around) => {
+            // As soon as the group ends it is ended.
+            (!group.retired).then(|| Action::EnterStandby {
+                id: instance.id.clone(),
+            })
+        }
         LifecycleState::Terminating if is_drained(group, instance, around) => {
             Some(Action::Terminate {
                 id: instance.id.clone(),
@@ -227,12 +299,25 @@ fn finish_what_was_begun(group: &Group, around: Circumstances<'_>) -> Vec<Action
     begun.collect()
 }
 
+/// Ends what is in standby, where nobody is left to put it back: it counts for nothing, so that
+/// no difference of capacities does.
+fn leave_nothing_behind(group: &Group) -> impl Iterator<Item = Action> {
+    let standby = group.instances.values();
+    let standby = standby.filter(|one| group.retired && one.lifecycle_state.is_standby());
+    standby.map(|instance| Action::Deregister {
+        id: instance.id.clone(),
+        cause: format!(
+            "an instance was taken out of service in response to the end of its group{}",
+            group.because()
+        ),
+        recallable: false,
+    })
+}
+
 fn is_drained(group: &Group, instance: &Instance, around: Circumstances<'_>) -> bool {
-    let Some(since) = instance
-        .terminating_since
-        .filter(|_| instance.address.is_some())
-    else {
-        return true; // It does not run, so it serves nobody.
+    let serves = instance.address.is_some() && !instance.kept_from_load_balancer;
+    let Some(since) = instance.draining_since.filter(|_| serves) else {
+        return true; // It does not run, or was never registered, so it serves nobody.
     };
     let target_groups = &group.spec.target_groups;
     let waited = around.now - since;
@@ -254,7 +339,7 @@ fn recallable<'a>(group: &'a Group, calls: &BTreeSet<InstanceId>) -> Vec<&'a Ins
         .filter(|instance| instance.is_recallable() && !calls.contains(&instance.id))
         .collect();
     recallable.sort_by_key(|instance| {
-        let since = instance.terminating_since;
+        let since = instance.draining_since;
         (is_outdated(group, instance), std::cmp::Reverse(since))
     });
     recallable

@@ -15,6 +15,7 @@ mod execute;
 mod foreign;
 mod hold_back;
 mod instance_faults;
+mod instance_refresh;
 mod key_pairs;
 mod launch_templates;
 mod look;
@@ -26,6 +27,8 @@ mod published;
 mod recall;
 mod schedule;
 mod security_groups;
+mod standby;
+mod suspension;
 mod zone_refusal;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -311,8 +314,9 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         }
         self.report_foreign_changes(name, now);
         self.observe_signals(name, &targets, now);
-        self.decide(name, now);
-        self.wake(name, &targets, now);
+        let undecided = self.decide(name, now);
+        let asleep = self.wake(name, &targets, now);
+        self.follow_instance_refresh(name, &targets, now);
         let Some(group) = self.groups.get_mut(name) else {
             return;
         };
@@ -324,12 +328,18 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             host_saturated: host.as_ref().err().map(String::as_str),
             now: now.mono,
         };
-        let Plan { actions, held_back } = plan(group, around, &mut self.rng);
+        let Plan {
+            actions,
+            mut held_back,
+            refresh_waits,
+        } = plan(group, around, &mut self.rng);
         if actions.is_empty() && group.has_desired_capacity() {
             // What comes from now on has another cause.
             group.capacity_cause.clear();
         }
+        held_back.extend(undecided.into_iter().chain(asleep));
         self.report_held_back(name, &held_back, now);
+        self.note_refresh(name, refresh_waits, &actions, now);
         for action in actions {
             self.execute(name, action, now);
         }
@@ -341,6 +351,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             .is_some_and(|group| group.retired && group.instances.is_empty())
         {
             self.groups.remove(name);
+            self.forget_suspended(name);
             self.conditions.forget(name);
             self.metrics.forget_group(name);
             self.attention.forget(name);

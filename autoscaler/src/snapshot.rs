@@ -72,17 +72,21 @@ fn target_group_of<'a>(
     }
 }
 
-/// The group's instances that run, the terminating ones as draining.
+/// The group's instances that run and are registered, those on their way out as draining.
 fn targets(
     group: &Group,
     load: impl Fn(&Instance) -> Option<TargetLoad>,
 ) -> impl Iterator<Item = Target> {
-    group.instances.values().filter_map(move |instance| {
+    let registered = group.instances.values();
+    let registered = registered.filter(|instance| {
+        !instance.kept_from_load_balancer && instance.lifecycle_state != LifecycleState::Standby
+    });
+    registered.filter_map(move |instance| {
         Some(Target {
             id: instance.id.to_string(),
             address: instance.address.clone()?,
             availability_zone: Some(instance.availability_zone.clone()),
-            draining: instance.lifecycle_state == LifecycleState::Terminating,
+            draining: instance.lifecycle_state.is_draining(),
             load: load(instance),
         })
     })

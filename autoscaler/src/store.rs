@@ -4,12 +4,14 @@
 
 mod applied_configuration;
 mod history;
+mod instance_refresh;
 mod key_pair;
 mod launch_templates;
 mod outbox;
 mod policy;
 mod scheduled_action;
 mod security_group;
+mod suspended_process;
 
 use std::path::Path;
 
@@ -61,10 +63,15 @@ const SCHEMA: &str = "
 ";
 
 /// What was added to tables since version 1 of the schema, a step a version.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
     ALTER TABLE instance ADD COLUMN protected_from_scale_in INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE instance ADD COLUMN recallable INTEGER NOT NULL DEFAULT 0;
-"];
+",
+    "
+    ALTER TABLE instance ADD COLUMN kept_from_load_balancer INTEGER NOT NULL DEFAULT 0;
+",
+];
 
 #[derive(Debug)]
 pub(crate) struct Store {
@@ -94,6 +101,7 @@ pub(crate) struct InstanceRecord {
     pub(crate) activity_id: Option<String>,
     pub(crate) protected_from_scale_in: bool,
     pub(crate) recallable: bool,
+    pub(crate) kept_from_load_balancer: bool,
 }
 
 impl Store {
@@ -122,6 +130,8 @@ impl Store {
             outbox::SCHEMA,
             policy::SCHEMA,
             key_pair::SCHEMA,
+            instance_refresh::SCHEMA,
+            suspended_process::SCHEMA,
         ] {
             db.execute_batch(schema)?;
         }
@@ -131,6 +141,16 @@ impl Store {
             ))?;
         }
         Ok(Self { db })
+    }
+
+    /// All that `write` writes, or nothing of it.
+    pub(crate) fn atomically(
+        &self,
+        write: impl FnOnce(&Self) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let transaction = self.db.unchecked_transaction()?;
+        write(self)?;
+        Ok(transaction.commit()?)
     }
 
     pub(crate) fn capacity(&self, group: &str) -> Result<Option<CapacityRecord>, StoreError> {
@@ -198,7 +218,7 @@ impl Store {
 
     pub(crate) fn put_instance(&self, record: &InstanceRecord) -> Result<(), StoreError> {
         self.db.execute(
-            "INSERT OR REPLACE INTO instance VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            "INSERT OR REPLACE INTO instance VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             params![
                 record.id.as_str(),
                 record.auto_scaling_group,
@@ -210,7 +230,8 @@ impl Store {
                 record.launch_time.to_string(),
                 record.activity_id,
                 record.protected_from_scale_in,
-                record.recallable
+                record.recallable,
+                record.kept_from_load_balancer
             ],
         )?;
         Ok(())
@@ -282,6 +303,7 @@ fn instance_record(row: &Row<'_>) -> Result<InstanceRecord, rusqlite::Error> {
         activity_id: row.get("activity_id")?,
         protected_from_scale_in: row.get("protected_from_scale_in")?,
         recallable: row.get("recallable")?,
+        kept_from_load_balancer: row.get("kept_from_load_balancer")?,
     })
 }
 
@@ -306,6 +328,7 @@ mod tests {
             activity_id: None,
             protected_from_scale_in: true,
             recallable: true,
+            kept_from_load_balancer: true,
         };
         store.put_instance(&record).unwrap();
         record.lifecycle_state = LifecycleState::Terminating;
@@ -356,6 +379,7 @@ mod tests {
             };
             assert_eq!(instance.lifecycle_state, LifecycleState::InService);
             assert!(!instance.protected_from_scale_in && !instance.recallable);
+            assert!(!instance.kept_from_load_balancer);
         }
     }
 

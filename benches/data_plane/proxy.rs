@@ -104,7 +104,7 @@ impl Proxy {
 
     fn log(&self) -> String {
         let of = |file| fs::read_to_string(self.dir.path().join(file)).unwrap_or_default();
-        of("output") + &of("error.log")
+        of("output") + of("error.log").as_str()
     }
 }
 

@@ -7,6 +7,7 @@ mod key_pair;
 mod launch_template;
 #[cfg(test)]
 mod reference;
+mod refresh;
 mod role;
 mod value;
 mod verb;
@@ -28,15 +29,17 @@ pub(crate) use self::{
         LaunchTemplatesArgs, SetDefaultArgs as SetDefaultLaunchTemplateArgs,
         ShowArgs as ShowLaunchTemplateArgs,
     },
+    refresh::{Protected, RefreshArgs, RefreshesArgs},
     role::{
         AgentArgs, ApiArgs, AutoscalerArgs, BalancingArgs, LbArgs, LogFormat, ProviderName, UpArgs,
     },
     verb::{
         ActivitiesArgs, ApplyArgs, ConfigArgs, Connection, DeleteScheduledActionArgs, DemoArgs,
-        DemoVerb, EventsArgs, ExecArgs, ExplainArgs, FloodArgs, GroupReading, HealthcheckArgs,
-        InstancesArgs, LogsArgs, Output, PlanArgs, ProtectArgs, PutScheduledActionArgs,
-        ResolveArgs, ScaleArgs, ScheduledActionsArgs, SshArgs, StressArgs, SweepArgs, TargetsArgs,
-        TerminateArgs, ValidateArgs, Watching, WhichRuleArgs, WhyArgs,
+        DemoVerb, DrainArgs, EventsArgs, ExecArgs, ExplainArgs, FloodArgs, GroupReading,
+        HealthcheckArgs, InstancesArgs, LogsArgs, Output, PlanArgs, ProtectArgs,
+        PutScheduledActionArgs, Reading, ResolveArgs, ScaleArgs, ScheduledActionsArgs, SshArgs,
+        StressArgs, SuspensionArgs, SweepArgs, TargetsArgs, TerminateArgs, TopArgs, UndrainArgs,
+        ValidateArgs, Watching, WhichRuleArgs, WhyArgs,
     },
 };
 
@@ -60,6 +63,8 @@ pub(crate) enum Verb {
     Up(UpArgs),
     /// One screen: load balancers, groups, targets, what is wrong.
     Status(Watching),
+    /// Watch a group on a terminal, live, and act on it with a key.
+    Top(TopArgs),
     /// List the Auto Scaling groups.
     Groups(Watching),
     /// List the instances of one group or all.
@@ -90,8 +95,23 @@ pub(crate) enum Verb {
     Scale(ScaleArgs),
     /// Protect instances from scale-in, or no longer.
     Protect(ProtectArgs),
+    /// Take instances out of service without ending them: they finish what they hold, then are in
+    /// standby; the group launches others in their place unless told to do without.
+    #[command(visible_alias = "enter-standby")]
+    Drain(DrainArgs),
+    /// Put instances that are in standby back into service.
+    #[command(visible_alias = "exit-standby")]
+    Undrain(UndrainArgs),
     /// End an instance; its group replaces it unless told to do without.
     Terminate(TerminateArgs),
+    /// Replace the instances of a group by new ones, a few at a time, without an outage.
+    Refresh(RefreshArgs),
+    /// List the last instance refreshes of a group.
+    Refreshes(RefreshesArgs),
+    /// Keep a group from doing something: from launching, ending, replacing, scaling.
+    Suspend(SuspensionArgs),
+    /// Let a group go on with what was suspended.
+    Resume(SuspensionArgs),
     /// Say what becomes of instances that somebody else removed, stopped or started.
     Resolve(ResolveArgs),
     /// List the scheduled actions of one group or all, with the times at which they run next.
@@ -187,6 +207,8 @@ mod tests {
             "status -o json",
             "instances web",
             "targets",
+            "top",
+            "top web --timeout 5s",
             "security-groups",
             "why",
             "why 1-67891233-abcdef012345678912345678 -o json",
@@ -205,6 +227,17 @@ mod tests {
             "scale web --min 0 --max 0 --desired 0 --wait",
             "protect i-0123abcd i-0123abce --off",
             "terminate i-0123abcd --decrement -o json",
+            "refresh web",
+            "refresh web --skip-matching --min-healthy 50 --max-healthy 150 --warmup 10s --wait",
+            "refresh web --protected refresh -o json",
+            "refresh web --cancel --wait",
+            "refreshes web --watch",
+            "drain i-0123abcd i-0123abce --decrement",
+            "undrain i-0123abcd -o json",
+            "exit-standby i-0123abcd",
+            "suspend web",
+            "suspend web Launch AZRebalance -o json",
+            "resume web Launch",
             "resolve web --adopt",
             "demo stress web --for 90s",
             "plan -f minicloud.yaml --detailed-exitcode -o json",
@@ -305,8 +338,19 @@ mod tests {
             ("demo stress web --for 90", ErrorKind::ValueValidation),
             ("status --host https://x:1", ErrorKind::ValueValidation),
             ("status -o yaml", ErrorKind::InvalidValue),
+            ("drain", ErrorKind::MissingRequiredArgument),
+            ("undrain i-0123abcd --decrement", ErrorKind::UnknownArgument),
+            ("suspend", ErrorKind::MissingRequiredArgument),
+            ("suspend web launch", ErrorKind::InvalidValue),
             ("plan", ErrorKind::MissingRequiredArgument),
             ("apply --yes", ErrorKind::MissingRequiredArgument),
+            ("refresh web --min-healthy 101", ErrorKind::ValueValidation),
+            ("refresh web --warmup 10", ErrorKind::ValueValidation),
+            (
+                "refresh web --cancel --skip-matching",
+                ErrorKind::ArgumentConflict,
+            ),
+            ("refreshes", ErrorKind::MissingRequiredArgument),
         ] {
             let error = parse(line).expect_err(line);
             assert_eq!(error.kind(), kind, "{line}: {error}");

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::SignedDuration;
+use minicloud_autoscaler::scaling_process::ScalingProcess;
 
 /// `90s`, `500ms`, `1m 30s`; a bare number is refused, for nobody knows its unit.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
@@ -14,12 +16,30 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "is not a time up to a day: write for example `90s` or `2m`".to_owned())
 }
 
+/// The same in whole seconds, of which there may be none.
+pub(super) fn whole_seconds(text: &str) -> Result<u32, String> {
+    if text == "0s" {
+        return Ok(0);
+    }
+    let duration = duration(text)?;
+    let seconds = u32::try_from(duration.as_secs()).ok();
+    seconds
+        .filter(|_| duration.subsec_nanos() == 0)
+        .ok_or_else(|| "is no number of whole seconds: write for example `10s`".to_owned())
+}
+
 /// `Name: value`.
 pub(super) fn header(text: &str) -> Result<(String, String), String> {
     let (name, value) = text
         .split_once(':')
         .ok_or("has no colon: write for example `Host: shop.example`")?;
     Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+/// One of the processes by its name, which a shell completes.
+pub(super) fn scaling_process() -> impl TypedValueParser<Value = ScalingProcess> {
+    let names = ScalingProcess::ALL.map(ScalingProcess::as_str);
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<ScalingProcess>())
 }
 
 #[cfg(test)]
@@ -31,6 +51,15 @@ mod tests {
         let parsed = header("Host:  a:80").unwrap();
         assert_eq!(parsed, ("Host".to_owned(), "a:80".to_owned()));
         assert!(header("Host").is_err());
+    }
+
+    #[test]
+    fn seconds_are_whole() {
+        assert_eq!(whole_seconds("0s"), Ok(0));
+        assert_eq!(whole_seconds("1m 30s"), Ok(90));
+        for bad in ["500ms", "90", "2d"] {
+            assert!(whole_seconds(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

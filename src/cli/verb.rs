@@ -2,7 +2,7 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
-use minicloud_autoscaler::instance::InstanceId;
+use minicloud_autoscaler::{instance::InstanceId, scaling_process::ScalingProcess};
 
 use super::{role::StateArgs, value};
 use crate::endpoint::Endpoint;
@@ -62,6 +62,15 @@ pub(crate) struct Watching {
     /// Go on until Ctrl-C: redraws on a terminal, adds lines that change elsewhere.
     #[arg(short, long)]
     pub(crate) watch: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TopArgs {
+    /// The group that is shown first; the others are a key away.
+    #[arg(value_name = "GROUP")]
+    pub(crate) group: Option<String>,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
 }
 
 #[derive(Debug, Args)]
@@ -261,12 +270,44 @@ pub(crate) struct ProtectArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct DrainArgs {
+    /// Instances in service.
+    #[arg(value_name = "INSTANCE", required = true)]
+    pub(crate) instances: Vec<InstanceId>,
+    /// Lower the group's desired capacity with them, so that nothing takes their place.
+    #[arg(long)]
+    pub(crate) decrement: bool,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UndrainArgs {
+    /// Instances in standby; the group's desired capacity rises by as many.
+    #[arg(value_name = "INSTANCE", required = true)]
+    pub(crate) instances: Vec<InstanceId>,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct TerminateArgs {
     #[arg(value_name = "INSTANCE")]
     pub(crate) instance: InstanceId,
     /// Lower the group's desired capacity with it, so that nothing takes its place.
     #[arg(long)]
     pub(crate) decrement: bool,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SuspensionArgs {
+    #[arg(value_name = "GROUP")]
+    pub(crate) group: String,
+    /// None named: all.
+    #[arg(value_name = "PROCESS", value_parser = value::scaling_process())]
+    pub(crate) processes: Vec<ScalingProcess>,
     #[command(flatten)]
     pub(crate) reading: Reading,
 }

@@ -129,6 +129,12 @@ fn remedy(status: StatusCode, code: &str) -> &'static str {
         "ScalingActivityInProgress" => {
             "wait for the group's activities to end: `minicloud activities`"
         }
+        "InstanceRefreshInProgress" => {
+            "wait for it, or `minicloud refresh GROUP --cancel`; `minicloud refreshes GROUP` shows it"
+        }
+        "ActiveInstanceRefreshNotFound" => {
+            "nothing was changed; `minicloud refreshes GROUP` lists the last ones"
+        }
         "IncorrectInstanceState" => "`minicloud instances` shows in which state it is",
         "CommandNotFound" | "CommandNotExecutable" => {
             "name a program that the instance has; `minicloud exec INSTANCE -- ls /bin` looks"

@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, io, path::Path, time::Duration};
 use clap::CommandFactory;
 use hyper::{Method, StatusCode};
 use minicloud_autoscaler::{
-    StateDirError, api::FaultDetail, instance::InstanceId, launch_template::VersionSelector,
+    StateDirError, api::FaultDetail, instance::InstanceId, instance_refresh::InstanceRefreshStatus,
+    launch_template::VersionSelector,
 };
 
 use super::{Exit, Failure};
@@ -94,6 +95,8 @@ fn of_the_control_api() -> Vec<Named> {
             (403, "UnauthorizedOperation"),
             (409, "InvalidChangeSetStatus"),
             (409, "ScalingActivityInProgress"),
+            (409, "InstanceRefreshInProgress"),
+            (404, "ActiveInstanceRefreshNotFound"),
             (409, "IncorrectInstanceState"),
             (422, "CommandNotFound"),
             (422, "CommandNotExecutable"),
@@ -289,6 +292,18 @@ fn of_verbs() -> Vec<Named> {
             Failure::not_settled("web", state, Duration::from_secs(400)),
         ),
         (
+            "not_refreshed",
+            Failure::not_refreshed(
+                "web",
+                InstanceRefreshStatus::Failed,
+                Some("launches keep failing: no such image; 2 instance(s) were not replaced"),
+            ),
+        ),
+        (
+            "not_refreshed",
+            Failure::not_refreshed("web", InstanceRefreshStatus::Cancelled, None),
+        ),
+        (
             "story_untold",
             Failure::story_untold("web", "it did not grow: its CPU reached 40 %".to_owned()),
         ),
@@ -296,6 +311,12 @@ fn of_verbs() -> Vec<Named> {
         ("no_room_to_grow", Failure::no_room_to_grow("web", 2)),
         ("nothing_in_service", Failure::nothing_in_service("web")),
         ("no_terminal_to_ask_at", Failure::no_terminal_to_ask_at()),
+        ("no_terminal_to_draw_on", Failure::no_terminal_to_draw_on()),
+        (
+            "terminal_cannot_be_drawn_on",
+            Failure::terminal_cannot_be_drawn_on(),
+        ),
+        ("terminal_lost", Failure::terminal_lost(&denied())),
         ("not_agreed", Failure::not_agreed()),
         (
             "template_version_unknown",

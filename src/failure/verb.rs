@@ -1,9 +1,11 @@
 //! What verbs ask for in vain.
 
-use std::{fmt::Display, time::Duration};
+use std::{fmt::Display, io, time::Duration};
 
 use hyper::StatusCode;
-use minicloud_autoscaler::launch_template::VersionSelector;
+use minicloud_autoscaler::{
+    instance_refresh::InstanceRefreshStatus, launch_template::VersionSelector,
+};
 
 use super::{Exit, Failure};
 use crate::{endpoint::Endpoint, http_client::HttpError};
@@ -16,6 +18,26 @@ impl Failure {
             format!("{state} after {} s", within.as_secs()),
             format!("group {group}"),
             format!("`minicloud activities {group}` has the reason; --timeout gives it longer"),
+        )
+    }
+
+    /// `--wait` waited for a refresh that did not come to the end it was to have.
+    pub(crate) fn not_refreshed(
+        group: &str,
+        status: InstanceRefreshStatus,
+        reason: Option<&str>,
+    ) -> Self {
+        let reason = reason.map(|reason| format!(": {reason}"));
+        Self::new(
+            Exit::NotReached,
+            format!(
+                "the instance refresh is {status}{}",
+                reason.unwrap_or_default()
+            ),
+            format!("group {group}"),
+            format!(
+                "`minicloud activities {group}` has what it did; mend what is in the way and refresh again"
+            ),
         )
     }
 
@@ -64,6 +86,33 @@ impl Failure {
             "nothing was applied: there is no terminal to ask at",
             "stdin",
             "review the plan and give --yes",
+        )
+    }
+
+    pub(crate) fn no_terminal_to_draw_on() -> Self {
+        Self::new(
+            Exit::Failure,
+            "there is no terminal to draw on",
+            "stdin and stdout",
+            "run it at a terminal; `minicloud status --watch` shows the same elsewhere",
+        )
+    }
+
+    pub(crate) fn terminal_cannot_be_drawn_on() -> Self {
+        Self::new(
+            Exit::Failure,
+            "the terminal cannot be drawn on: its kind is `dumb`, or not said at all",
+            "TERM",
+            "set TERM to what the terminal is, or watch with `minicloud status --watch`",
+        )
+    }
+
+    pub(crate) fn terminal_lost(error: &io::Error) -> Self {
+        Self::new(
+            Exit::Failure,
+            format!("the terminal does not work: {error}"),
+            "stdin and stdout",
+            "run it at a terminal; `minicloud status --watch` shows the same elsewhere",
         )
     }
 

@@ -26,7 +26,10 @@ pub(super) const LABELS: [(&str, &str); 18] = [
     ("instance_id", "targets that are registered; gone with them"),
     ("interface", "network interfaces of a container"),
     ("kind", "kinds of resources of a load balancer"),
-    ("lifecycle_state", "`Pending`, `InService`, `Terminating`"),
+    (
+        "lifecycle_state",
+        "`Pending`, `InService`, `EnteringStandby`, `Standby`, `Terminating`",
+    ),
     ("listener", "listeners, by their port"),
     ("method", "seven methods, else `other`"),
     ("mode", "what a CPU can be busy with, eight"),

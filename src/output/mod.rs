@@ -79,8 +79,14 @@ pub(crate) fn say(text: impl std::fmt::Display) {
 /// One line, and nothing that steers a terminal: cells repeat text from outside.
 pub(crate) fn plain(text: &str) -> String {
     text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
+        .map(|c| if steers(c) { ' ' } else { c })
         .collect()
+}
+
+/// Control characters, and those without a shape that turn or join what stands beside them.
+fn steers(c: char) -> bool {
+    let is_shapeless = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    c.is_control() || is_shapeless
 }
 
 /// A dash where there is none.
@@ -104,6 +110,11 @@ pub(crate) fn percent(value: Option<f64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_neither_steers_nor_turns() {
+        assert_eq!(plain("a\u{1b}[2J\u{202e}b\u{feff}\nc"), "a [2J b  c");
+    }
 
     #[test]
     fn missing_data_is_a_dash() {

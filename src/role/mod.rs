@@ -18,4 +18,6 @@ mod state;
 pub(crate) mod up;
 mod webhook;
 
-pub(crate) use self::{config_file::ConfigFile, provider::Provider, state::open as open_state};
+pub(crate) use self::{
+    config_file::ConfigFile, provider::Provider, signals::Signals, state::open as open_state,
+};

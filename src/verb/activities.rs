@@ -82,7 +82,7 @@ pub(super) fn listing() -> Listing<Activity> {
         .wide("ID", |activity| activity.activity_id.clone().into())
 }
 
-fn tone(status: ActivityStatus) -> Tone {
+pub(super) fn tone(status: ActivityStatus) -> Tone {
     match status {
         ActivityStatus::Successful => Tone::Good,
         ActivityStatus::Failed => Tone::Bad,

@@ -5,6 +5,7 @@ use http_body_util::BodyExt;
 use minicloud_autoscaler::{
     describe::Activity,
     events::{CapacityChange, Event, EventDetail},
+    instance_refresh::InstanceRefresh,
 };
 use tokio::time::sleep;
 
@@ -168,6 +169,7 @@ fn words(event: &Event) -> String {
         }) => format!(
             "desired {desired_capacity_before} -> {desired_capacity} (min {min_size}, max {max_size}): {cause}"
         ),
+        EventDetail::InstanceRefreshChanged { instance_refresh } => refreshed(instance_refresh),
         EventDetail::ConditionSet { condition } => {
             format!("{:?}: {}", condition.kind, condition.message)
         }
@@ -183,6 +185,15 @@ fn changed(activity: &Activity) -> String {
     format!(
         "{}: {status}, {} %{message}",
         activity.description, activity.progress
+    )
+}
+
+fn refreshed(refresh: &InstanceRefresh) -> String {
+    let reason = refresh.status_reason.iter();
+    let reason: String = reason.map(|reason| format!(" [{reason}]")).collect();
+    format!(
+        "instance refresh {}: {}, {} %{reason}",
+        refresh.instance_refresh_id, refresh.status, refresh.percentage_complete
     )
 }
 

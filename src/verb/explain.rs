@@ -31,9 +31,14 @@ fn screen(explanation: &Explanation, output: Output) -> String {
         in_service,
         pending,
         terminating,
+        standby,
     } = explanation.capacity;
+    let standby = match standby {
+        0 => String::new(),
+        count => format!(", {count} in standby"),
+    };
     let mut screen = format!(
-        "{} at {:.0}: min {min_size}, max {max_size}, desired {desired_capacity}; {in_service} in service, {pending} pending, {terminating} terminating\n\n",
+        "{} at {:.0}: min {min_size}, max {max_size}, desired {desired_capacity}; {in_service} in service, {pending} pending, {terminating} terminating{standby}\n\n",
         explanation.auto_scaling_group_name, explanation.time
     );
     for sentence in &explanation.because {

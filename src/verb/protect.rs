@@ -35,7 +35,8 @@ pub(crate) async fn run(args: ProtectArgs) -> Result<(), Failure> {
     })
 }
 
-fn by_group<'a>(
+/// The instances of each group, each once.
+pub(super) fn by_group<'a>(
     groups: &'a AutoScalingGroups,
     ids: &[InstanceId],
 ) -> Result<BTreeMap<&'a str, Vec<InstanceId>>, Failure> {

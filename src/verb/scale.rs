@@ -61,7 +61,8 @@ fn is_settled(group: &AutoScalingGroup) -> bool {
     let live: Vec<_> = group
         .instances
         .iter()
-        .filter(|instance| instance.lifecycle_state != LifecycleState::Terminated)
+        .map(|instance| instance.lifecycle_state)
+        .filter(|state| *state != LifecycleState::Terminated && !state.is_standby())
         .collect();
     desired == Some(live.len()) && groups::in_service(group) == live.len()
 }

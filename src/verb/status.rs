@@ -1,7 +1,8 @@
 use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
 
 use minicloud_autoscaler::describe::{
-    Condition, Configuration, ConfigurationSource, LoadBalancer, Queue, TargetGroup, View,
+    AutoScalingGroup, Condition, Configuration, ConfigurationSource, LoadBalancer, Queue,
+    TargetGroup, View,
 };
 use minicloud_lb_api::TargetState;
 
@@ -30,6 +31,11 @@ pub(super) fn screen(view: &View, output: Output) -> String {
     ]
     .join("\n");
     screen.push_str(&in_force(&view.configuration));
+    screen.extend(
+        view.auto_scaling_groups
+            .iter()
+            .filter_map(|group| suspended(group)),
+    );
     if !view.ready {
         screen.push_str("\nnot ready: the provider has not been observed yet\n");
     }
@@ -113,6 +119,18 @@ fn in_force(configuration: &Configuration) -> String {
         None => String::new(),
     };
     format!("\nin force: what was applied at {at:.0}{until}\n")
+}
+
+/// The processes of the group that somebody has suspended, where there are any.
+fn suspended(group: &AutoScalingGroup) -> Option<String> {
+    let processes = group.suspended_processes.iter();
+    let processes =
+        processes.map(|one| format!("{} ({})", one.process_name, one.suspension_reason));
+    let processes: Vec<String> = processes.collect();
+    let name = &group.auto_scaling_group_name;
+    let word = Tone::Busy.paint("suspended");
+    (!processes.is_empty())
+        .then(|| format!("\n{word} ({name}): {}\n", plain(&processes.join(", "))))
 }
 
 /// What is wrong with the whole, then with each group.

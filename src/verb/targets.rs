@@ -85,7 +85,7 @@ pub(super) fn state(state: TargetState) -> &'static str {
 }
 
 /// What the health checks say, and what the requests do.
-fn reason(description: &TargetHealthDescription) -> String {
+pub(super) fn reason(description: &TargetHealthDescription) -> String {
     let reasons = [health_reason(description), anomaly(description)];
     let said: Vec<_> = reasons
         .into_iter()

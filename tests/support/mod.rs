@@ -8,6 +8,7 @@ pub(crate) mod exposition;
 pub(crate) mod http;
 pub(crate) mod machine;
 pub(crate) mod roles;
+pub(crate) mod tmux;
 pub(crate) mod traffic;
 pub(crate) mod up;
 pub(crate) mod wait;

@@ -20,6 +20,7 @@ pub(crate) struct Up {
     pub(crate) api: Api,
     pub(crate) address: SocketAddr,
     pub(crate) minicloud: Minicloud,
+    arguments: Vec<String>,
     _machine: Machine,
 }
 
@@ -59,14 +60,22 @@ impl Up {
         ];
         let log = dir.path().join("up.log");
         let minicloud = Minicloud::spawn_with(&arguments, environment, &log);
+        let arguments = arguments.map(str::to_owned).to_vec();
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         Self {
             dir,
             api: Api(api),
             address,
             minicloud,
+            arguments,
             _machine: machine,
         }
+    }
+
+    /// With the same files and ports, once the one before has ended.
+    pub(crate) fn start_again(&mut self) {
+        let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
+        self.minicloud = Minicloud::spawn(&arguments, &self.dir.path().join("up.log"));
     }
 
     /// Ctrl-C: a clean exit, and no process left behind.

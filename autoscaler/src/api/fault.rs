@@ -199,6 +199,12 @@ impl From<CommandError> for Fault {
             CommandError::ScalingActivityInProgress(_) => {
                 Self::new(StatusCode::CONFLICT, "ScalingActivityInProgress", message)
             }
+            CommandError::InstanceRefreshInProgress { .. } => {
+                Self::new(StatusCode::CONFLICT, "InstanceRefreshInProgress", message)
+            }
+            CommandError::ActiveInstanceRefreshNotFound(_) => {
+                Self::not_found("ActiveInstanceRefreshNotFound", message)
+            }
             CommandError::Validation(_) => Self::validation(message),
             CommandError::PlanOutdated => {
                 Self::new(StatusCode::CONFLICT, "InvalidChangeSetStatus", message)

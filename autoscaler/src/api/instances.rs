@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// A pass of the loop shows what was recorded well within it.
-const SHOWS_WITHIN: Duration = Duration::from_secs(3);
+pub(super) const SHOWS_WITHIN: Duration = Duration::from_secs(3);
 
 /// `SetInstanceProtection`: answers with the group's instances once they show it.
 #[utoipa::path(

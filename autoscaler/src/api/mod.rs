@@ -23,6 +23,7 @@ mod exec;
 mod explain;
 mod fault;
 mod groups;
+mod instance_refreshes;
 mod instances;
 mod internal;
 mod key_pairs;
@@ -35,6 +36,7 @@ mod probes;
 mod prometheus_sd;
 #[cfg(test)]
 mod reference;
+mod scaling_processes;
 mod scheduled_actions;
 mod security_groups;
 mod segment;
@@ -42,6 +44,7 @@ mod serve;
 mod shell;
 mod shell_frame;
 mod stall;
+mod standby;
 mod target_groups;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -71,10 +74,11 @@ pub use self::{
     shell::SHELL_PROTOCOL,
     shell_frame::{ShellCodec, ShellFrame},
     wire::{
-        Activities, AlarmHistoryItems, Alarms, AutoScalingGroups, EffectiveConfiguration,
-        ExecFrame, ExecRequest, FaultBody, FaultDetail, InstanceTypeInfo, InstanceTypes, Instances,
-        KeyPairs, LaunchTemplateVersions, LaunchTemplates, Listeners, ProbeStatus, RequestFailures,
-        ResolveForeignChanges, ScalingPolicies, ScheduledActions, SecurityGroups, ShellRequest,
+        Activities, AlarmHistoryItems, Alarms, AutoScalingGroups, CancelInstanceRefresh,
+        EffectiveConfiguration, ExecFrame, ExecRequest, FaultBody, FaultDetail, InstanceRefreshes,
+        InstanceTypeInfo, InstanceTypes, Instances, KeyPairs, LaunchTemplateVersions,
+        LaunchTemplates, Listeners, ProbeStatus, RequestFailures, ResolveForeignChanges,
+        ScalingPolicies, ScheduledActions, SecurityGroups, ShellRequest, StartInstanceRefresh,
         TargetGroups, TargetHealthDescriptions, TerminateInstance,
     },
 };
@@ -83,6 +87,7 @@ pub(crate) use self::{
     fault::excerpt,
     groups::update_capacity,
     instances::{ask, set_protection},
+    scaling_processes::{resume_processes, suspend_processes},
 };
 use crate::{
     command::Command,
@@ -163,8 +168,14 @@ fn public_routes() -> Routes {
         .routes(routes!(metric_statistics::show))
         .routes(routes!(explain::explain))
         .routes(routes!(instances::protect))
+        .routes(routes!(standby::enter))
+        .routes(routes!(standby::exit))
         .routes(routes!(instances::resolve))
+        .routes(routes!(scaling_processes::suspend))
+        .routes(routes!(scaling_processes::resume))
         .routes(routes!(instances::terminate))
+        .routes(routes!(instance_refreshes::list, instance_refreshes::start))
+        .routes(routes!(instance_refreshes::cancel))
         .routes(routes!(activities::of_group))
         .routes(routes!(activities::of_all))
         .routes(routes!(scheduled_actions::list))

@@ -3,13 +3,16 @@ mod configuration;
 mod exec;
 mod groups;
 mod history;
+mod instance_refreshes;
 mod key_pairs;
 mod launch_templates;
 mod load_balancer;
 mod logs;
 mod policies;
 mod prometheus_sd;
+mod scaling_processes;
 mod shell;
+mod standby;
 mod stream;
 
 use std::time::Duration;
@@ -28,7 +31,7 @@ use tower::ServiceExt;
 use super::*;
 use crate::{
     command::{CommandError, LaunchTemplateCommand, PolicyRequest},
-    describe::View,
+    describe::{Activity, View},
     events::EventLog,
     instance::InstanceId,
     launch_template::LaunchTemplateError,

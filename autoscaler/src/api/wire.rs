@@ -15,6 +15,7 @@ use crate::{
         TargetGroup,
     },
     foreign_change::Resolution,
+    instance_refresh::{InstanceRefresh, RefreshPreferences},
     instance_type::InstanceType,
     key_pair::KeyPairInfo,
     launch_template::describe::{LaunchTemplateDescription, LaunchTemplateVersionDescription},
@@ -63,6 +64,25 @@ pub struct Activities {
     /// Where to go on, where there is more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_token: Option<String>,
+}
+
+/// `StartInstanceRefresh`'s members.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StartInstanceRefresh {
+    #[serde(default)]
+    pub preferences: RefreshPreferences,
+}
+
+/// `CancelInstanceRefresh` has no members here; a form cannot forge an object.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CancelInstanceRefresh {}
+
+/// Newest first.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct InstanceRefreshes {
+    pub instance_refreshes: Vec<InstanceRefresh>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]

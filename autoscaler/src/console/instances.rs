@@ -31,6 +31,8 @@ const LOG_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) struct Row<'a> {
     pub(super) instance: &'a Instance,
     pub(super) is_seed: bool,
+    /// A person has drained it.
+    pub(super) is_standby: bool,
     pub(super) state_class: &'static str,
     pub(super) health: String,
     pub(super) health_class: &'static str,
@@ -67,6 +69,7 @@ impl<'a> Row<'a> {
         let is_fit = unfit.is_none() && instance.health_status == HealthStatus::Healthy;
         Self {
             is_seed: instance.managed_by.is_compose(),
+            is_standby: instance.lifecycle_state.is_standby(),
             state_class: state_class(instance.lifecycle_state),
             health,
             health_class: if is_fit { "good" } else { "bad" },
@@ -101,7 +104,9 @@ fn state_class(state: LifecycleState) -> &'static str {
     match state {
         LifecycleState::InService => "good",
         LifecycleState::Pending => "busy",
-        LifecycleState::Terminating => "leaving",
+        LifecycleState::Terminating | LifecycleState::EnteringStandby | LifecycleState::Standby => {
+            "leaving"
+        }
         LifecycleState::Terminated => "gone",
     }
 }

@@ -14,10 +14,12 @@ use crate::{
     capacity::Capacity,
     config::{AutoScalingGroup, TerminationPolicy},
     instance::{InstanceId, LifecycleState},
+    instance_refresh::InstanceRefreshes,
     launch_backoff::LaunchBackoff,
     launch_template::LaunchTemplate,
     metric::GroupSignals,
     policy,
+    scaling_process::SuspendedProcesses,
 };
 
 /// An empty group `web` of the zones a, b and c, launched from version 3 of template `web`.
@@ -35,6 +37,7 @@ pub(crate) fn group(policies: &[TerminationPolicy], desired_capacity: u32) -> Gr
             max_size: 10,
             desired_capacity,
         },
+        suspended_processes: SuspendedProcesses::default(),
         launch_template: LaunchTemplate {
             name: "web".to_owned(),
             version: 3,
@@ -51,6 +54,7 @@ pub(crate) fn group(policies: &[TerminationPolicy], desired_capacity: u32) -> Gr
         launches: LaunchBackoff::default(),
         zone_refusals: BTreeMap::new(),
         decision: None,
+        instance_refreshes: InstanceRefreshes::default(),
         capacity_cause: String::new(),
         uninvited: BTreeSet::new(),
         is_new: false,

@@ -23,6 +23,8 @@ pub struct Datapoint {
     pub group_in_service_instances: u32,
     pub group_pending_instances: u32,
     pub group_terminating_instances: u32,
+    /// In standby, or on their way there.
+    pub group_standby_instances: u32,
     /// Average over the instances that are warm, percent; absent without data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_utilization: Option<f64>,
@@ -127,6 +129,8 @@ impl Datapoint {
             group_in_service_instances: count(LifecycleState::InService),
             group_pending_instances: count(LifecycleState::Pending),
             group_terminating_instances: count(LifecycleState::Terminating),
+            group_standby_instances: count(LifecycleState::EnteringStandby)
+                + count(LifecycleState::Standby),
             cpu_utilization: group.cpu_utilization,
             healthy_host_count: healthy,
             un_healthy_host_count: unhealthy,

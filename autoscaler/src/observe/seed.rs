@@ -62,7 +62,9 @@ pub(super) fn follow(
         judge(instance, sight.targets, rules, now);
         return None;
     }
-    let serves = sight.targets.serves(rules.target_groups, &instance.id);
+    let serves = sight
+        .targets
+        .serves(rules.target_groups_of(instance), &instance.id);
     (instance.address.is_some() && serves).then(|| {
         instance.lifecycle_state = LifecycleState::InService;
         instance.in_service_since = Some(now);

@@ -10,7 +10,8 @@ use crate::{
     busy::Standing,
     group::{Group, Instance},
     instance::InstanceId,
-    termination::{Scene, choose_victims, is_outdated},
+    scaling_process::ScalingProcess,
+    termination::{Scene, choose_victims},
     zones::Spread,
 };
 
@@ -27,13 +28,19 @@ pub(super) fn plan(
         .iter()
         .copied()
         .filter(|instance| !instance.is_seed())
-        .filter(|instance| group.retired || !instance.protected_from_scale_in)
+        .filter(|instance| {
+            !instance.protected_from_scale_in
+                || group.retired
+                || refresh::overrides_protection(group, instance)
+        })
+        // As at AWS, what has not come into service yet may go all the same.
+        .filter(|one| !(one.is_in_service() && group.suspends(ScalingProcess::Terminate)))
         .collect();
     let wanted = unprotected.len();
-    let unprotected = refresh::first_to_go(group, unprotected);
-    // Those that are up to date have their turn once no other is left.
-    let surplus = match unprotected.len() < wanted {
-        true => surplus.min(unprotected.len()),
+    let first = refresh::first_to_go(group, healthy, unprotected, around);
+    let unprotected = first.candidates;
+    let surplus = match first.most < wanted {
+        true => surplus.min(first.most),
         false => surplus,
     };
     // What somebody else has ended already costs nothing more.
@@ -46,15 +53,15 @@ pub(super) fn plan(
     let spread = Spread::over(&group.spec.availability_zones, healthy.iter().copied());
     let desired = group.capacity.desired_capacity;
     for victim in &chosen.ready {
-        let refreshed = group.is_adopted() && is_outdated(group, victim);
-        let cause = match refreshed {
-            true => "an instance was taken out of service in response to an instance refresh: Compose runs its service from another image, or with another configuration, than it was cloned from".to_owned(),
-            false => format!(
-                "an instance was taken out of service in response to a difference between desired and actual capacity, shrinking the capacity from {} to {desired}{}",
-                healthy.len(),
-                group.because()
-            ),
-        };
+        if group.is_to_be_replaced(victim) {
+            plan.actions.push(refresh::take_out(group, victim));
+            continue;
+        }
+        let cause = format!(
+            "an instance was taken out of service in response to a difference between desired and actual capacity, shrinking the capacity from {} to {desired}{}",
+            healthy.len(),
+            group.because()
+        );
         plan.actions.push(Action::Deregister {
             id: victim.id.clone(),
             cause,
@@ -62,7 +69,10 @@ pub(super) fn plan(
         });
     }
     plan.actions.extend(chosen.questions());
-    if unprotected.len() < surplus {
+    if unprotected.len() < surplus && group.suspends(ScalingProcess::Terminate) {
+        let process = ScalingProcess::Terminate;
+        plan.held_back.push(HeldBack::ProcessSuspended(process));
+    } else if unprotected.len() < surplus {
         plan.held_back.push(HeldBack::ProtectedFromScaleIn);
     } else if chosen.ready.len() + chosen.asked.len() < surplus {
         plan.held_back.push(HeldBack::Busy(chosen.busy));
@@ -76,7 +86,7 @@ pub(super) struct Chosen<'a> {
     pub(super) ready: Vec<&'a Instance>,
     /// They are to go, and have not answered yet or not lately.
     asked: Vec<&'a Instance>,
-    busy: Vec<InstanceId>,
+    pub(super) busy: Vec<InstanceId>,
     /// Of `asked`, those with a question under way.
     pending: BTreeSet<InstanceId>,
 }

@@ -1,4 +1,7 @@
 mod adopted;
+mod refresh;
+mod standby;
+mod suspended;
 
 use minicloud_lb_api::{
     Report, TargetDescription, TargetHealth, TargetHealthDescription, TargetState,
@@ -72,6 +75,7 @@ impl World {
         | Action::Recall { id }
         | Action::AskBusy { id }
         | Action::Deregister { id, .. }
+        | Action::EnterStandby { id }
         | Action::Terminate { id }) = action
         else {
             return self.launch(action);
@@ -80,7 +84,7 @@ impl World {
         match action {
             Action::Deregister { recallable, .. } => {
                 instance.lifecycle_state = LifecycleState::Terminating;
-                instance.terminating_since = Some(now);
+                instance.draining_since = Some(now);
                 instance.recallable = *recallable;
             }
             Action::Recall { .. } => {
@@ -94,6 +98,7 @@ impl World {
                 };
                 instance.busyness.answer(answer, now);
             }
+            Action::EnterStandby { .. } => instance.lifecycle_state = LifecycleState::Standby,
             // Comes into service.
             Action::Relaunch { .. } => {
                 instance.lifecycle_state = LifecycleState::InService;

@@ -68,7 +68,7 @@ pub struct Observation<'a> {
     pub instances: &'a [TrackedInstance<'a>],
     /// Instances that are launched and not yet in service.
     pub pending: u32,
-    /// Instances that drain or end.
+    /// Instances that drain, into standby too, or end.
     pub terminating: u32,
     /// An instance is being launched or ended: the group is on its way to an earlier decision.
     pub settling: bool,

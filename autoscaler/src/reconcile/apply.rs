@@ -14,6 +14,7 @@ use crate::{
     group::{Group, Instance},
     host,
     instance::LifecycleState,
+    instance_refresh::InstanceRefreshes,
     launch_backoff::LaunchBackoff,
     launch_template::LaunchTemplate,
     metric::GroupSignals,
@@ -22,6 +23,7 @@ use crate::{
     plan::LEAST_DRAIN,
     policy,
     provider::InstanceProvider,
+    scaling_process::SuspendedProcesses,
     store::{InstanceRecord, StoreError},
     target_health::TargetHealthIndex,
 };
@@ -30,6 +32,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     /// Makes the loop's groups those of the configuration, and of the store's instances.
     pub(crate) fn load(&mut self) -> Result<(), StoreError> {
         let now = self.clock.now();
+        self.forget_bygone_suspensions()?;
         self.apply(now)?;
         self.metrics.observe_reload(true, now.wall);
         for record in self.ledger.store.instances()? {
@@ -160,6 +163,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             capacity: record.capacity,
             launch_template,
             launch_template_fault,
+            suspended_processes: self.ledger.store.suspended_processes(name)?,
             deregistration_delay,
             capacity_cause: record.cause,
             uninvited: std::collections::BTreeSet::new(),
@@ -174,6 +178,8 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         }
         if begins {
             self.resume_alarms(name, &mut group)?;
+            let refreshes = self.ledger.store.instance_refreshes(name)?;
+            group.instance_refreshes = InstanceRefreshes::restored(refreshes);
             self.metrics.begin_group(name);
         }
         self.groups.insert(name.to_owned(), group);
@@ -189,6 +195,8 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             if let Some(template) = self.template_of_clones(name) {
                 group.launch_template = template;
             }
+            let refreshes = self.ledger.store.instance_refreshes(name);
+            group.instance_refreshes = InstanceRefreshes::restored(refreshes.unwrap_or_default());
             self.groups.insert(name.to_owned(), group);
             self.groups_changed();
         }
@@ -225,6 +233,22 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                 protection,
                 reply,
             } => drop(reply.send(self.set_instance_protection(&name, &protection))),
+            Command::EnterStandby {
+                name,
+                request,
+                reply,
+            } => drop(reply.send(self.enter_standby(&name, &request, now))),
+            Command::ExitStandby {
+                name,
+                request,
+                reply,
+            } => drop(reply.send(self.exit_standby(&name, &request, now))),
+            Command::SuspendProcesses { name, query, reply } => {
+                drop(reply.send(self.suspend_processes(&name, &query, now)));
+            }
+            Command::ResumeProcesses { name, query, reply } => {
+                drop(reply.send(self.resume_processes(&name, &query)));
+            }
             Command::ResolveForeignChanges {
                 name,
                 resolution,
@@ -239,6 +263,14 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                 should_decrement_desired_capacity,
                 now,
             ))),
+            Command::StartInstanceRefresh {
+                name,
+                preferences,
+                reply,
+            } => drop(reply.send(self.start_instance_refresh(&name, preferences, now))),
+            Command::CancelInstanceRefresh { name, reply } => {
+                drop(reply.send(self.cancel_instance_refresh(&name, now)));
+            }
             Command::PutScheduledUpdateGroupAction {
                 auto_scaling_group,
                 name,
@@ -433,6 +465,7 @@ impl Group {
             },
             launch_template: LaunchTemplate::default(),
             launch_template_fault: None,
+            suspended_processes: SuspendedProcesses::default(),
             // Nobody knows any more whether a target group sends it requests.
             deregistration_delay: LEAST_DRAIN,
             instances: std::collections::BTreeMap::new(),
@@ -444,6 +477,7 @@ impl Group {
             launches: LaunchBackoff::default(),
             zone_refusals: std::collections::BTreeMap::new(),
             decision: None,
+            instance_refreshes: InstanceRefreshes::default(),
             capacity_cause: String::new(),
             uninvited: std::collections::BTreeSet::new(),
             is_new: true,
@@ -457,6 +491,8 @@ impl Group {
     fn retire(&mut self) {
         self.retired = true;
         self.spec.scaling_policies.clear();
+        // Like AWS's force delete, the end of a group is held back by nothing.
+        self.suspended_processes = SuspendedProcesses::default();
         self.capacity = Capacity {
             min_size: 0,
             max_size: 0,
@@ -484,6 +520,7 @@ impl Instance {
         instance.in_service_since = (state == LifecycleState::InService).then_some(launched_at);
         instance.protected_from_scale_in = record.protected_from_scale_in;
         instance.recallable = record.recallable;
+        instance.kept_from_load_balancer = record.kept_from_load_balancer;
         instance.activity_id = record.activity_id;
         instance
     }

@@ -13,9 +13,11 @@ use crate::{
     metric::{GaugeSeries, Scrape},
     metrics::ScalingCause,
     now::{Clock, Now},
+    plan::HeldBack,
     policy::{self, Evaluation, Observation, TrackedInstance, Verdict},
     provider::InstanceProvider,
     scaling_policy::{CustomizedMetric, ScalingPolicy},
+    scaling_process::ScalingProcess,
     target_health::TargetHealthIndex,
     wake::wake,
 };
@@ -24,12 +26,11 @@ use crate::{
 const CPU_WINDOW: Duration = Duration::from_secs(30);
 
 impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
-    /// Lets the group's policies speak, and acts on what they come to.
-    pub(super) fn decide(&mut self, name: &str, now: Now) {
+    /// Lets the group's policies speak, and acts on what they come to; tells what keeps it from
+    /// doing so.
+    pub(super) fn decide(&mut self, name: &str, now: Now) -> Option<HeldBack> {
         let pace = self.config.pace;
-        let Some(group) = self.groups.get_mut(name) else {
-            return;
-        };
+        let group = self.groups.get_mut(name)?;
         group.cpu_utilization = group.mean_cpu(now);
         let mut state = std::mem::take(&mut group.policies);
         let policies = &group.spec.scaling_policies;
@@ -39,19 +40,25 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         group.policies = state;
         let stale = verdict.evaluations.iter().any(|each| each.stale);
         self.record_alarms(name);
-        self.act_on(name, verdict, now);
+        let held_back = self.act_on(name, verdict, now);
         self.report_stale(name, stale, now);
         self.report_unread(name, now);
+        held_back
     }
 
-    fn act_on(&mut self, name: &str, verdict: Verdict, now: Now) {
-        let Some(group) = self.groups.get_mut(name) else {
-            return;
-        };
-        let Some(index) = verdict.chosen else {
-            return;
-        };
+    fn act_on(&mut self, name: &str, mut verdict: Verdict, now: Now) -> Option<HeldBack> {
+        let group = self.groups.get_mut(name)?;
+        let index = verdict.chosen?;
         let before = group.capacity.desired_capacity;
+        let process = ScalingProcess::AlarmNotification;
+        if let Some(suspended) = group.suspended_processes.sentence(process)
+            && verdict.desired_capacity != before
+        {
+            verdict.reason += &format!("; held back: {suspended}");
+            verdict.desired_capacity = before;
+            group.decision = Some(decision(group, verdict, index, now));
+            return Some(HeldBack::ProcessSuspended(process));
+        }
         let after = verdict.desired_capacity;
         let made = decision(group, verdict, index, now);
         let decision = group.decision.insert(made);
@@ -67,6 +74,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             self.set_desired_capacity(name, after, cause, now);
             self.begin_cooldown(name, &policy);
         }
+        None
     }
 
     /// Takes in what the balancer reports of the group's targets and queues.
@@ -126,10 +134,13 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     }
 
     /// Lets a group of zero instances have one where requests wait for it.
-    pub(super) fn wake(&mut self, name: &str, targets: &TargetHealthIndex<'_>, now: Now) {
-        let Some(group) = self.groups.get(name) else {
-            return;
-        };
+    pub(super) fn wake(
+        &mut self,
+        name: &str,
+        targets: &TargetHealthIndex<'_>,
+        now: Now,
+    ) -> Option<HeldBack> {
+        let group = self.groups.get(name)?;
         let is_served = |target_group: &str| {
             let mut others = self.groups.iter().filter(|(other, _)| *other != name);
             let by_hand = self.config.target_groups.get(target_group);
@@ -139,12 +150,15 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                         && other.spec.target_groups.iter().any(|g| g == target_group)
                 })
         };
-        let Some(cause) = wake(group, targets, is_served) else {
-            return;
-        };
+        let cause = wake(group, targets, is_served)?;
+        if group.suspends(ScalingProcess::AlarmNotification) {
+            let process = ScalingProcess::AlarmNotification;
+            return Some(HeldBack::ProcessSuspended(process));
+        }
         info!(asg.name = name, cause, "desired capacity changed");
         self.metrics.count_scaling(name, 0, 1, ScalingCause::Queue);
         self.set_desired_capacity(name, 1, cause, now);
+        None
     }
 
     pub(super) fn take_in(&mut self, scrape: &Scrape) {
@@ -214,7 +228,8 @@ impl Group {
             default_cooldown: self.spec.default_cooldown,
             instances: &instances,
             pending: count(LifecycleState::Pending),
-            terminating: count(LifecycleState::Terminating),
+            terminating: count(LifecycleState::Terminating)
+                .saturating_add(count(LifecycleState::EnteringStandby)),
             settling: self.is_settling(),
             signals: &self.signals,
             customized,

@@ -16,6 +16,7 @@ use crate::{
     operations::Outcome,
     plan::{Action, LaunchReason},
     provider::{InstanceProvider, LaunchError, LaunchRequest},
+    scaling_process::ScalingProcess,
 };
 
 impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
@@ -36,6 +37,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                 cause,
                 recallable,
             } => self.deregister(group, &id, cause, recallable, now),
+            Action::EnterStandby { id } => self.conclude_standby(group, &id, now),
             Action::Terminate { id } => self.terminate(group, id, now),
         }
     }
@@ -49,6 +51,10 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         let cause = match reason {
             LaunchReason::Rebalance => format!(
                 "At {:.0} instances were launched to balance instances in zones {availability_zone} with other zones resulting in more than desired number of instances in the group.",
+                now.wall
+            ),
+            LaunchReason::Refresh if group.instance_refreshes.active.is_some() => format!(
+                "At {:.0} an instance was launched in response to an instance refresh.",
                 now.wall
             ),
             LaunchReason::Refresh => format!(
@@ -74,6 +80,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             now.mono,
         );
         instance.protected_from_scale_in = group.spec.new_instances_protected_from_scale_in;
+        instance.kept_from_load_balancer = group.suspends(ScalingProcess::AddToLoadBalancer);
         instance.activity_id = Some(self.ledger.begin(activity));
         instance.key_pair = key_pair;
         self.ledger.record_key_pair(&instance);
@@ -164,7 +171,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             now.wall,
         );
         instance.lifecycle_state = LifecycleState::Terminating;
-        instance.terminating_since = Some(now.mono);
+        instance.draining_since = Some(now.mono);
         instance.recallable = recallable;
         let cause = format!("At {:.0} {cause}", now.wall);
         let activity = Activity::terminate(name, id, cause, drains, now.wall, &mut self.rng);
@@ -291,6 +298,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         };
         let activity_id = instance.activity_id.clone();
         let activity_id = activity_id.as_deref();
+        let returns = self.ledger.returns_from_standby(name, activity_id);
         match &change {
             Change::Adopted(_) => {
                 info!(asg.name = name, instance.id = %id, "adopted an instance by its mark");
@@ -301,7 +309,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             Change::InService(_) => {
                 let took = wall_since(now.wall, instance.launch_time);
                 info!(asg.name = name, instance.id = %id, duration_ms = took.as_millis() as u64, "in service");
-                if !instance.is_seed() {
+                if !instance.is_seed() && !returns {
                     self.metrics.observe_launch(name, took);
                 }
                 group.zone_refusals.remove(&instance.availability_zone);
@@ -329,11 +337,16 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                 group.launches.record_failure(now.mono, why, &mut self.rng);
             }
             Change::Lost(_, why) => {
-                if now.mono - instance.launched_at < group.spec.health_check_grace_period {
+                let young = now.mono - instance.launched_at < group.spec.health_check_grace_period;
+                if young && instance.in_service_since.is_some() {
                     // It passed one check and fell over: launching it again and again is a loop.
                     group.launches.record_failure(now.mono, why, &mut self.rng);
                 }
                 warn!(asg.name = name, instance.id = %id, why, "an instance in service is lost");
+                // Of one that was on its way into standby.
+                let status = ActivityStatus::Cancelled;
+                self.ledger
+                    .end(name, activity_id, status, Some(why.clone()), now.wall);
                 let cause = format!(
                     "At {:.0} an instance was taken out of service in response to an EC2 health check indicating it has been terminated or stopped: {why}",
                     now.wall

@@ -1,6 +1,8 @@
 //! Telling why a group does not come to its desired capacity: a condition while it lasts, and
 //! one activity when it begins.
 
+use std::collections::BTreeSet;
+
 use tracing::warn;
 
 use super::Reconciler;
@@ -11,6 +13,7 @@ use crate::{
     now::{Clock, Now},
     plan::HeldBack,
     provider::InstanceProvider,
+    scaling_process::ScalingProcess,
 };
 
 const ALL_PROTECTED: &str = "Could not scale to desired capacity because all remaining instances are protected from scale-in.";
@@ -23,6 +26,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         let impaired = impaired_zones(group, now);
         let cause = cause(group, now);
         let mut told = [None, None, None];
+        let mut suspended = BTreeSet::new();
         for held in held_back {
             match held {
                 HeldBack::ProtectedFromScaleIn => told[0] = Some(ALL_PROTECTED.to_owned()),
@@ -36,8 +40,13 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                 HeldBack::HostSaturated(why) => {
                     told[2] = Some(format!("Could not launch another instance: {why}."));
                 }
+                HeldBack::ProcessSuspended(process) => drop(suspended.insert(*process)),
             }
         }
+        // As at AWS, that somebody's wish is followed is no activity.
+        let suspended = suspended_message(group, &suspended);
+        let kind = ConditionKind::ProcessSuspended;
+        self.conditions.set(name, kind, suspended, now.wall);
         let kinds = [
             (
                 ConditionKind::ProtectedFromScaleIn,
@@ -79,6 +88,20 @@ fn cause(group: &Group, now: Now) -> String {
         group.live().count(),
         group.because()
     )
+}
+
+/// Each process that would do something now and is suspended.
+fn suspended_message(group: &Group, processes: &BTreeSet<ScalingProcess>) -> Option<String> {
+    let processes = processes.iter();
+    let sentences = processes.filter_map(|process| group.suspended_processes.sentence(*process));
+    let sentences: Vec<String> = sentences.collect();
+    let name = &group.spec.name;
+    (!sentences.is_empty()).then(|| {
+        format!(
+            "held back: {}; minicloud resume {name} lets it go on",
+            sentences.join("; ")
+        )
+    })
 }
 
 /// Each zone that refuses launches, why, and when it is tried again.

@@ -8,7 +8,7 @@ use crate::{
     command::{CommandError, InstanceProtection},
     describe::Activity,
     group::Instance,
-    instance::InstanceId,
+    instance::{InstanceId, LifecycleState},
     metrics::ScalingCause,
     now::{Clock, Now},
     provider::InstanceProvider,
@@ -67,16 +67,20 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             .find(|(_, group)| group.instances.contains_key(id))
             .ok_or_else(|| unmanaged(id))?;
         let name = name.clone();
-        let live = group
-            .instances
-            .get(id)
-            .filter(|instance| instance.is_live());
-        if live.is_none() {
+        let instance = group.instances.get(id);
+        let state = instance.map(|instance| instance.lifecycle_state);
+        let is_standby = state.is_some_and(LifecycleState::is_standby);
+        if !is_standby && !instance.is_some_and(Instance::is_live) {
             return Err(CommandError::Validation(format!(
                 "the instance {id} is being terminated already"
             )));
         }
-        if live.is_some_and(Instance::is_seed) {
+        if is_standby && should_decrement_desired_capacity {
+            return Err(CommandError::Validation(format!(
+                "the instance {id} is in standby and does not count towards the desired capacity: set should_decrement_desired_capacity to false"
+            )));
+        }
+        if instance.is_some_and(Instance::is_seed) {
             return Err(CommandError::Validation(format!(
                 "the instance {id} is a container that Docker Compose runs: minicloud does not end it; use docker compose stop or rm"
             )));
@@ -115,7 +119,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
     }
 }
 
-fn unmanaged(id: &InstanceId) -> CommandError {
+pub(super) fn unmanaged(id: &InstanceId) -> CommandError {
     CommandError::Validation(format!(
         "Instance Id not found - No managed instance found for instance ID: {id}"
     ))

@@ -15,7 +15,6 @@ use crate::{
     crash_point::CrashPoint,
     describe::{self, ConditionKind, HealthStatus, LaunchTemplateSpecification, View},
     group::{Group, Instance},
-    instance::LifecycleState,
     now::{Clock, Now},
     provider::{InstanceProvider, STOP_GRACE},
     target_health::TargetHealthIndex,
@@ -77,14 +76,11 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             .next_snapshot(config, groups, taken, now.mono, version);
         let Some(next) = next else { return };
         self.desk.snapshots.send_replace(Some(Arc::new(next)));
-        let terminating = |instance: &Instance| {
-            instance.lifecycle_state == LifecycleState::Terminating && instance.address.is_some()
+        let drains = |instance: &Instance| {
+            instance.lifecycle_state.is_draining() && instance.address.is_some()
         };
         let taken = taken.iter().filter_map(|name| self.groups.get(name));
-        if taken
-            .flat_map(|group| group.instances.values())
-            .any(terminating)
-        {
+        if taken.flat_map(|group| group.instances.values()).any(drains) {
             CrashPoint::DeregistrationPublished.reached(self.crash_at);
         }
     }
@@ -144,6 +140,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             capacity_distribution: spec.capacity_distribution,
             foreign_changes: spec.foreign_changes,
             adopts: group.launch_template.clone_of.clone(),
+            suspended_processes: group.suspended_processes.describe(),
             alarms: alarms::describe(name, group, self.config.pace),
             alarm_history: Arc::clone(&group.alarm_history),
             instances: group
@@ -154,6 +151,8 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             conditions: self.conditions.of(name),
             cpu_utilization,
             decision: group.decision.clone(),
+            instance_refresh: group.instance_refreshes.describe_active(),
+            instance_refreshes: group.instance_refreshes.describe(),
             scheduled_actions: self.describe_schedule(name),
             activities: self.ledger.activities(name),
         }
@@ -227,7 +226,7 @@ fn describe_instance(
         public_key: instance.key_pair.as_ref().map(|of| of.public_key.clone()),
         protected_from_scale_in: instance.protected_from_scale_in,
         launch_time: instance.launch_time,
-        draining_until: instance.terminating_since.map(|since| {
+        draining_until: instance.draining_since.map(|since| {
             let ends = since + group.deregistration_delay;
             now.wall + ends.saturating_duration_since(now.mono)
         }),

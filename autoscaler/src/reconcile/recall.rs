@@ -39,7 +39,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             Some(_) => LifecycleState::InService,
             None => LifecycleState::Pending,
         };
-        instance.terminating_since = None;
+        instance.draining_since = None;
         instance.recallable = false;
         self.ledger.record_instance(name, instance);
     }

@@ -11,6 +11,7 @@ use crate::{
     metrics::ScalingCause,
     now::{Clock, Now},
     provider::InstanceProvider,
+    scaling_process::ScalingProcess,
     schedule::{
         self, Due, Kept, MAX_ACTIONS, ScheduleJournal, ScheduledAction, ScheduledActionSpec,
         one_off_conflict,
@@ -65,6 +66,9 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         let Some(group) = self.groups.get(name) else {
             return;
         };
+        if group.suspends(ScalingProcess::ScheduledActions) {
+            return self.pass_over(name, due);
+        }
         let before = group.capacity;
         let change = due.sizes.applied_to(before);
         let cause = change.as_ref().map(|after| {
@@ -125,6 +129,22 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
                 );
                 self.ledger.begin(failed);
             }
+        }
+    }
+
+    /// Lets a time go by: it is not made up for once scheduled actions are resumed.
+    fn pass_over(&mut self, name: &str, due: &Due) {
+        let journal = self.schedules.get_mut(name);
+        let Some(kept) = journal.and_then(|journal| journal.pass_over(due)) else {
+            return;
+        };
+        info!(
+            asg.name = name,
+            action = due.name,
+            "a scheduled action does not run: scheduled actions are suspended"
+        );
+        if let Err(error) = self.ledger.store.keep_scheduled_action(name, &kept) {
+            warn!(asg.name = name, action = due.name, %error, "a scheduled action could not be recorded");
         }
     }
 

@@ -126,9 +126,14 @@ impl ScheduleJournal {
     /// Notes that an action has run; a one-off of the API's, or a recurring one that has
     /// ended, is gone with that, as it is with AWS.
     pub(crate) fn ran(&mut self, due: &Due) -> Option<Kept> {
+        self.entries.get_mut(&due.name)?.record.last_run = Some(due.at);
+        self.pass_over(due)
+    }
+
+    /// Notes that a time has come and gone.
+    pub(crate) fn pass_over(&mut self, due: &Due) -> Option<Kept> {
         let entry = self.entries.get_mut(&due.name)?;
         entry.record.done_until = due.at;
-        entry.record.last_run = Some(due.at);
         entry.look_ahead();
         if entry.upcoming.is_empty() && entry.record.file.is_none() {
             self.entries.remove(&due.name);

@@ -5,8 +5,11 @@ use std::{collections::BTreeMap, time::Duration};
 use minicloud_autoscaler::{
     Shutdown,
     adopt::Service,
+    command::{Command, EnterStandby, InstanceProtection},
     describe::{AutoScalingGroup, ConditionKind},
     instance::{InstanceId, LifecycleState, ManagedBy},
+    provider::fake::LaunchFault,
+    scaling_process::{ScalingProcess, ScalingProcessQuery},
 };
 
 use super::cloud::{CONFIG, Cloud};
@@ -227,6 +230,48 @@ async fn clones_are_refreshed_one_at_a_time() {
     assert_eq!(versions(&cloud), after);
 }
 
+/// Compose has recreated the service's container from another image.
+async fn recreate(cloud: &Cloud, seed: &InstanceId, labels: &[(&str, &str)]) {
+    cloud.provider.compose_remove(seed);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    cloud.provider.compose_up(&service(labels), "two");
+}
+
+#[tokio::test(start_paused = true)]
+async fn clones_that_cannot_be_launched_are_not_tried_without_end() {
+    let labels = [("minicloud.min", "3"), ("minicloud.max", "3")];
+    let (cloud, seed) = adopted(&labels, 2).await;
+    let before = versions(&cloud);
+    cloud.provider.fail_launches(1000, LaunchFault::Failed);
+    recreate(&cloud, &seed, &labels).await;
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    let tries = cloud.provider.calls().launch - 3;
+    assert!((4..=5).contains(&tries), "{tries} within five minutes");
+    assert_eq!(versions(&cloud), before, "the old ones serve");
+}
+
+#[tokio::test(start_paused = true)]
+async fn protected_clones_of_before_stay_and_nothing_is_launched_for_them() {
+    let labels = [("minicloud.min", "2"), ("minicloud.max", "2")];
+    let (cloud, seed) = adopted(&labels, 1).await;
+    let before = versions(&cloud);
+    let protection = InstanceProtection {
+        instance_ids: before.keys().cloned().collect(),
+        protected_from_scale_in: true,
+    };
+    let protected = cloud.ask(|reply| Command::SetInstanceProtection {
+        name: GROUP.to_owned(),
+        protection,
+        reply,
+    });
+    protected.await.unwrap();
+    let launched = cloud.provider.launched().len();
+    recreate(&cloud, &seed, &labels).await;
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    assert_eq!(versions(&cloud), before);
+    assert_eq!(cloud.provider.launched().len(), launched);
+}
+
 #[tokio::test(start_paused = true)]
 async fn label_at_fault_keeps_the_traffic_and_says_why() {
     let (cloud, seed) = adopted(&[("minicloud.min", "2")], 1).await;
@@ -328,4 +373,38 @@ async fn clones_end_with_minicloud_and_the_container_stays() {
     cloud.shut_down(Shutdown::Terminate).await;
     assert_eq!(cloud.provider.instances(), []);
     assert_eq!(cloud.provider.seeds(), [seed]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn container_of_compose_does_not_drain_and_its_group_stays_suspended() {
+    let (mut cloud, seed) = adopted(&[("minicloud.min", "2")], 1).await;
+    let name = || GROUP.to_owned();
+    let request = EnterStandby {
+        instance_ids: vec![seed],
+        should_decrement_desired_capacity: false,
+    };
+    let answer = cloud.ask(|reply| Command::EnterStandby {
+        name: name(),
+        request,
+        reply,
+    });
+    let why = answer.await.unwrap_err().to_string();
+    assert!(
+        why.contains("a container that Docker Compose runs"),
+        "{why}"
+    );
+    let query = ScalingProcessQuery {
+        scaling_processes: vec![ScalingProcess::Launch],
+    };
+    let suspended = cloud.ask(|reply| Command::SuspendProcesses {
+        name: name(),
+        query,
+        reply,
+    });
+    suspended.await.unwrap();
+    cloud.kill().await;
+    cloud.boot().await;
+    until(&cloud, 1, 1).await;
+    let processes = group(&cloud).unwrap().suspended_processes;
+    assert_eq!(processes.len(), 1, "{processes:?}");
 }

@@ -26,6 +26,7 @@ use minicloud_autoscaler::{
     customized_metric::{FetchError, MetricFetcher},
     describe::{Activity, AutoScalingGroup, ConditionKind, View},
     instance::{InstanceId, LifecycleState},
+    instance_refresh::{InstanceRefresh, RefreshPreferences},
     key_pair::KeyPairError,
     launch_template::LaunchTemplateError,
     load_balancer_link::LoadBalancerLink,
@@ -471,6 +472,30 @@ impl Cloud {
         .await
     }
 
+    pub(super) async fn start_refresh(
+        &self,
+        group: &str,
+        preferences: RefreshPreferences,
+    ) -> Result<InstanceRefresh, CommandError> {
+        self.ask(|reply| Command::StartInstanceRefresh {
+            name: group.to_owned(),
+            preferences,
+            reply,
+        })
+        .await
+    }
+
+    pub(super) async fn cancel_refresh(
+        &self,
+        group: &str,
+    ) -> Result<InstanceRefresh, CommandError> {
+        self.ask(|reply| Command::CancelInstanceRefresh {
+            name: group.to_owned(),
+            reply,
+        })
+        .await
+    }
+
     pub(super) async fn ask<T>(
         &self,
         command: impl FnOnce(oneshot::Sender<Result<T, CommandError>>) -> Command,
@@ -481,20 +506,27 @@ impl Cloud {
         answer.await.unwrap()
     }
 
-    /// `None` where the autoscaler ends before it answers.
     pub(super) async fn update_of(
         &self,
         group: &str,
         update: CapacityUpdate,
     ) -> Option<Result<(), CommandError>> {
-        let (reply, answer) = oneshot::channel();
-        let command = Command::UpdateAutoScalingGroup {
+        self.ask_if_running(|reply| Command::UpdateAutoScalingGroup {
             name: group.to_owned(),
             update,
             reply,
-        };
+        })
+        .await
+    }
+
+    /// `None` where the autoscaler ends before it answers.
+    pub(super) async fn ask_if_running<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<T, CommandError>>) -> Command,
+    ) -> Option<Result<T, CommandError>> {
+        let (reply, answer) = oneshot::channel();
         let commands = self.running.as_ref()?.autoscaler.commands();
-        commands.send(command).await.ok()?;
+        commands.send(command(reply)).await.ok()?;
         answer.await.ok()
     }
 

@@ -9,6 +9,7 @@ mod crash;
 mod failure;
 mod foreign;
 mod found;
+mod instance_refresh;
 mod key_pair;
 mod launch_template;
 mod notifications;
@@ -17,7 +18,9 @@ mod policies;
 mod random;
 mod scheduled;
 mod security_groups;
+mod standby;
 mod story;
+mod suspended;
 mod tutorial;
 
 /// For figures that a person reads: `cargo test -- --nocapture`.

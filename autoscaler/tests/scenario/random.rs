@@ -14,7 +14,7 @@ mod operation;
 use std::{
     fmt::Write,
     sync::{
-        Mutex,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     thread,
@@ -23,9 +23,12 @@ use std::{
 
 use minicloud_autoscaler::{
     Crash,
-    command::{CapacityUpdate, CommandError},
+    command::{CapacityUpdate, Command, CommandError, EnterStandby, ExitStandby},
+    describe::AutoScalingGroup,
     instance::{InstanceId, LifecycleState},
+    instance_refresh::RefreshPreferences,
     provider::LaunchRequest,
+    scaling_process::ScalingProcess,
 };
 use proptest::{
     collection::vec,
@@ -40,7 +43,7 @@ use self::{
     layout::{Edit, Layout},
     operation::Operation,
 };
-use super::{cloud::Cloud, say};
+use super::{cloud::Cloud, say, suspended::query};
 
 /// As many as two busy cores run in three minutes, unoptimised.
 const SCRIPTS: u64 = 1_000;
@@ -48,8 +51,8 @@ const SCRIPTS: u64 = 1_000;
 const LOOK: Duration = Duration::from_millis(200);
 /// The longest that anything under way takes to end by itself: a launch that never answers
 /// (120 s), a drain to its full delay (60 s), an instance that is deaf (10 s), each begun when
-/// the one before has ended.
-const REST_WITHIN: Duration = Duration::from_secs(300);
+/// the one before has ended; and an instance refresh does that for one instance after another.
+const REST_WITHIN: Duration = Duration::from_secs(1200);
 const RESTS_FOR: Duration = Duration::from_secs(8);
 
 #[derive(Clone, Debug)]
@@ -116,6 +119,7 @@ struct Tally {
     launches: usize,
     terminations: usize,
     crashes: usize,
+    refreshes: usize,
 }
 
 impl Tally {
@@ -125,6 +129,7 @@ impl Tally {
         self.launches += other.launches;
         self.terminations += other.terminations;
         self.crashes += other.crashes;
+        self.refreshes += other.refreshes;
     }
 }
 
@@ -167,6 +172,15 @@ fn report(seed: u64, why: &str, script: &Script) -> String {
     report
 }
 
+/// `None`: the autoscaler ended before it answered.
+fn refused_or_done<T>(answer: Option<Result<T, CommandError>>) -> Result<(), String> {
+    match answer {
+        None | Some(Ok(_) | Err(CommandError::Validation(_))) => Ok(()),
+        Some(Err(CommandError::AutoScalingGroupNotFound { .. })) => Ok(()),
+        Some(Err(error)) => Err(error.to_string()),
+    }
+}
+
 fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
@@ -192,6 +206,7 @@ fn play(script: &Script, trace: bool) -> Result<Tally, String> {
             launches: run.cloud.provider.launched().len(),
             terminations: run.cloud.provider.signals().len(),
             crashes: run.crashes,
+            refreshes: run.checker.refreshes,
         })
     })
 }
@@ -269,6 +284,115 @@ impl Run {
         }
     }
 
+    async fn start_refresh(&mut self, preferences: RefreshPreferences) -> Result<(), String> {
+        let started = self
+            .cloud
+            .ask_if_running(|reply| Command::StartInstanceRefresh {
+                name: "web".to_owned(),
+                preferences,
+                reply,
+            });
+        match started.await {
+            Some(Err(CommandError::Validation(why) | CommandError::Store(why))) => Err(why),
+            _ => self.wait(Duration::ZERO).await,
+        }
+    }
+
+    async fn cancel_refresh(&mut self) -> Result<(), String> {
+        let cancelled = self
+            .cloud
+            .ask_if_running(|reply| Command::CancelInstanceRefresh {
+                name: "web".to_owned(),
+                reply,
+            });
+        match cancelled.await {
+            Some(Err(CommandError::Store(why))) => Err(why),
+            _ => self.wait(Duration::ZERO).await,
+        }
+    }
+
+    async fn drain(&mut self, number: usize, decrement: bool) -> Result<(), String> {
+        let Some((group, id)) = self.member(number) else {
+            return Ok(());
+        };
+        let (desired, max) = (group.desired_capacity, group.max_size);
+        self.checker.asked(desired.saturating_sub(1), max);
+        let name = group.auto_scaling_group_name.clone();
+        let request = EnterStandby {
+            instance_ids: vec![id],
+            should_decrement_desired_capacity: decrement,
+        };
+        let answer = self.cloud.ask_if_running(|reply| Command::EnterStandby {
+            name,
+            request,
+            reply,
+        });
+        refused_or_done(answer.await)
+    }
+
+    async fn undrain(&mut self, number: usize) -> Result<(), String> {
+        let Some((group, id)) = self.member(number) else {
+            return Ok(());
+        };
+        let name = group.auto_scaling_group_name.clone();
+        let request = ExitStandby {
+            instance_ids: vec![id],
+        };
+        let answer = self.cloud.ask_if_running(|reply| Command::ExitStandby {
+            name,
+            request,
+            reply,
+        });
+        refused_or_done(answer.await)
+    }
+
+    /// Ends what is in standby, where there is anything.
+    async fn end_standby(&self) -> Result<(), String> {
+        let view = self.cloud.view();
+        let instances = view.auto_scaling_groups.iter().flat_map(|g| &g.instances);
+        for instance in instances.filter(|one| one.lifecycle_state.is_standby()) {
+            let ended =
+                self.cloud
+                    .ask_if_running(|reply| Command::TerminateInstanceInAutoScalingGroup {
+                        instance_id: instance.instance_id.clone(),
+                        should_decrement_desired_capacity: false,
+                        reply,
+                    });
+            refused_or_done(ended.await)?;
+        }
+        Ok(())
+    }
+
+    /// The instance with this number, modulo how many there are, and its group.
+    fn member(&self, number: usize) -> Option<(Arc<AutoScalingGroup>, InstanceId)> {
+        let id = self.instance(number)?;
+        let view = self.cloud.is_running().then(|| self.cloud.view())?;
+        let mut groups = view.auto_scaling_groups.iter();
+        let group = groups.find(|group| group.instances.iter().any(|one| one.instance_id == id))?;
+        Some((Arc::clone(group), id))
+    }
+
+    /// Whether there is who has heard it.
+    async fn suspend(
+        &mut self,
+        processes: &[ScalingProcess],
+        suspends: bool,
+    ) -> Result<bool, String> {
+        let (name, query) = ("web".to_owned(), query(processes));
+        if !suspends {
+            self.checker.resumed();
+        }
+        let answer = self.cloud.ask_if_running(|reply| match suspends {
+            true => Command::SuspendProcesses { name, query, reply },
+            false => Command::ResumeProcesses { name, query, reply },
+        });
+        match answer.await {
+            Some(Ok(())) => Ok(true),
+            None | Some(Err(CommandError::AutoScalingGroupNotFound { .. })) => Ok(false),
+            Some(Err(error)) => Err(error.to_string()),
+        }
+    }
+
     fn edit(&mut self, edit: &Edit) {
         self.layout.apply(edit);
         match *edit {
@@ -317,6 +441,9 @@ impl Run {
         self.edit(&Edit::TargetValue(80));
         self.edit(&Edit::Web(true));
         self.wait(Duration::from_secs(2)).await?;
+        while !self.suspend(&[], false).await? {
+            self.wait(LOOK).await?;
+        }
         // Whoever mended it asks again, and so ends a suspension of launches.
         for group in ["web", "jobs"] {
             let _ = self.cloud.update_of(group, CapacityUpdate::default()).await;
@@ -325,6 +452,7 @@ impl Run {
         let mut rest: Option<(Instant, _)> = None;
         loop {
             self.wait(LOOK).await?;
+            self.end_standby().await?;
             let calls = self.cloud.provider.calls();
             let calls = (calls.launch, calls.terminate);
             match self.checker.settled(&self.cloud) {

@@ -135,7 +135,7 @@ impl Size {
                 .filter(|state| *state == LifecycleState::InService)
                 .count(),
             live: states()
-                .filter(|state| *state != LifecycleState::Terminated)
+                .filter(|state| *state != LifecycleState::Terminated && !state.is_standby())
                 .count(),
         }
     }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     activities, alarms, config, groups, instance_types, instances, key_pair, launch_template,
-    policies, scheduled_actions, security_groups, status, targets, why,
+    policies, refresh, scheduled_actions, security_groups, status, suspend, targets, why,
 };
 use crate::{cli::Output, golden, output::Listing};
 
@@ -52,6 +52,7 @@ fn lists_are_as_written_down() {
         groups::listing().render(all.iter().map(Arc::as_ref), output)
     });
     page.list("instances", &instances::listing(), &web.instances);
+    page.list("suspend web", &suspend::listing(), &web.suspended_processes);
     let target_group = &view.target_groups[0];
     page.list(
         "targets",
@@ -68,6 +69,11 @@ fn lists_are_as_written_down() {
         "scheduled-actions",
         &scheduled_actions::listing(),
         &web.scheduled_actions,
+    );
+    page.list(
+        "refreshes web",
+        &refresh::listing(),
+        &answer::<Vec<_>>("instance_refreshes"),
     );
     page.list(
         "activities",

@@ -91,6 +91,8 @@ struct Head<'a> {
     ranges: Vec<(&'static str, bool)>,
     done: Option<&'static str>,
     read_only: bool,
+    /// A refresh is under way.
+    refreshes: bool,
 }
 
 #[derive(Template)]
@@ -163,6 +165,11 @@ pub(super) async fn show(
     page::answer(console, session, headers, page).await
 }
 
+/// Where its page is.
+pub(super) fn address(name: &str) -> String {
+    format!("/groups/{}", page::path_segment(name))
+}
+
 /// # Errors
 /// There is none of that name.
 pub(super) fn find<'a>(view: &'a View, name: &str) -> Result<&'a AutoScalingGroup, Refusal> {
@@ -183,7 +190,7 @@ impl Page for GroupPage {
     }
 
     fn head(&self, console: &Console, view: &View) -> Result<String, Refusal> {
-        find(view, &self.name)?;
+        let group = find(view, &self.name)?;
         let ranges = Range::ALL.into_iter();
         let head = Head {
             name: &self.name,
@@ -192,6 +199,7 @@ impl Page for GroupPage {
                 .collect(),
             done: self.done.map(Notice::as_str),
             read_only: console.api.read_only,
+            refreshes: group.instance_refresh.is_some(),
         };
         Ok(head.render()?)
     }

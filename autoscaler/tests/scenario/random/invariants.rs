@@ -1,15 +1,20 @@
 //! What must hold after each step, whatever happens to a group.
 //!
 //! - The desired capacity lies between min and max.
-//! - No launch is begun that takes a group above max, but for a move between zones; what is above it anyway (max was lowered,
+//! - No launch is begun that takes a group above max, but for a move between zones and for an
+//!   instance refresh, by as much as either may; what is above it anyway (max was lowered,
 //!   an instance was adopted) is on its way out within [`SOON`].
 //! - No healthy instance is taken out of service unless as many as desired are left; with
 //!   nothing wrong, min is in service within [`LAUNCH_TIMEOUT`] and [`SOON`].
+//! - An instance refresh takes nothing out of service unless as many are left as its preferences
+//!   say; one that succeeds has replaced whatever was in service when it began.
 //! - Whatever carries our mark on the provider is in a group within [`SOON`].
 //! - An instance is in one group, in one state, and its states follow each other as they may;
 //!   one that has gone does not come back.
 //! - No instance that runs is told to end before the balancer has been told, [`LEAST_DRAIN`]
 //!   earlier, to send it nothing more.
+//! - What a suspended process would do is not done: nothing is launched, nothing taken out of
+//!   service by choice.
 //! - An intent is launched once; an activity that has ended stays as it ended.
 
 use std::{
@@ -21,6 +26,8 @@ use std::{
 use minicloud_autoscaler::{
     describe::{Activity, AutoScalingGroup, ConditionKind, View},
     instance::{InstanceId, LifecycleState},
+    instance_refresh::InstanceRefreshStatus,
+    scaling_process::ScalingProcess::{self, HealthCheck, Launch, ReplaceUnhealthy, Terminate},
 };
 use tokio::time::Instant;
 
@@ -38,6 +45,8 @@ const ASKED_LATELY: Duration = Duration::from_secs(15);
 pub(super) struct Checker {
     view: Option<Arc<View>>,
     states: BTreeMap<InstanceId, LifecycleState>,
+    /// What became of these while nobody looked is not known.
+    unseen: BTreeSet<InstanceId>,
     gone: BTreeSet<InstanceId>,
     /// Launched by hand: nobody asked whether there is room.
     unrecorded: BTreeSet<InstanceId>,
@@ -45,11 +54,16 @@ pub(super) struct Checker {
     removed: BTreeSet<InstanceId>,
     signals: usize,
     ended: BTreeSet<String>,
+    /// By refresh: what was in service when it began.
+    refreshed: BTreeMap<String, BTreeSet<InstanceId>>,
+    /// Refreshes of something that were seen to succeed.
+    pub(super) refreshes: usize,
     /// Since when something holds that must not last.
     since: BTreeMap<String, Instant>,
     /// Desired and maximum that were asked for lately: a slow loop may have taken each for a
     /// pass of which no view was seen.
     asked: Vec<(Instant, u32, u32)>,
+    resumed_at: Option<Instant>,
     /// When that was looked at last.
     looked_at: Option<Instant>,
 }
@@ -65,11 +79,8 @@ impl Checker {
     pub(super) fn restarted(&mut self) {
         self.disturbed();
         self.view = None;
-        // What drained when it crashed may be recalled, and nobody saw it drain.
-        let in_service = |state: &&mut LifecycleState| **state == LifecycleState::InService;
-        for state in self.states.values_mut().filter(in_service) {
-            *state = LifecycleState::Terminating;
-        }
+        // What drained when it crashed may be back, and nobody saw it drain.
+        self.unseen = self.states.keys().cloned().collect();
     }
 
     /// Nobody remembers what is in no instance's mark.
@@ -77,10 +88,15 @@ impl Checker {
         self.states.clear();
         self.gone.clear();
         self.ended.clear();
+        self.refreshed.clear();
     }
 
     pub(super) fn asked(&mut self, desired: u32, max: u32) {
         self.asked.push((Instant::now(), desired, max));
+    }
+
+    pub(super) fn resumed(&mut self) {
+        self.resumed_at = Some(Instant::now());
     }
 
     pub(super) fn launched_by_hand(&mut self, id: InstanceId) {
@@ -156,7 +172,7 @@ impl Checker {
             }
             let state = instance.lifecycle_state;
             match self.states.get(id) {
-                Some(before) if !may_follow(*before, state) => {
+                Some(before) if !may_follow(*before, state) && !self.unseen.contains(id) => {
                     return Err(format!("{id} went from {before} to {state}"));
                 }
                 _ => {}
@@ -194,7 +210,14 @@ impl Checker {
         let launched = group.instances.iter().any(|i| is_new(&i.instance_id));
         let asked = self.asked.iter().map(|(.., max)| *max).max();
         let allowed = max.max(before.max_size).max(asked.unwrap_or_default()) as usize;
-        let allowed = allowed + balancing_margin(group);
+        let allowed = allowed + balancing_margin(group) + refresh_margin(group, allowed);
+        let suspended = |process| self.suspends_for_long(before, group, process);
+        let mut instances = group.instances.iter().map(|one| &one.instance_id);
+        // What is found by its mark was launched before.
+        let begun = instances.any(|id| is_new(id) && activity(group, id, "Launching").is_some());
+        if begun && suspended(Launch) {
+            return Err(format!("{name}: a launch though Launch is suspended"));
+        }
         if launched && live > allowed {
             return Err(format!("{name}: a launch made {live} of at most {allowed}"));
         }
@@ -205,13 +228,16 @@ impl Checker {
                 instance.lifecycle_state == LifecycleState::Terminating
                     && self.states.get(&instance.instance_id) == Some(&LifecycleState::InService)
             })
-            .filter_map(|instance| terminating(group, &instance.instance_id))
+            .filter_map(|instance| activity(group, &instance.instance_id, "Terminating"))
             .collect();
         let by_choice = |activity: &&&Activity| {
             let difference = "difference between desired and actual capacity";
             activity.cause.contains(difference)
         };
         let chosen = left.iter().filter(by_choice).count();
+        if chosen > 0 && suspended(Terminate) {
+            return Err(format!("{name}: an end though Terminate is suspended"));
+        }
         let asked = self.asked.iter().map(|(_, desired, _)| *desired).min();
         let wanted = desired.min(before.desired_capacity);
         let wanted = wanted.min(asked.unwrap_or(u32::MAX)) as usize;
@@ -221,12 +247,73 @@ impl Checker {
                 "{name}: {chosen} taken out, {live} of {wanted} left"
             ));
         }
+        let by_refresh = |activity: &&&Activity| activity.cause.contains("an instance refresh");
+        let refreshed = left.iter().filter(by_refresh).count();
+        let refresh = group.instance_refresh.as_ref();
+        let refresh = refresh.or(before.instance_refresh.as_ref());
+        let percent = refresh.map_or(100, |it| it.preferences.min_healthy_percentage);
+        let least = (wanted * usize::from(percent)).div_ceil(100);
+        if refreshed > 0 && in_service(group) + (left.len() - refreshed) < least {
+            return Err(format!(
+                "{name}: {refreshed} replaced, {} of {least} left in service",
+                in_service(group)
+            ));
+        }
+        self.check_refreshes(before, group)
+    }
+
+    fn check_refreshes(
+        &mut self,
+        before: &AutoScalingGroup,
+        group: &AutoScalingGroup,
+    ) -> Result<(), String> {
+        let name = &group.auto_scaling_group_name;
+        let serving = |group: &AutoScalingGroup| {
+            let instances = group.instances.iter();
+            let serving = instances.filter(|i| i.lifecycle_state == LifecycleState::InService);
+            let ids: BTreeSet<InstanceId> = serving.map(|i| i.instance_id.clone()).collect();
+            ids
+        };
+        let known = |id: &str| {
+            let mut refreshes = before.instance_refreshes.iter();
+            refreshes.any(|it| it.instance_refresh_id == id)
+        };
+        for refresh in group.instance_refreshes.iter() {
+            let id = &refresh.instance_refresh_id;
+            if !known(id) && !refresh.preferences.skip_matching {
+                self.refreshed.insert(id.clone(), serving(before));
+            }
+            let is_new_success = refresh.status == InstanceRefreshStatus::Successful
+                && before.instance_refresh.is_some();
+            let Some(old) = self.refreshed.get(id).filter(|_| is_new_success) else {
+                continue;
+            };
+            if let Some(kept) = old.intersection(&serving(group)).next() {
+                return Err(format!("{name}: {kept} is not replaced by {refresh:?}"));
+            }
+            self.refreshes += usize::from(!old.is_empty());
+            self.refreshed.remove(id);
+        }
         Ok(())
+    }
+
+    /// In both views, and nobody has asked for anything else between them.
+    fn suspends_for_long(
+        &self,
+        before: &AutoScalingGroup,
+        group: &AutoScalingGroup,
+        process: ScalingProcess,
+    ) -> bool {
+        let resumed = self
+            .resumed_at
+            .is_some_and(|at| at.elapsed() < ASKED_LATELY);
+        !resumed && suspends(before, &[process]) && suspends(group, &[process])
     }
 
     fn note_states(&mut self, view: &View) {
         let instances = view.auto_scaling_groups.iter().flat_map(|g| &g.instances);
         let states = instances.map(|i| (i.instance_id.clone(), i.lifecycle_state));
+        self.unseen.clear();
         let before = std::mem::replace(&mut self.states, states.collect());
         let gone = before.into_keys();
         let gone = gone.filter(|id| !self.states.contains_key(id));
@@ -253,7 +340,14 @@ impl Checker {
         });
         for group in &view.auto_scaling_groups {
             let name = &group.auto_scaling_group_name;
-            if live(group) > group.max_size as usize {
+            let max = group.max_size as usize;
+            let refreshing = group.instance_refresh.is_some();
+            let surge = if refreshing {
+                refresh_margin(group, max)
+            } else {
+                0
+            };
+            if live(group) > max + surge && !suspends(group, &[Terminate]) {
                 wrong.insert(format!("{name} has more than max_size instances"), SOON);
             }
             let is_failing = group.conditions.iter().any(|condition| {
@@ -262,7 +356,8 @@ impl Checker {
                     ConditionKind::LaunchFailing | ConditionKind::LaunchSuspended
                 )
             });
-            if is_served && !is_failing && in_service(group) < group.min_size as usize {
+            let is_kept = suspends(group, &[Launch, Terminate, HealthCheck, ReplaceUnhealthy]);
+            if is_served && !is_kept && !is_failing && in_service(group) < group.min_size as usize {
                 let what = format!("{name} has less than min_size in service");
                 wrong.insert(what, LAUNCH_TIMEOUT + SOON);
             }
@@ -290,6 +385,9 @@ impl Checker {
             let (there, wanted) = (group.instances.len(), group.desired_capacity as usize);
             if (there, in_service(group)) != (wanted, wanted) {
                 return Err(format!("{name}: {wanted} wanted: {:?}", group.instances));
+            }
+            if let Some(refresh) = &group.instance_refresh {
+                return Err(format!("{name}: {refresh:?}"));
             }
             let open = group.activities.iter().find(|a| a.end_time.is_none());
             if let Some(open) = open {
@@ -323,15 +421,23 @@ impl Checker {
 }
 
 fn may_follow(before: LifecycleState, after: LifecycleState) -> bool {
-    use LifecycleState::{InService, Pending, Terminating};
+    use LifecycleState::{EnteringStandby, InService, Pending, Standby, Terminating};
     before == after
         || matches!(
             (before, after),
-            (Pending, InService | Terminating)
-                | (InService, Terminating)
+            (Pending, InService | EnteringStandby | Terminating)
+                | (InService, EnteringStandby | Standby | Terminating)
+                | (EnteringStandby, Standby | Terminating)
+                | (Standby, Pending | InService | Terminating)
                 // Recalled while it drained; once it is told to end it is gone for good.
                 | (Terminating, InService | Pending)
         )
+}
+
+/// One of them is suspended.
+fn suspends(group: &AutoScalingGroup, processes: &[ScalingProcess]) -> bool {
+    let mut suspended = group.suspended_processes.iter();
+    suspended.any(|one| processes.contains(&one.process_name))
 }
 
 fn live(group: &AutoScalingGroup) -> usize {
@@ -358,10 +464,23 @@ fn balancing_margin(group: &AutoScalingGroup) -> usize {
     }
 }
 
-fn terminating<'a>(group: &'a AutoScalingGroup, id: &InstanceId) -> Option<&'a Activity> {
+/// An instance refresh launches first too: by as many as its preferences say, for as long.
+fn refresh_margin(group: &AutoScalingGroup, max: usize) -> usize {
+    let refreshes = group.instance_refreshes.iter();
+    let percent = refreshes.map(|it| usize::from(it.preferences.max_healthy_percentage) - 100);
+    let surge = percent.map(|percent| (max * percent).div_ceil(100).max(1));
+    surge.max().unwrap_or_default()
+}
+
+/// The last one of the instance that is described so.
+fn activity<'a>(
+    group: &'a AutoScalingGroup,
+    id: &InstanceId,
+    description: &str,
+) -> Option<&'a Activity> {
     let mut activities = group.activities.iter();
     let found = activities.find(|activity| {
-        activity.instance_id.as_ref() == Some(id) && activity.description.starts_with("Terminating")
+        activity.instance_id.as_ref() == Some(id) && activity.description.starts_with(description)
     });
     found.map(|activity| &**activity)
 }

@@ -7,10 +7,15 @@ use jiff::SignedDuration;
 use minicloud_autoscaler::{
     Crash, CrashPoint,
     instance::InstanceId,
+    instance_refresh::RefreshPreferences,
     launch_template::LaunchTemplate,
     provider::{InstanceProvider, LaunchRequest, ObservedState, fake::LaunchFault},
+    scaling_process::ScalingProcess,
 };
-use proptest::{prelude::*, sample::select};
+use proptest::{
+    prelude::*,
+    sample::{select, subsequence},
+};
 
 use super::{Run, layout::Edit};
 
@@ -20,6 +25,15 @@ pub(super) enum Operation {
     /// `min_size`, `max_size`, `desired_capacity` as somebody asks for them, sense or not.
     Scale(u32, u32, u32),
     Edit(Edit),
+    /// `min_healthy_percentage`, `max_healthy_percentage`, `skip_matching`.
+    StartRefresh(u8, u8, bool),
+    CancelRefresh,
+    /// Of group `web`.
+    Suspend(Vec<ScalingProcess>),
+    Resume(Vec<ScalingProcess>),
+    /// The instance with this number into standby, the desired capacity with it or not.
+    Drain(usize, bool),
+    Undrain(usize),
     /// CPU percent of the instance with this number, modulo how many there are.
     Load(usize, u8),
     AgentSilent(bool),
@@ -74,6 +88,12 @@ impl Operation {
             40 => wait().prop_map(Self::Wait),
             14 => sizes().prop_map(|(min, max, desired)| Self::Scale(min, max, desired)),
             6 => Edit::any().prop_map(Self::Edit),
+            5 => refresh().prop_map(|(min, max, skip)| Self::StartRefresh(min, max, skip)),
+            2 => Just(Self::CancelRefresh),
+            3 => processes().prop_map(Self::Suspend),
+            3 => processes().prop_map(Self::Resume),
+            4 => (number(), any::<bool>()).prop_map(|(n, decrement)| Self::Drain(n, decrement)),
+            4 => number().prop_map(Self::Undrain),
             8 => (number(), 0..101_u8).prop_map(|(n, percent)| Self::Load(n, percent)),
             3 => prop_oneof![
                 any::<bool>().prop_map(Self::AgentSilent),
@@ -110,6 +130,20 @@ impl Operation {
             Self::Wait(time) => return run.wait(time).await,
             Self::Scale(min, max, desired) => return run.scale(min, max, desired).await,
             Self::Edit(ref edit) => run.edit(edit),
+            Self::StartRefresh(min, max, skip_matching) => {
+                let preferences = RefreshPreferences {
+                    min_healthy_percentage: min,
+                    max_healthy_percentage: max,
+                    skip_matching,
+                    ..RefreshPreferences::default()
+                };
+                return run.start_refresh(preferences).await;
+            }
+            Self::CancelRefresh => return run.cancel_refresh().await,
+            Self::Suspend(ref processes) => drop(run.suspend(processes, true).await?),
+            Self::Resume(ref processes) => drop(run.suspend(processes, false).await?),
+            Self::Drain(number, decrement) => run.drain(number, decrement).await?,
+            Self::Undrain(number) => run.undrain(number).await?,
             Self::Load(number, percent) => {
                 if let Some(id) = run.instance(number) {
                     cloud.weather(|weather| weather.cpu.insert(id, f64::from(percent)));
@@ -186,6 +220,21 @@ impl Operation {
         }
         run.look()
     }
+}
+
+/// Mostly as they are where nobody says anything.
+fn refresh() -> impl Strategy<Value = (u8, u8, bool)> {
+    let percent = prop_oneof![
+        4 => Just((100, 110)),
+        1 => (0..=100_u8).prop_map(|min| (min, 100)),
+        1 => (100..=200_u8).prop_map(|max| (100, max)),
+    ];
+    (percent, any::<bool>()).prop_map(|((min, max), skip)| (min, max, skip))
+}
+
+/// None: all of them.
+fn processes() -> impl Strategy<Value = Vec<ScalingProcess>> {
+    subsequence(ScalingProcess::ALL.to_vec(), 0..4)
 }
 
 /// From a millisecond to an hour; mostly short, as that is where races are.
