@@ -135,6 +135,9 @@ pub fn plan(group: &Group, around: Circumstances<'_>, rng: &mut impl Rng) -> Pla
     } else {
         shrink(group, &healthy, &unhealthy, around, rng)
     };
+    let waits = plan.held_back.first().map(ToString::to_string);
+    let waits = waits.or_else(|| group.launch_template_fault.clone());
+    plan.refresh_waits = plan.refresh_waits.take().or(waits);
     let is_given = |wanted: &Action| {
         let mut given = plan.actions.iter();
         given.any(|action| match (wanted, action) {
@@ -218,7 +221,6 @@ fn shrink(
     let surplus = surplus.min(clones.count());
     if surplus > 0 {
         scale_in::plan(&mut plan, group, healthy, surplus, around, rng);
-        plan.refresh_waits = plan.held_back.first().map(ToString::to_string);
     } else if moving == 0 && unhealthy.is_empty() {
         // It moves instances to where too few are as it goes.
         let refreshes = refresh::plan(&mut plan, group, healthy, around, rng);
