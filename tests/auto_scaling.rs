@@ -4,6 +4,7 @@
 mod choosing;
 mod fleet;
 mod policies;
+mod refresh;
 mod scheduled;
 mod templates;
 mod zones;
@@ -58,5 +59,6 @@ async fn zones_and_template_versions_are_changed_underway() {
     .await;
     zones::tell(&fleet).await;
     templates::tell(&fleet).await;
+    refresh::tell(&fleet).await;
     fleet.end().await;
 }

@@ -169,6 +169,9 @@ pub fn plan(group: &Group, around: Circumstances<'_>, rng: &mut impl Rng) -> Pla
     {
         plan.held_back.push(HeldBack::ProcessSuspended(process));
     }
+    let waits = plan.held_back.first().map(ToString::to_string);
+    let waits = waits.or_else(|| group.launch_template_fault.clone());
+    plan.refresh_waits = plan.refresh_waits.take().or(waits);
     let is_given = |wanted: &Action| {
         let mut given = plan.actions.iter();
         given.any(|action| match (wanted, action) {
@@ -257,7 +260,6 @@ fn shrink(
     let surplus = surplus.min(clones.count());
     if surplus > 0 {
         scale_in::plan(&mut plan, group, healthy, surplus, around, rng);
-        plan.refresh_waits = plan.held_back.first().map(ToString::to_string);
     } else if moving == 0 && unhealthy.is_empty() {
         use ScalingProcess::{AZRebalance, InstanceRefresh, Launch, Terminate};
         // It moves instances to where too few are as it goes.

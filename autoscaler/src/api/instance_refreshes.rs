@@ -11,7 +11,11 @@ use super::{
     segment::Segment,
     wire::{CancelInstanceRefresh, InstanceRefreshes, StartInstanceRefresh},
 };
-use crate::{command::Command, describe::AutoScalingGroup, instance_refresh::InstanceRefresh};
+use crate::{
+    command::Command,
+    describe::AutoScalingGroup,
+    instance_refresh::{InstanceRefresh, InstanceRefreshStatus},
+};
 
 /// A group's last ten instance refreshes, newest first.
 #[utoipa::path(
@@ -80,7 +84,7 @@ pub(super) async fn cancel(
     Ok(Json(shown(&api, &name, refresh).await))
 }
 
-/// The refresh as the view has it once it has gone on from `recorded`.
+/// The refresh as the view has it, from `recorded` on: a pass may have taken it further.
 async fn shown(api: &Api, name: &str, recorded: InstanceRefresh) -> InstanceRefresh {
     let of = |group: &AutoScalingGroup| {
         let mut refreshes = group.instance_refreshes.iter();
@@ -91,8 +95,12 @@ async fn shown(api: &Api, name: &str, recorded: InstanceRefresh) -> InstanceRefr
     let mut found = None;
     let shows = view.wait_for(|view| {
         found = find(view, name).and_then(of);
-        let status = found.as_ref().map(|it| it.status);
-        status.is_some_and(|status| status == recorded.status || !status.is_active())
+        let before = [
+            InstanceRefreshStatus::Pending,
+            InstanceRefreshStatus::InProgress,
+        ];
+        let is_before = |status| before.contains(&status) && !before.contains(&recorded.status);
+        found.as_ref().is_some_and(|it| !is_before(it.status))
     });
     // It is recorded all the same.
     drop(timeout(UPDATE_SHOWS_WITHIN, shows).await);

@@ -115,9 +115,7 @@ fn replace(
     rng: &mut impl Rng,
 ) {
     if let Some(why) = around.host_saturated {
-        let held_back = HeldBack::HostSaturated(why.to_owned());
-        plan.refresh_waits = Some(held_back.to_string());
-        plan.held_back.push(held_back);
+        plan.held_back.push(HeldBack::HostSaturated(why.to_owned()));
         return;
     }
     let terms = Terms::of(group);
@@ -125,7 +123,6 @@ fn replace(
     let away = serving.saturating_sub(terms.least_in_service);
     let allowed = allowed(group, around.now);
     if allowed == 0 {
-        plan.refresh_waits.clone_from(&group.launch_template_fault);
         return;
     }
     // One that is at work would keep its place, and the new one would be one too many.

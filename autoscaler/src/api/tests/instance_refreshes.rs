@@ -44,11 +44,14 @@ async fn refresh_is_started_shown_and_cancelled() {
         assert_eq!((name.as_str(), preferences.skip_matching), ("web", true));
         assert_eq!(preferences.min_healthy_percentage, 100);
         reply.send(Ok(refresh("Pending"))).unwrap();
-        core.view.send_replace(showing(refresh("Pending")));
+        // The pass that follows has begun it already.
+        core.view.send_replace(showing(refresh("InProgress")));
     };
+    let asked = tokio::time::Instant::now();
     let ((status, body), ()) = tokio::join!(send(&router, start), answering);
     assert_eq!(status, StatusCode::OK, "{body}");
-    assert_eq!(body["status"], "Pending");
+    assert_eq!(body["status"], "InProgress");
+    assert_eq!(asked.elapsed(), Duration::ZERO, "it is shown");
     assert_eq!(body["preferences"]["max_healthy_percentage"], 110);
     let listed = get_json(&router, PATH).await.1;
     assert_eq!(listed["instance_refreshes"][0], body);

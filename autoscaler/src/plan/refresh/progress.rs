@@ -90,15 +90,21 @@ fn standing(
     }
 }
 
-/// What it replaces is gone, and the group has what it wants in its place.
+/// What it replaces is gone, and as many as are still wanted serve in its place. Whether the
+/// group can grow meanwhile is another matter.
 fn has_taken_over(group: &Group, active: &ActiveRefresh, around: Circumstances<'_>) -> bool {
     let terms = Terms::of(group);
     let gone = group
         .instances
         .values()
         .all(|one| one.lifecycle_state != LifecycleState::Terminating || !active.replaces(one));
-    let ready = |one: &&Instance| one.unhealthy.is_none() && terms.is_ready(group, one, around);
-    gone && group.live().filter(ready).count() >= group.capacity.desired_capacity as usize
+    let (ready, coming): (Vec<&Instance>, Vec<&Instance>) = group
+        .live()
+        .partition(|one| one.unhealthy.is_none() && terms.is_ready(group, one, around));
+    let wanted = active.record.replaces.len();
+    let wanted = wanted.min(group.capacity.desired_capacity as usize);
+    let is_failing = group.launches.consecutive_failures() > 0;
+    gone && !is_failing && coming.iter().all(|one| one.is_seed()) && ready.len() >= wanted
 }
 
 /// Nothing that was begun is under way any more.

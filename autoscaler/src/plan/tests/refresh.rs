@@ -134,6 +134,52 @@ fn full_host_holds_a_refresh_up() {
 }
 
 #[test]
+fn what_keeps_the_group_from_growing_holds_a_refresh_up_too() {
+    let mut world = refreshing(2, preferences(100, 110));
+    world.group.capacity.desired_capacity = 3;
+    world.group.capacity.max_size = 3;
+    world.host_saturated = Some("no core is free");
+    let waits = world.plan().refresh_waits;
+    assert_eq!(waits.as_deref(), Some("no core is free"));
+    world.host_saturated = None;
+    world.group.launch_template_fault = Some("there is no version 7".to_owned());
+    let plan = world.plan();
+    assert_eq!(plan.actions, []);
+    assert_eq!(plan.refresh_waits.as_deref(), Some("there is no version 7"));
+}
+
+#[test]
+fn group_that_cannot_grow_has_been_refreshed_all_the_same() {
+    let mut world = refreshing(2, preferences(100, 110));
+    while !world.old().is_empty() {
+        world.step();
+    }
+    world.host_saturated = Some("no core is free");
+    world.group.capacity.desired_capacity = 5;
+    for _ in 0..5 {
+        world.step();
+    }
+    assert_eq!(world.group.live().count(), 2);
+    assert_eq!(world.progress(), InstanceRefreshStatus::Successful);
+}
+
+#[test]
+fn successor_that_was_launched_at_once_is_waited_for() {
+    let mut world = refreshing(2, preferences(0, 100));
+    world.step();
+    world.step();
+    assert_eq!(world.old(), []);
+    assert_eq!(world.progress(), InstanceRefreshStatus::InProgress);
+    world.group.instances.clear();
+    let refused = world.progress();
+    assert_eq!(
+        refused,
+        InstanceRefreshStatus::InProgress,
+        "none is in its place"
+    );
+}
+
+#[test]
 fn protected_instances_are_replaced_where_the_preference_says_so() {
     use ScaleInProtectedInstances::{Ignore, Refresh, Wait};
     for (preference, left) in [(Refresh, 0), (Ignore, 1), (Wait, 1)] {

@@ -46,6 +46,7 @@ fn statistics(end: Timestamp, seconds: i64) -> GroupMetricStatistics {
             group_in_service_instances: size,
             group_pending_instances: 0,
             group_terminating_instances: 0,
+            group_standby_instances: 0,
             cpu_utilization: (!(600..660).contains(&ago)).then(|| 95.0 - ago as f64 / 10.0),
             healthy_host_count: 1,
             un_healthy_host_count: 1,
