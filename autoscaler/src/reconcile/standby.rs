@@ -10,6 +10,7 @@ use crate::{
     capacity::{Capacity, CapacityRecord},
     command::{CommandError, EnterStandby, ExitStandby},
     conduct::Conduct,
+    crash_point::CrashPoint,
     describe::{Activity, ActivityStatus},
     group::{Group, Instance},
     instance::{InstanceId, LifecycleState},
@@ -70,7 +71,9 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             capacity: after,
             cause: cause("moved to standby", &ids, &shrinking),
         };
-        self.carry_out(name, moved, now)
+        let begun = self.carry_out(name, moved, now)?;
+        CrashPoint::DeregistrationRecorded.reached(self.crash_at);
+        Ok(begun)
     }
 
     /// Registers the instances again; the desired capacity rises by as many.
@@ -161,6 +164,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         let Some(instance) = group.and_then(|group| group.instances.get_mut(id)) else {
             return;
         };
+        CrashPoint::Drained.reached(self.crash_at);
         instance.lifecycle_state = LifecycleState::Standby;
         instance.draining_since = None;
         self.ledger.record_instance(name, instance);
