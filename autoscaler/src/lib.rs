@@ -8,7 +8,7 @@
 //!
 //! [`policy`], [`wake`], [`plan`], [`observe`], [`conduct`], [`termination`], [`zones`],
 //! [`busy`], [`headroom`], [`foreign_change`], [`metric`], [`launch_backoff`], [`schedule`],
-//! [`change_set`] and [`security_group`] decide with functions of values: no I/O, no clock, no
+//! [`scaling_process`], [`change_set`] and [`security_group`] decide with functions of values: no I/O, no clock, no
 //! randomness of their own; [`explain`] tells of it. `reconcile` is the loop around them,
 //! `operations` its calls to the provider, `ledger` its record; the API only reads the published
 //! [`describe::View`] and sends [`command::Command`]s.
