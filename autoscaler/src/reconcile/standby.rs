@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use tokio::time::Instant;
 use tracing::info;
 
 use super::{Reconciler, protection::unmanaged};
@@ -39,6 +40,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         request: &EnterStandby,
         now: Now,
     ) -> Result<Vec<Activity>, CommandError> {
+        let draining_since = self.drains_from(now);
         let group = self.live_group(name)?;
         let ids = named(&request.instance_ids)?;
         let instances = in_state(group, &ids, LifecycleState::InService)?;
@@ -63,7 +65,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             );
             let rng = &mut self.rng;
             let activity = Activity::enter_standby(name, &id, cause, drains, now.wall, rng);
-            instance.drain_into_standby(now, &activity);
+            instance.drain_into_standby(draining_since, &activity);
             (instance, activity)
         });
         let moved = Move {
@@ -180,9 +182,9 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
 
 impl Instance {
     /// What was found out about it in service is nothing to hold against it later.
-    fn drain_into_standby(&mut self, now: Now, activity: &Activity) {
+    fn drain_into_standby(&mut self, since: Option<Instant>, activity: &Activity) {
         self.lifecycle_state = LifecycleState::EnteringStandby;
-        self.draining_since = Some(now.mono);
+        self.draining_since = since;
         self.in_service_since = None;
         self.stopped_since = None;
         self.foreign_change = None;

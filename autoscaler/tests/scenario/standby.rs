@@ -389,3 +389,26 @@ async fn twenty_at_a_time_and_all_or_none() {
     assert_eq!(both.await.unwrap().len(), 2);
     assert_eq!(cloud.group().desired_capacity, 0);
 }
+
+/// Found by a random script: a restart while the provider is away, and an end or a drain that is
+/// asked for before it answers.
+#[tokio::test(start_paused = true)]
+async fn drain_begins_no_earlier_than_the_balancer_hears_of_it() {
+    let mut cloud = cloud_of(0, 2).await;
+    let ids = cloud.in_service();
+    cloud.provider.unreachable_for(Duration::from_secs(50));
+    cloud.kill().await;
+    cloud.boot().await;
+    cloud.terminate(&ids[0], false).await.unwrap();
+    cloud.drain(&ids[1], true).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    // It holds on to what it has: after 30 s it is in standby, and not at once.
+    cloud.weather(|weather| weather.in_flight = 1);
+    let gone = |cloud: &Cloud| cloud.state(&ids[0]).is_none();
+    cloud.until("it is gone", LONG, gone).await;
+    let signals = cloud.provider.signals();
+    let ended = signals.iter().find(|signal| signal.instance_id == ids[0]);
+    let told = cloud.deregistered(&ids[0]).unwrap().unwrap();
+    assert!(ended.unwrap().at - told >= Duration::from_secs(30));
+    cloud.until_state(&ids[1], LifecycleState::Standby).await;
+}
