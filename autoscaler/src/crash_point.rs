@@ -11,11 +11,12 @@ pub enum CrashPoint {
     Launched,
     /// In service in the store, not yet in a snapshot as such.
     InServiceRecorded,
-    /// Terminating in the store, still taking requests at the balancer.
+    /// On its way out in the store, to its end or into standby, still taking requests at the
+    /// balancer.
     DeregistrationRecorded,
     /// The balancer has been told to drain it.
     DeregistrationPublished,
-    /// Drained, about to be ended.
+    /// Drained, about to be ended or in standby.
     Drained,
     /// The provider has ended it, the store does not know.
     Terminated,

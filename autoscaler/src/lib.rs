@@ -8,8 +8,9 @@
 //!
 //! [`policy`], [`wake`], [`plan`], [`observe`], [`conduct`], [`termination`], [`zones`],
 //! [`busy`], [`headroom`], [`foreign_change`], [`metric`], [`launch_backoff`], [`schedule`],
-//! [`instance_refresh`], [`change_set`] and [`security_group`] decide with functions of values: no I/O, no clock, no
-//! randomness of their own; [`explain`] tells of it. `reconcile` is the loop around them,
+//! [`instance_refresh`], [`scaling_process`], [`change_set`] and [`security_group`] decide with
+//! functions of values: no I/O, no clock, no randomness of their own; [`explain`] tells of it.
+//! [`metric_statistics`] looks at the view beside it all. `reconcile` is the loop around them,
 //! `operations` its calls to the provider, `ledger` its record; the API only reads the published
 //! [`describe::View`] and sends [`command::Command`]s.
 //!

@@ -142,7 +142,7 @@ pub(super) async fn unknown_path(uri: Uri) -> Fault {
     )
 }
 
-pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> Fault {
+pub(crate) async fn method_not_allowed(method: Method, uri: Uri) -> Fault {
     Fault::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "MethodNotAllowed",

@@ -84,7 +84,7 @@ pub use self::{
 };
 pub(crate) use self::{
     configuration::in_force,
-    fault::excerpt,
+    fault::{excerpt, method_not_allowed},
     groups::update_capacity,
     instances::{ask, set_protection},
     scaling_processes::{resume_processes, suspend_processes},

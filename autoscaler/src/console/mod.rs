@@ -46,7 +46,7 @@ pub use self::{
     rule_tester::{RuleQuestion, RuleTester, RuleVerdict, TestedRule},
     session::Secret,
 };
-use crate::api::{Access, Api};
+use crate::api::{self, Access, Api};
 
 /// Pages at work at once; the next is told to come back.
 const MAX_CONCURRENT: usize = 64;
@@ -88,6 +88,8 @@ pub(crate) fn router(api: Arc<Api>, access: Access) -> Router {
         .route("/login", get(access::form).post(access::log_in))
         .route("/logout", post(access::log_out))
         .route("/assets/{name}", get(asset::show))
+        // Who sends these is a program.
+        .method_not_allowed_fallback(api::method_not_allowed)
         .layer(middleware::from_fn_with_state(
             Arc::clone(&console),
             access::guard,

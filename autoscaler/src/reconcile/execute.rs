@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::{Reconciler, key_pairs::missing_key_pair};
@@ -146,6 +147,12 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         }
     }
 
+    /// When a drain that is asked for now begins. Before the provider has been seen no snapshot
+    /// tells of it: then with the first look at the instance, as after any restart.
+    pub(super) fn drains_from(&self, now: Now) -> Option<Instant> {
+        self.observation.at.map(|_| now.mono)
+    }
+
     pub(super) fn deregister(
         &mut self,
         name: &str,
@@ -154,6 +161,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         recallable: bool,
         now: Now,
     ) {
+        let draining_since = self.drains_from(now);
         let Some(group) = self.groups.get_mut(name) else {
             return;
         };
@@ -171,7 +179,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             now.wall,
         );
         instance.lifecycle_state = LifecycleState::Terminating;
-        instance.draining_since = Some(now.mono);
+        instance.draining_since = draining_since;
         instance.recallable = recallable;
         let cause = format!("At {:.0} {cause}", now.wall);
         let activity = Activity::terminate(name, id, cause, drains, now.wall, &mut self.rng);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use tokio::time::Instant;
 use tracing::info;
 
 use super::{Reconciler, protection::unmanaged};
@@ -10,6 +11,7 @@ use crate::{
     capacity::{Capacity, CapacityRecord},
     command::{CommandError, EnterStandby, ExitStandby},
     conduct::Conduct,
+    crash_point::CrashPoint,
     describe::{Activity, ActivityStatus},
     group::{Group, Instance},
     instance::{InstanceId, LifecycleState},
@@ -38,6 +40,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         request: &EnterStandby,
         now: Now,
     ) -> Result<Vec<Activity>, CommandError> {
+        let draining_since = self.drains_from(now);
         let group = self.live_group(name)?;
         let ids = named(&request.instance_ids)?;
         let instances = in_state(group, &ids, LifecycleState::InService)?;
@@ -62,7 +65,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             );
             let rng = &mut self.rng;
             let activity = Activity::enter_standby(name, &id, cause, drains, now.wall, rng);
-            instance.drain_into_standby(now, &activity);
+            instance.drain_into_standby(draining_since, &activity);
             (instance, activity)
         });
         let moved = Move {
@@ -70,7 +73,9 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             capacity: after,
             cause: cause("moved to standby", &ids, &shrinking),
         };
-        self.carry_out(name, moved, now)
+        let begun = self.carry_out(name, moved, now)?;
+        CrashPoint::DeregistrationRecorded.reached(self.crash_at);
+        Ok(begun)
     }
 
     /// Registers the instances again; the desired capacity rises by as many.
@@ -161,6 +166,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         let Some(instance) = group.and_then(|group| group.instances.get_mut(id)) else {
             return;
         };
+        CrashPoint::Drained.reached(self.crash_at);
         instance.lifecycle_state = LifecycleState::Standby;
         instance.draining_since = None;
         self.ledger.record_instance(name, instance);
@@ -176,9 +182,9 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
 
 impl Instance {
     /// What was found out about it in service is nothing to hold against it later.
-    fn drain_into_standby(&mut self, now: Now, activity: &Activity) {
+    fn drain_into_standby(&mut self, since: Option<Instant>, activity: &Activity) {
         self.lifecycle_state = LifecycleState::EnteringStandby;
-        self.draining_since = Some(now.mono);
+        self.draining_since = since;
         self.in_service_since = None;
         self.stopped_since = None;
         self.foreign_change = None;

@@ -10,27 +10,33 @@ use minicloud_autoscaler::{
     scaling_process::ScalingProcess,
 };
 
+use tokio::sync::oneshot;
+
 use super::{
     cloud::{CONFIG, Cloud},
     suspended::unscaled,
 };
+
+type Reply = oneshot::Sender<Result<Vec<Activity>, CommandError>>;
 
 const SOON: Duration = Duration::from_secs(20);
 const LONG: Duration = Duration::from_secs(180);
 
 impl Cloud {
     async fn drain(&self, id: &InstanceId, decrement: bool) -> Result<Vec<Activity>, CommandError> {
+        self.ask(Self::enter_standby(id, decrement)).await
+    }
+
+    fn enter_standby(id: &InstanceId, decrement: bool) -> impl FnOnce(Reply) -> Command {
         let request = EnterStandby {
             instance_ids: vec![id.clone()],
             should_decrement_desired_capacity: decrement,
         };
-        let name = "web".to_owned();
-        self.ask(|reply| Command::EnterStandby {
-            name,
+        |reply| Command::EnterStandby {
+            name: "web".to_owned(),
             request,
             reply,
-        })
-        .await
+        }
     }
 
     async fn undrain(&self, id: &InstanceId) -> Result<Vec<Activity>, CommandError> {
@@ -285,8 +291,9 @@ async fn policy_does_not_see_what_is_in_standby() {
 #[tokio::test(start_paused = true)]
 async fn crash_on_the_way_loses_nothing() {
     for point in [
+        CrashPoint::DeregistrationRecorded,
         CrashPoint::DeregistrationPublished,
-        CrashPoint::InServiceRecorded,
+        CrashPoint::Drained,
     ] {
         let mut cloud = cloud_of(1, 2).await;
         let id = cloud.in_service().remove(0);
@@ -294,11 +301,12 @@ async fn crash_on_the_way_loses_nothing() {
         cloud.crash_at = Some(Crash::Loop(point));
         cloud.boot().await;
         cloud
-            .until("both serve", SOON, |cloud| {
-                !cloud.is_running() || cloud.in_service().len() == 2
-            })
+            .until("both serve", SOON, |cloud| cloud.in_service().len() == 2)
             .await;
-        let _ = cloud.drain(&id, true).await;
+        let command = Cloud::enter_standby(&id, true);
+        let answer = cloud.ask_if_running(command).await;
+        let is_before_the_answer = point == CrashPoint::DeregistrationRecorded;
+        assert_eq!(answer.is_none(), is_before_the_answer, "{point:?}");
         for _ in 0..100 {
             if !cloud.is_running() {
                 cloud.kill().await;
@@ -308,14 +316,17 @@ async fn crash_on_the_way_loses_nothing() {
         }
         assert_eq!(cloud.state(&id), Some(LifecycleState::Standby), "{point:?}");
         assert_eq!(cloud.group().desired_capacity, 1);
+        // And on the way back.
+        cloud.kill().await;
+        cloud.crash_at = Some(Crash::Loop(CrashPoint::InServiceRecorded));
+        cloud.boot().await;
+        cloud.until_state(&id, LifecycleState::Standby).await;
         cloud.undrain(&id).await.unwrap();
-        for _ in 0..100 {
-            if !cloud.is_running() {
-                cloud.kill().await;
-                cloud.boot().await;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+        cloud
+            .until("it crashes", SOON, |cloud| !cloud.is_running())
+            .await;
+        cloud.kill().await;
+        cloud.boot().await;
         cloud.until_in_service(2, SOON).await;
         assert_eq!(cloud.provider.launched().len(), 2);
     }
@@ -377,4 +388,27 @@ async fn twenty_at_a_time_and_all_or_none() {
     });
     assert_eq!(both.await.unwrap().len(), 2);
     assert_eq!(cloud.group().desired_capacity, 0);
+}
+
+/// Found by a random script: a restart while the provider is away, and an end or a drain that is
+/// asked for before it answers.
+#[tokio::test(start_paused = true)]
+async fn drain_begins_no_earlier_than_the_balancer_hears_of_it() {
+    let mut cloud = cloud_of(0, 2).await;
+    let ids = cloud.in_service();
+    cloud.provider.unreachable_for(Duration::from_secs(50));
+    cloud.kill().await;
+    cloud.boot().await;
+    cloud.terminate(&ids[0], false).await.unwrap();
+    cloud.drain(&ids[1], true).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    // It holds on to what it has: after 30 s it is in standby, and not at once.
+    cloud.weather(|weather| weather.in_flight = 1);
+    let gone = |cloud: &Cloud| cloud.state(&ids[0]).is_none();
+    cloud.until("it is gone", LONG, gone).await;
+    let signals = cloud.provider.signals();
+    let ended = signals.iter().find(|signal| signal.instance_id == ids[0]);
+    let told = cloud.deregistered(&ids[0]).unwrap().unwrap();
+    assert!(ended.unwrap().at - told >= Duration::from_secs(30));
+    cloud.until_state(&ids[1], LifecycleState::Standby).await;
 }

@@ -25,6 +25,7 @@ use crate::instance::InstanceId;
 
 /// What a form sends; each action reads its own.
 #[derive(Debug, Default, Deserialize)]
+#[serde(transparent)]
 pub(super) struct Fields(BTreeMap<String, String>);
 
 /// What a page asks.

@@ -426,7 +426,8 @@ fn may_follow(before: LifecycleState, after: LifecycleState) -> bool {
         || matches!(
             (before, after),
             (Pending, InService | EnteringStandby | Terminating)
-                | (InService, EnteringStandby | Standby | Terminating)
+                // Without a target group it may be in standby and back before anybody looks.
+                | (InService, EnteringStandby | Standby | Pending | Terminating)
                 | (EnteringStandby, Standby | Terminating)
                 | (Standby, Pending | InService | Terminating)
                 // Recalled while it drained; once it is told to end it is gone for good.
