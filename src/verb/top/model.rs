@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{
     answer::{Answer, GroupAnswer, Question as Asked},
-    dialog::{Choice, Dialog, Question},
+    dialog::{Choice, Dialog, Processes, Question},
     form::CapacityForm,
     keys::Message,
     request::Request,
@@ -213,11 +213,15 @@ impl Model {
                 return Effect::Ask;
             }
             Message::Scale => {
-                let form = self.group().map(|group| CapacityForm::new(group));
-                self.dialog = form.map(Dialog::Capacity);
+                self.ask_of_group(|group| Dialog::Capacity(CapacityForm::new(group)));
             }
             Message::Protect => self.ask_of_instance(protection),
             Message::Terminate => self.ask_of_instance(termination),
+            Message::Drain => self.ask_of_instance(standby),
+            Message::Refresh => self.ask_of_group(|group| Dialog::Question(refresh(group))),
+            Message::Processes => {
+                self.ask_of_group(|group| Dialog::Processes(Processes::of(group)));
+            }
             Message::Choose(key) => return self.choose(key),
             Message::Digit(_)
             | Message::Erase
@@ -278,6 +282,13 @@ impl Model {
         self.instance = self.instance().map(|one| one.instance_id.clone());
     }
 
+    fn ask_of_group(&mut self, dialog: impl FnOnce(&AutoScalingGroup) -> Dialog) {
+        match self.group() {
+            Some(group) => self.dialog = Some(dialog(group)),
+            None => self.notice = Some(Notice::Refused("there is no group".to_owned())),
+        }
+    }
+
     fn ask_of_instance(&mut self, question: fn(&Instance) -> Question) {
         match self.instance() {
             Some(instance) => self.dialog = Some(Dialog::Question(question(instance))),
@@ -290,15 +301,20 @@ impl Model {
             // One at a time: the question stays until that is over.
             return Effect::None;
         }
-        let Some(Dialog::Question(question)) = self.dialog.take() else {
-            return Effect::None;
+        let request = match self.dialog.take() {
+            Some(Dialog::Question(question)) => question.chosen(key).cloned(),
+            Some(Dialog::Processes(processes)) => {
+                self.dialog = processes.chosen(key).map(Dialog::Question);
+                return Effect::None;
+            }
+            _ => return Effect::None,
         };
-        let Some(request) = question.chosen(key) else {
+        let Some(request) = request else {
             self.notice = Some(Notice::Done("nothing was done".to_owned()));
             return Effect::None;
         };
         self.notice = Some(Notice::Doing(request.doing()));
-        Effect::Perform(request.clone())
+        Effect::Perform(request)
     }
 
     fn type_in_form(&mut self, message: Message) {
@@ -362,6 +378,70 @@ fn termination(instance: &Instance) -> Question {
         choices: vec![
             choice('y', "yes, and the group replaces it", false),
             choice('d', "yes, and lower the desired capacity by one", true),
+        ],
+    }
+}
+
+fn standby(instance: &Instance) -> Question {
+    let id = &instance.instance_id;
+    let group = || instance.auto_scaling_group_name.clone();
+    if instance.lifecycle_state.is_standby() {
+        let request = Request::ExitStandby {
+            group: group(),
+            instance: id.clone(),
+        };
+        return Question::yes(format!("Put {id} back into service?"), request);
+    }
+    let choice = |key, text, decrement| Choice {
+        key,
+        text,
+        request: Request::EnterStandby {
+            group: group(),
+            instance: id.clone(),
+            decrement,
+        },
+    };
+    Question {
+        text: format!("Drain {id}, and keep it in standby?"),
+        choices: vec![
+            choice(
+                'y',
+                "yes, and the group launches another in its place",
+                false,
+            ),
+            choice('d', "yes, and lower the desired capacity by one", true),
+        ],
+    }
+}
+
+/// Begins a refresh, or cancels the one under way.
+fn refresh(group: &AutoScalingGroup) -> Question {
+    let name = &group.auto_scaling_group_name;
+    if let Some(refresh) = &group.instance_refresh {
+        let done = refresh.percentage_complete;
+        let request = Request::CancelRefresh {
+            group: name.clone(),
+        };
+        let text = format!("Cancel the instance refresh of {name}, of which {done} % is done?");
+        return Question::yes(text, request);
+    }
+    let choice = |key, text, skip_matching| Choice {
+        key,
+        text,
+        request: Request::StartRefresh {
+            group: name.clone(),
+            skip_matching,
+        },
+    };
+    Question {
+        text: format!("Replace the instances of {name}, the new ones first?"),
+        choices: vec![
+            choice('y', "yes, all of them", false),
+            choice(
+                'o',
+                "yes, those of another version of the launch template",
+                true,
+            ),
         ],
     }
 }
