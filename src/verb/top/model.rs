@@ -9,9 +9,10 @@ use tokio::time::Instant;
 
 use super::{
     answer::{Answer, GroupAnswer, Question as Asked},
-    dialog::{Choice, Dialog, Processes, Question},
+    dialog::{Dialog, Processes, Question},
     form::CapacityForm,
     keys::Message,
+    questions,
     request::Request,
     series::{Series, Window},
 };
@@ -215,10 +216,12 @@ impl Model {
             Message::Scale => {
                 self.ask_of_group(|group| Dialog::Capacity(CapacityForm::new(group)));
             }
-            Message::Protect => self.ask_of_instance(protection),
-            Message::Terminate => self.ask_of_instance(termination),
-            Message::Drain => self.ask_of_instance(standby),
-            Message::Refresh => self.ask_of_group(|group| Dialog::Question(refresh(group))),
+            Message::Protect => self.ask_of_instance(questions::protection),
+            Message::Terminate => self.ask_of_instance(questions::termination),
+            Message::Drain => self.ask_of_instance(questions::standby),
+            Message::Refresh => {
+                self.ask_of_group(|group| Dialog::Question(questions::refresh(group)))
+            }
             Message::Processes => {
                 self.ask_of_group(|group| Dialog::Processes(Processes::of(group)));
             }
@@ -346,102 +349,4 @@ fn in_order(mut view: View) -> View {
         Arc::make_mut(group).instances.sort_by_cached_key(by_age);
     }
     view
-}
-
-fn protection(instance: &Instance) -> Question {
-    let id = &instance.instance_id;
-    let protected = !instance.protected_from_scale_in;
-    let text = match protected {
-        true => format!("Protect {id} from scale-in?"),
-        false => format!("Let scale-in take {id} again?"),
-    };
-    let request = Request::Protect {
-        group: instance.auto_scaling_group_name.clone(),
-        instance: id.clone(),
-        protected,
-    };
-    Question::yes(text, request)
-}
-
-fn termination(instance: &Instance) -> Question {
-    let id = &instance.instance_id;
-    let choice = |key, text, decrement| Choice {
-        key,
-        text,
-        request: Request::Terminate {
-            instance: id.clone(),
-            decrement,
-        },
-    };
-    Question {
-        text: format!("Terminate {id}?"),
-        choices: vec![
-            choice('y', "yes, and the group replaces it", false),
-            choice('d', "yes, and lower the desired capacity by one", true),
-        ],
-    }
-}
-
-fn standby(instance: &Instance) -> Question {
-    let id = &instance.instance_id;
-    let group = || instance.auto_scaling_group_name.clone();
-    if instance.lifecycle_state.is_standby() {
-        let request = Request::ExitStandby {
-            group: group(),
-            instance: id.clone(),
-        };
-        return Question::yes(format!("Put {id} back into service?"), request);
-    }
-    let choice = |key, text, decrement| Choice {
-        key,
-        text,
-        request: Request::EnterStandby {
-            group: group(),
-            instance: id.clone(),
-            decrement,
-        },
-    };
-    Question {
-        text: format!("Drain {id}, and keep it in standby?"),
-        choices: vec![
-            choice(
-                'y',
-                "yes, and the group launches another in its place",
-                false,
-            ),
-            choice('d', "yes, and lower the desired capacity by one", true),
-        ],
-    }
-}
-
-/// Begins a refresh, or cancels the one under way.
-fn refresh(group: &AutoScalingGroup) -> Question {
-    let name = &group.auto_scaling_group_name;
-    if let Some(refresh) = &group.instance_refresh {
-        let done = refresh.percentage_complete;
-        let request = Request::CancelRefresh {
-            group: name.clone(),
-        };
-        let text = format!("Cancel the instance refresh of {name}, of which {done} % is done?");
-        return Question::yes(text, request);
-    }
-    let choice = |key, text, skip_matching| Choice {
-        key,
-        text,
-        request: Request::StartRefresh {
-            group: name.clone(),
-            skip_matching,
-        },
-    };
-    Question {
-        text: format!("Replace the instances of {name}, the new ones first?"),
-        choices: vec![
-            choice('y', "yes, all of them", false),
-            choice(
-                'o',
-                "yes, those of another version of the launch template",
-                true,
-            ),
-        ],
-    }
 }
