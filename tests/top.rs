@@ -139,6 +139,78 @@ async fn top_shows_a_group_and_each_key_does_what_it_says() {
     up.interrupt().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn top_drains_refreshes_and_suspends() {
+    if !tmux_is_there().await {
+        return;
+    }
+    let up = up().await;
+    let id = up.api.instances("InService").await.unwrap().remove(0);
+    let top = Tmux::run(up.api, "", "top web", SMALL).await;
+    top.until_shows(&[
+        &format!("▸{id}"),
+        "healthy",
+        "d drain  r refresh  u suspend",
+    ])
+    .await;
+    let state_of = |group: &Value, id: &str| {
+        let instances = group["instances"].as_array().unwrap().iter();
+        let mut own = instances.filter(|one| one["instance_id"] == id);
+        own.next().map(|one| one["lifecycle_state"].clone())
+    };
+
+    top.press(&["u"]).await;
+    top.until_shows(&["1  Launch", "goes on"]).await;
+    top.press(&["1"]).await;
+    top.until_shows(&["Suspend Launch of web?"]).await;
+    top.press(&["y"]).await;
+    top.until_shows(&["done: suspended: Launch", "~ suspended: Launch"])
+        .await;
+    until_group(up.api, "Launch is suspended", |group| {
+        group["suspended_processes"][0]["process_name"] == "Launch"
+    })
+    .await;
+    top.press(&["u", "n", "y"]).await;
+    until_group(up.api, "nothing is suspended", |group| {
+        group["suspended_processes"]
+            .as_array()
+            .is_some_and(Vec::is_empty)
+    })
+    .await;
+    top.until_shows(&["done: no process is suspended"]).await;
+
+    top.press(&["d"]).await;
+    top.until_shows(&[&format!("Drain {id}")]).await;
+    top.save("top-drain").await;
+    top.press(&["y"]).await;
+    until_group(up.api, "it is in standby", |group| {
+        state_of(group, &id).is_some_and(|state| state == "Standby")
+    })
+    .await;
+    top.until_shows(&["Standby"]).await;
+    top.press(&["d"]).await;
+    top.until_shows(&[&format!("Put {id} back")]).await;
+    top.press(&["y"]).await;
+    until_group(up.api, "it is back", |group| {
+        state_of(group, &id).is_some_and(|state| state == "InService")
+    })
+    .await;
+
+    top.press(&["r"]).await;
+    top.until_shows(&["Replace the instances of web"]).await;
+    top.press(&["y"]).await;
+    top.until_shows(&["done: the refresh of web has begun", "~ instance refresh"])
+        .await;
+    top.save("top-refresh").await;
+    until_group(up.api, "it is replaced", |group| {
+        state_of(group, &id).is_none()
+    })
+    .await;
+    top.press(&["q"]).await;
+    restored(&top).await;
+    up.interrupt().await;
+}
+
 fn ids(group: &Value) -> Vec<String> {
     let instances = group["instances"].as_array().unwrap().iter();
     instances

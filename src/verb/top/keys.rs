@@ -16,6 +16,9 @@ pub(super) enum Message {
     Scale,
     Protect,
     Terminate,
+    Drain,
+    Refresh,
+    Processes,
     /// The rest is for a dialog: leave it, and nothing is done.
     Leave,
     Choose(char),
@@ -59,6 +62,27 @@ pub(super) const KEYS: &[Key] = &[
         message: Message::Terminate,
         short: "terminate",
         long: "terminate the selected instance, with a replacement or without",
+    },
+    Key {
+        name: "d",
+        codes: &[KeyCode::Char('d')],
+        message: Message::Drain,
+        short: "drain",
+        long: "drain the selected instance into standby, or put it back",
+    },
+    Key {
+        name: "r",
+        codes: &[KeyCode::Char('r')],
+        message: Message::Refresh,
+        short: "refresh",
+        long: "replace the instances of the group, or cancel that",
+    },
+    Key {
+        name: "u",
+        codes: &[KeyCode::Char('u')],
+        message: Message::Processes,
+        short: "suspend",
+        long: "suspend processes of the group, or resume them",
     },
     Key {
         name: "Tab",
@@ -108,7 +132,7 @@ pub(super) fn message(dialog: Option<&Dialog>, key: KeyEvent) -> Option<Message>
     match dialog {
         None => of_screen(key.code),
         Some(Dialog::Help) => Some(Message::Leave),
-        Some(Dialog::Question(_)) => Some(match key.code {
+        Some(Dialog::Question(_) | Dialog::Processes(_)) => Some(match key.code {
             KeyCode::Char(letter) => Message::Choose(letter),
             _ => Message::Leave,
         }),

@@ -12,6 +12,7 @@ mod dialog;
 mod form;
 mod keys;
 mod model;
+mod questions;
 mod request;
 mod run_loop;
 mod screen;

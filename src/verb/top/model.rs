@@ -9,9 +9,10 @@ use tokio::time::Instant;
 
 use super::{
     answer::{Answer, GroupAnswer, Question as Asked},
-    dialog::{Choice, Dialog, Question},
+    dialog::{Dialog, Processes, Question},
     form::CapacityForm,
     keys::Message,
+    questions,
     request::Request,
     series::{Series, Window},
 };
@@ -213,11 +214,17 @@ impl Model {
                 return Effect::Ask;
             }
             Message::Scale => {
-                let form = self.group().map(|group| CapacityForm::new(group));
-                self.dialog = form.map(Dialog::Capacity);
+                self.ask_of_group(|group| Dialog::Capacity(CapacityForm::new(group)));
             }
-            Message::Protect => self.ask_of_instance(protection),
-            Message::Terminate => self.ask_of_instance(termination),
+            Message::Protect => self.ask_of_instance(questions::protection),
+            Message::Terminate => self.ask_of_instance(questions::termination),
+            Message::Drain => self.ask_of_instance(questions::standby),
+            Message::Refresh => {
+                self.ask_of_group(|group| Dialog::Question(questions::refresh(group)))
+            }
+            Message::Processes => {
+                self.ask_of_group(|group| Dialog::Processes(Processes::of(group)));
+            }
             Message::Choose(key) => return self.choose(key),
             Message::Digit(_)
             | Message::Erase
@@ -278,6 +285,13 @@ impl Model {
         self.instance = self.instance().map(|one| one.instance_id.clone());
     }
 
+    fn ask_of_group(&mut self, dialog: impl FnOnce(&AutoScalingGroup) -> Dialog) {
+        match self.group() {
+            Some(group) => self.dialog = Some(dialog(group)),
+            None => self.notice = Some(Notice::Refused("there is no group".to_owned())),
+        }
+    }
+
     fn ask_of_instance(&mut self, question: fn(&Instance) -> Question) {
         match self.instance() {
             Some(instance) => self.dialog = Some(Dialog::Question(question(instance))),
@@ -290,15 +304,20 @@ impl Model {
             // One at a time: the question stays until that is over.
             return Effect::None;
         }
-        let Some(Dialog::Question(question)) = self.dialog.take() else {
-            return Effect::None;
+        let request = match self.dialog.take() {
+            Some(Dialog::Question(question)) => question.chosen(key).cloned(),
+            Some(Dialog::Processes(processes)) => {
+                self.dialog = processes.chosen(key).map(Dialog::Question);
+                return Effect::None;
+            }
+            _ => return Effect::None,
         };
-        let Some(request) = question.chosen(key) else {
+        let Some(request) = request else {
             self.notice = Some(Notice::Done("nothing was done".to_owned()));
             return Effect::None;
         };
         self.notice = Some(Notice::Doing(request.doing()));
-        Effect::Perform(request.clone())
+        Effect::Perform(request)
     }
 
     fn type_in_form(&mut self, message: Message) {
@@ -330,38 +349,4 @@ fn in_order(mut view: View) -> View {
         Arc::make_mut(group).instances.sort_by_cached_key(by_age);
     }
     view
-}
-
-fn protection(instance: &Instance) -> Question {
-    let id = &instance.instance_id;
-    let protected = !instance.protected_from_scale_in;
-    let text = match protected {
-        true => format!("Protect {id} from scale-in?"),
-        false => format!("Let scale-in take {id} again?"),
-    };
-    let request = Request::Protect {
-        group: instance.auto_scaling_group_name.clone(),
-        instance: id.clone(),
-        protected,
-    };
-    Question::yes(text, request)
-}
-
-fn termination(instance: &Instance) -> Question {
-    let id = &instance.instance_id;
-    let choice = |key, text, decrement| Choice {
-        key,
-        text,
-        request: Request::Terminate {
-            instance: id.clone(),
-            decrement,
-        },
-    };
-    Question {
-        text: format!("Terminate {id}?"),
-        choices: vec![
-            choice('y', "yes, and the group replaces it", false),
-            choice('d', "yes, and lower the desired capacity by one", true),
-        ],
-    }
 }

@@ -1,5 +1,10 @@
 use hyper::{Method, StatusCode};
-use minicloud_autoscaler::{api::FaultDetail, command::CapacityUpdate};
+use minicloud_autoscaler::{
+    api::FaultDetail,
+    command::CapacityUpdate,
+    instance::LifecycleState,
+    scaling_process::{ScalingProcess, SuspendedProcess},
+};
 use tokio::time::Instant;
 
 use super::{
@@ -70,7 +75,9 @@ fn form_says_what_cannot_be_asked_for() {
 
 #[test]
 fn nothing_is_done_unconfirmed() {
-    for keys in ["tn", "t\n", "pn", "t\u{1b}", "s2\nn", "s2\u{1b}"] {
+    for keys in [
+        "dn", "rn", "r\u{1b}", "u\n", "tn", "t\n", "pn", "t\u{1b}", "s2\nn", "s2\u{1b}",
+    ] {
         let mut model = model(Instant::now());
         assert_eq!(press_all(&mut model, keys), Effect::None, "{keys:?}");
         assert_eq!(model.dialog, None, "{keys:?}");
@@ -96,6 +103,79 @@ fn selected_instance_is_what_keys_act_on() {
         protected: false,
     };
     assert_eq!(press_all(&mut model, "kpy"), Effect::Perform(unprotect));
+}
+
+#[test]
+fn instance_in_standby_is_put_back_and_another_drained() {
+    let now = Instant::now();
+    let mut model = model(now);
+    let (group, instance) = ("web".to_owned(), "i-0000000a".parse().unwrap());
+    let drain = Request::EnterStandby {
+        group,
+        instance,
+        decrement: true,
+    };
+    assert_eq!(press_all(&mut model, "dd"), Effect::Perform(drain));
+    model.done(Ok("drained".to_owned()));
+    let mut view = view();
+    let group = std::sync::Arc::make_mut(&mut view.auto_scaling_groups[0]);
+    group.instances[0].lifecycle_state = LifecycleState::Standby;
+    model.answered(answer(view), now);
+    let (group, instance) = ("web".to_owned(), "i-0000000a".parse().unwrap());
+    let back = Request::ExitStandby { group, instance };
+    assert_eq!(press_all(&mut model, "dy"), Effect::Perform(back));
+}
+
+#[test]
+fn refresh_is_of_all_or_of_other_versions() {
+    for (keys, skip_matching) in [("ry", false), ("ro", true)] {
+        let mut model = model(Instant::now());
+        let group = "web".to_owned();
+        let start = Request::StartRefresh {
+            group,
+            skip_matching,
+        };
+        assert_eq!(press_all(&mut model, keys), Effect::Perform(start));
+    }
+}
+
+#[test]
+fn process_is_chosen_by_number_and_confirmed() {
+    let now = Instant::now();
+    let mut model = model(now);
+    let mut free = view();
+    let group = std::sync::Arc::make_mut(&mut free.auto_scaling_groups[0]);
+    group.suspended_processes.clear();
+    model.answered(answer(free), now);
+    assert_eq!(press_all(&mut model, "u1"), Effect::None);
+    let (group, processes) = ("web".to_owned(), vec![ScalingProcess::Launch]);
+    let suspend = Request::Suspend { group, processes };
+    assert_eq!(press_all(&mut model, "y"), Effect::Perform(suspend));
+    model.done(Ok("suspended: Launch".to_owned()));
+    let mut view = view();
+    let group = std::sync::Arc::make_mut(&mut view.auto_scaling_groups[0]);
+    group.suspended_processes = vec![SuspendedProcess {
+        process_name: ScalingProcess::Launch,
+        suspension_reason: "User suspended at 2026-01-01T09:00:00Z".to_owned(),
+    }];
+    model.answered(answer(view), now);
+    let (group, processes) = ("web".to_owned(), vec![ScalingProcess::Launch]);
+    let resume = Request::Resume { group, processes };
+    assert_eq!(press_all(&mut model, "u1y"), Effect::Perform(resume));
+    model.done(Ok("no process is suspended".to_owned()));
+    for (keys, suspends) in [("uay", true), ("uny", false)] {
+        let (group, processes) = ("web".to_owned(), Vec::new());
+        let all = match suspends {
+            true => Request::Suspend { group, processes },
+            false => Request::Resume { group, processes },
+        };
+        assert_eq!(press_all(&mut model, keys), Effect::Perform(all));
+        model.done(Ok("done".to_owned()));
+    }
+    for keys in ["u0", "ux", "u1x"] {
+        assert_eq!(press_all(&mut model, keys), Effect::None);
+        assert_eq!(model.dialog, None);
+    }
 }
 
 #[test]
@@ -185,7 +265,7 @@ fn group_that_goes_gives_way_to_another() {
     view.auto_scaling_groups.clear();
     model.answered(answer(view), now);
     assert!(model.group().is_none());
-    for keys in ["s", "p", "t", "j", "\t"] {
+    for keys in ["s", "p", "t", "d", "r", "u", "j", "\t"] {
         assert_eq!(press_all(&mut model, keys), Effect::None);
         assert_eq!(model.dialog, None);
     }

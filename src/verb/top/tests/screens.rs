@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 
+use minicloud_autoscaler::{
+    instance_refresh::InstanceRefresh,
+    scaling_process::{ScalingProcess, SuspendedProcess},
+};
 use ratatui::{Terminal, backend::TestBackend, buffer::Buffer, style::Color};
 use tokio::time::Instant;
 use unicode_width::UnicodeWidthStr;
@@ -59,6 +63,19 @@ fn lost(model: &mut Model) {
     model.not_answered(&Failure::no_answer(&endpoint, &error));
 }
 
+fn refresh() -> InstanceRefresh {
+    serde_json::from_value(serde_json::json!({
+        "instance_refresh_id": "r-1", "auto_scaling_group_name": "web", "status": "InProgress",
+        "status_reason": "process Terminate is suspended since 2026-01-01T09:00:00Z, by a user",
+        "start_time": "2026-01-01T09:58:00Z", "percentage_complete": 50,
+        "instances_to_update": 1, "preferences": {},
+        "desired_configuration": {
+            "launch_template": { "launch_template_name": "web", "version": "2" },
+        },
+    }))
+    .unwrap()
+}
+
 #[test]
 fn screens_are_as_written_down() {
     let now = Instant::now();
@@ -71,6 +88,16 @@ fn screens_are_as_written_down() {
     lost(&mut reconnecting);
     let mut told = model(now);
     told.done(Ok("web wants 2, from 1 to 4".to_owned()));
+    let mut holding = stored_view();
+    let group = Arc::make_mut(&mut holding.auto_scaling_groups[0]);
+    group.conditions.clear();
+    group.instance_refresh = Some(refresh());
+    group.suspended_processes = vec![SuspendedProcess {
+        process_name: ScalingProcess::Terminate,
+        suspension_reason: "User suspended at 2026-01-01T09:00:00Z".to_owned(),
+    }];
+    let mut held = model(now);
+    held.answered(answer(holding), now);
     let mut empty = stored_view();
     empty.auto_scaling_groups.clear();
     let mut nothing = model(now);
@@ -86,6 +113,15 @@ fn screens_are_as_written_down() {
         ("the form of a capacity, wrong", small, after("s\n"), now),
         ("a capacity to confirm", small, after("s2\n"), now),
         ("a termination to confirm", small, after("t"), now),
+        ("a drain to confirm", small, after("d"), now),
+        ("a refresh to confirm", small, after("r"), now),
+        ("the processes", small, after("u"), now),
+        (
+            "a refresh under way, and a process suspended",
+            small,
+            held,
+            now,
+        ),
         ("what became of it", small, told, now),
         (
             "the control plane is away",
@@ -113,7 +149,7 @@ fn screens_are_as_written_down() {
 #[test]
 fn drawn_at_every_size() {
     let now = Instant::now();
-    for keys in ["", "s", "t", "?", "\t"] {
+    for keys in ["", "s", "t", "u", "?", "\t"] {
         let mut model = model(now);
         press_all(&mut model, keys);
         for width in (0..200).step_by(23) {

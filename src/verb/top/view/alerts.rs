@@ -4,7 +4,7 @@ use minicloud_autoscaler::describe::Condition;
 use ratatui::{layout::Rect, text::Line};
 
 use super::{Scene, text};
-use crate::output::Tone;
+use crate::{output::Tone, verb::top::request::suspended};
 
 /// An answer that takes longer than this is told, before the question is given up.
 const LATE: Duration = Duration::from_secs(4);
@@ -17,28 +17,48 @@ pub(super) fn lines(scene: Scene<'_>, area: Rect) -> Vec<Line<'static>> {
         (4, 2)
     };
     let width = usize::from(area.width).saturating_sub(4);
-    let sentences = sentences(scene);
+    let wrong = sentences(scene)
+        .into_iter()
+        .map(|said| (Tone::Bad, "!", said));
+    let under_way = under_way(scene)
+        .into_iter()
+        .map(|said| (Tone::Busy, "~", said));
+    let sentences: Vec<_> = wrong.chain(under_way).collect();
     let count = sentences.len();
     let mut lines = Vec::new();
-    for (index, sentence) in sentences.into_iter().enumerate() {
+    for (index, (tone, sign, sentence)) in sentences.into_iter().enumerate() {
         let (left, room) = (count - index, most - lines.len());
         if room == 0 || (room == 1 && left > 1) {
-            lines.push(format!(
-                " ! and {left} more: `minicloud status` has them all"
-            ));
+            let more = format!(" ! and {left} more: `minicloud status` has them all");
+            lines.push(Line::styled(more, scene.theme.of(Tone::Bad)));
             break;
         }
         // Each of the others has its line before one has two.
         let own = most_of_one.min(room.saturating_sub(left - 1).max(1));
         let wrapped = text::wrap(&sentence, width, own).into_iter().enumerate();
-        lines.extend(wrapped.map(|(row, line)| match row {
-            0 => format!(" ! {line}"),
-            _ => format!("   {line}"),
+        lines.extend(wrapped.map(|(row, line)| {
+            let sign = if row == 0 { sign } else { " " };
+            Line::styled(format!(" {sign} {line}"), scene.theme.of(tone))
         }));
     }
-    let style = scene.theme.of(Tone::Bad);
-    let lines = lines.into_iter();
-    lines.map(|line| Line::styled(line, style)).collect()
+    lines
+}
+
+/// What a person has begun or held up, which is not wrong.
+fn under_way(Scene { model, .. }: Scene<'_>) -> Vec<String> {
+    let Some(group) = model.group() else {
+        return Vec::new();
+    };
+    let refresh = group.instance_refresh.iter().map(|refresh| {
+        let waits = refresh.status_reason.iter();
+        let waits: String = waits.map(|what| format!("; it waits: {what}")).collect();
+        format!(
+            "instance refresh {}, {} % done, {} to replace{waits}",
+            refresh.status, refresh.percentage_complete, refresh.instances_to_update
+        )
+    });
+    let suspended = (!group.suspended_processes.is_empty()).then(|| suspended(group));
+    refresh.chain(suspended).collect()
 }
 
 fn sentences(scene: Scene<'_>) -> Vec<String> {

@@ -9,7 +9,7 @@ use super::{Scene, text};
 use crate::{
     output::Tone,
     verb::top::{
-        dialog::{Dialog, Question},
+        dialog::{Dialog, Processes, Question},
         form::CapacityForm,
         keys::KEYS,
     },
@@ -23,6 +23,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect) {
         None => return,
         Some(Dialog::Help) => (" Help ", help(scene)),
         Some(Dialog::Capacity(form)) => (" Scale ", capacity(scene, form)),
+        Some(Dialog::Processes(of)) => (" Processes ", processes(scene, of)),
         Some(Dialog::Question(question)) => (" Sure? ", asked(scene, question)),
     };
     let height = u16::try_from(lines.len() + 4).unwrap_or(u16::MAX);
@@ -55,6 +56,30 @@ fn asked(Scene { theme, .. }: Scene<'_>, question: &Question) -> Vec<Line<'stati
         theme.of(Tone::Faint),
     ));
     lines
+}
+
+fn processes(Scene { theme, .. }: Scene<'_>, processes: &Processes) -> Vec<Line<'static>> {
+    let rows = processes.all.iter().zip(1..);
+    let rows = rows.map(|((process, is_suspended), number)| {
+        let state = match is_suspended {
+            true => Span::styled("suspended", theme.of(Tone::Bad)),
+            false => Span::styled("goes on", theme.of(Tone::Faint)),
+        };
+        Line::from(vec![
+            Span::styled(format!(" {number} "), theme.selected()),
+            Span::raw(format!(" {:<18} ", process.as_str())),
+            state,
+        ])
+    });
+    let all = [
+        (" a ", " suspend all"),
+        (" n ", " resume all, and suspend none"),
+    ];
+    let all = all
+        .map(|(key, what)| Line::from(vec![Span::styled(key, theme.selected()), Span::raw(what)]));
+    let hint = "a number suspends or resumes, and asks once more; any other key leaves";
+    let hint = Line::styled(hint, theme.of(Tone::Faint));
+    rows.chain(all).chain([Line::default(), hint]).collect()
 }
 
 fn capacity(Scene { theme, .. }: Scene<'_>, form: &CapacityForm) -> Vec<Line<'static>> {
