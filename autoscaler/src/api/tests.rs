@@ -273,7 +273,7 @@ async fn every_refusal_is_a_fault() {
     let long = "x".repeat(MAX_BODY_BYTES + 1);
     let exec = "/v1/instances/i-0123abcd/exec";
     for (method, path, body, status, code) in [
-        ("PUT", "/", "", 405, "MethodNotAllowed"),
+        ("GET", "/nothing", "", 404, "NotFound"),
         ("GET", "/v1/nothing", "", 404, "NotFound"),
         ("GET", "/v1/groups/", "", 404, "NotFound"),
         ("DELETE", "/v1/groups", "", 405, "MethodNotAllowed"),
