@@ -93,7 +93,7 @@ fn selected_instance_is_what_keys_act_on() {
         decrement: true,
     };
     assert_eq!(
-        press_all(&mut model, "jtd"),
+        press_all(&mut model, "jjtd"),
         Effect::Perform(decrement(instance("i-0000000b")))
     );
     model.done(Ok("Terminating instance: i-0000000b".to_owned()));
@@ -102,7 +102,7 @@ fn selected_instance_is_what_keys_act_on() {
         instance: instance("i-0000000a"),
         protected: false,
     };
-    assert_eq!(press_all(&mut model, "kpy"), Effect::Perform(unprotect));
+    assert_eq!(press_all(&mut model, "kkpy"), Effect::Perform(unprotect));
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn refusal_shows_the_text_of_the_fault() {
 fn selection_stays_with_its_instance_and_passes_on_where_it_goes() {
     let now = Instant::now();
     let mut model = model(now);
-    press_all(&mut model, "jj");
+    press_all(&mut model, "jjj");
     assert_eq!(selected(&model), "i-0000000c");
     press_all(&mut model, "j");
     assert_eq!(selected(&model), "i-0000000c", "it is the last");
