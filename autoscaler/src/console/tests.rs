@@ -498,3 +498,51 @@ async fn addresses_that_are_none_are_refused_in_words() {
         "no stream for others"
     );
 }
+
+#[tokio::test]
+async fn form_suspends_what_is_checked_and_resumes_what_is_not() {
+    use crate::scaling_process::{ScalingProcess, SuspendedProcess};
+    let suspended = |process_name| SuspendedProcess {
+        process_name,
+        suspension_reason: "User suspended".to_owned(),
+    };
+    let (router, mut core) = console(Access::Loopback, |view| {
+        let group = Arc::make_mut(&mut view.auto_scaling_groups[0]);
+        group.suspended_processes = vec![suspended(ScalingProcess::Terminate)];
+    });
+    let path = "/groups/web/suspend";
+    let (_, question) = page(&router, path).await;
+    assert!(
+        question.contains("name=\"Terminate\" value=\"yes\" checked"),
+        "{question}"
+    );
+    let token = csrf(&question);
+    let fields = [("csrf", &*token), ("Launch", "yes")];
+    let (response, ()) = tokio::join!(send(&router, form(path, &fields)), async {
+        let Some(Command::SuspendProcesses { query, reply, .. }) = core.commands.recv().await
+        else {
+            panic!("another command");
+        };
+        assert_eq!(query.named(), [ScalingProcess::Launch]);
+        core.view.send_modify(|view| {
+            let group = Arc::make_mut(&mut Arc::make_mut(view).auto_scaling_groups[0]);
+            group
+                .suspended_processes
+                .push(suspended(ScalingProcess::Launch));
+        });
+        reply.send(Ok(())).unwrap();
+        let Some(Command::ResumeProcesses { query, reply, .. }) = core.commands.recv().await else {
+            panic!("another command");
+        };
+        assert_eq!(query.named(), [ScalingProcess::Terminate]);
+        core.view.send_modify(|view| {
+            let group = Arc::make_mut(&mut Arc::make_mut(view).auto_scaling_groups[0]);
+            group.suspended_processes.remove(0);
+        });
+        reply.send(Ok(())).unwrap();
+    });
+    assert_eq!(
+        response.headers()[header::LOCATION],
+        "/groups/web?done=suspended"
+    );
+}
