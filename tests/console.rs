@@ -520,7 +520,7 @@ async fn thousand_event_streams_are_bounded() {
 
 /// Half of them follow events, half have a page renewed.
 async fn ask_for_events(address: SocketAddr, number: usize) -> Option<(StatusCode, TcpStream)> {
-    let path = if number % 2 == 0 {
+    let path = if number.is_multiple_of(2) {
         "/v1/events"
     } else {
         "/groups/web"

@@ -106,9 +106,13 @@ pub(super) async fn guard(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let mut response = match admit(&console, &mut request) {
-        Ok(()) => next.run(request).await,
-        Err(answer) => answer,
+    let mut response = match admit(&console, &request) {
+        Ok(session) => {
+            request.extensions_mut().insert(session);
+            next.run(request).await
+        }
+        Err(Barred::Refused(refusal)) => refusal.into_response(),
+        Err(Barred::LogIn { next }) => Redirect::to(&format!("/login?next={next}")).into_response(),
     };
     let headers = response.headers_mut();
     for (name, value) in [
@@ -127,45 +131,43 @@ pub(super) async fn guard(
     response
 }
 
-fn admit(console: &Console, request: &mut Request) -> Result<(), Response> {
+/// Who does not get what was asked for.
+enum Barred {
+    Refused(Refusal),
+    /// Once logged in, `next` is where it was, percent-encoded.
+    LogIn {
+        next: String,
+    },
+}
+
+fn admit(console: &Console, request: &Request) -> Result<Session, Barred> {
     let guard = &console.guard;
+    let headers = request.headers();
     if !guard.wants_login() {
         // Names are what keeps other sites out where there is no token.
-        guard
-            .access
-            .check(request)
-            .map_err(|fault| Refusal::from(fault).into_response())?;
+        let named = guard.access.check(request);
+        named.map_err(|fault| Barred::Refused(fault.into()))?;
     }
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     // A page's own links and streams carry no Origin.
-    if !reads || request.headers().contains_key(header::ORIGIN) {
-        check_origin(request.headers()).map_err(IntoResponse::into_response)?;
+    if !reads || headers.contains_key(header::ORIGIN) {
+        check_origin(headers).map_err(Barred::Refused)?;
+    }
+    let now = console.api.view.borrow().time;
+    if let Some(session) = guard.session(headers, now) {
+        return Ok(session);
     }
     let path = request.uri().path();
-    let is_open = path == "/login" || path.starts_with("/assets/");
-    let now = console.api.view.borrow().time;
-    match guard.session(request.headers(), now) {
-        Some(session) => {
-            request.extensions_mut().insert(session);
-            Ok(())
-        }
-        None if is_open => {
-            request.extensions_mut().insert(Session::Open);
-            Ok(())
-        }
-        None if wants_events(request.headers()) || request.method() != Method::GET => {
-            let refusal = Refusal::new(StatusCode::UNAUTHORIZED, "Log in first: open any page.");
-            Err(refusal.into_response())
-        }
-        None => {
-            let here = request
-                .uri()
-                .path_and_query()
-                .map_or("/", |here| here.as_str());
-            let next = page::path_segment(here);
-            Err(Redirect::to(&format!("/login?next={next}")).into_response())
-        }
+    if path == "/login" || path.starts_with("/assets/") {
+        return Ok(Session::Open);
     }
+    if wants_events(headers) || !reads {
+        let refusal = Refusal::new(StatusCode::UNAUTHORIZED, "Log in first: open any page.");
+        return Err(Barred::Refused(refusal));
+    }
+    let here = request.uri().path_and_query();
+    let next = page::path_segment(here.map_or("/", |here| here.as_str()));
+    Err(Barred::LogIn { next })
 }
 
 /// A form is sent by a page of this very origin; browsers say so with every POST.

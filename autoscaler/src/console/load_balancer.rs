@@ -157,7 +157,7 @@ fn test(console: &Console, query: &RuleQuery) -> Result<RuleVerdict, String> {
     {
         return Err(format!("Too long: at most {MAX_QUESTION} characters."));
     }
-    let source_ip: IpAddr = match &*source_ip.trim() {
+    let source_ip: IpAddr = match source_ip.trim() {
         "" => IpAddr::from([127, 0, 0, 1]),
         text => text
             .parse()
@@ -166,7 +166,7 @@ fn test(console: &Console, query: &RuleQuery) -> Result<RuleVerdict, String> {
     let snapshot = console.api.load_balancer.snapshots.borrow().clone();
     let snapshot = snapshot.ok_or("There are no rules yet: minicloud has just started.")?;
     let question = RuleQuestion {
-        method: match &*method.trim() {
+        method: match method.trim() {
             "" => "GET".to_owned(),
             method => method.to_owned(),
         },

@@ -60,8 +60,8 @@ pub(super) fn ago(seconds: f64) -> String {
     match seconds {
         0 => "now".to_owned(),
         1..120 if seconds != 60 => format!("-{seconds} s"),
-        _ if seconds % 3600 == 0 => format!("-{} h", seconds / 3600),
-        _ if seconds % 60 == 0 => format!("-{} min", seconds / 60),
+        _ if seconds.is_multiple_of(3600) => format!("-{} h", seconds / 3600),
+        _ if seconds.is_multiple_of(60) => format!("-{} min", seconds / 60),
         _ => format!("-{} min {} s", seconds / 60, seconds % 60),
     }
 }
