@@ -1,10 +1,11 @@
 //! The console: what the API shows, for people, at the API's address.
 //!
-//! Pages are rendered here and complete without a script. A page is a list of [`Section`]s;
-//! asked for as an event stream, the same address sends each section anew when it has changed,
-//! and the one script puts it in its place. Charts are [`chart`]'s SVG.
+//! Pages are rendered here and complete without a script. A page is a list of sections; asked
+//! for as an event stream, the same address sends each section anew when it has changed, and the
+//! one script puts it in its place. Charts are SVG, drawn from the datapoints of
+//! [`metric_statistics`](crate::metric_statistics).
 //!
-//! Invariants: every page is answered to whom [`guard`](access::guard) lets pass alone; nothing
+//! Invariants: every page is answered to whom `access::guard` lets pass alone; nothing
 //! changes but by a POST that carries the session's token and comes from this origin, and a page
 //! that says what will happen comes before it; a page loads nothing from elsewhere, as its
 //! Content-Security-Policy has it. Whatever comes from outside reaches a page through askama's

@@ -1,6 +1,6 @@
 //! `minicloud top`: one group at a time, live, with keys that act on it.
 //!
-//! What is shown and what a key does are functions of values: a [`Model`](model::Model) takes
+//! What is shown and what a key does are functions of values: a [`model::Model`] takes
 //! messages and answers, [`keys`] makes messages of keys, [`view`] makes a frame of a model. The
 //! loop in [`run_loop`] alone reads the terminal, the clock and the control API.
 //!
