@@ -36,6 +36,8 @@ use crate::scenario::cloud::Cloud;
 /// Longer than the loop waits after a provider that was away (15 s, jittered) and then looks.
 pub(super) const SOON: Duration = Duration::from_secs(40);
 const LEAST_DRAIN: Duration = Duration::from_secs(1);
+/// Of the operation that sets how long calls to the provider take.
+const LONGEST_LATENCY: Duration = Duration::from_secs(3);
 /// A launch that never answers is given up after this.
 const LAUNCH_TIMEOUT: Duration = Duration::from_secs(120);
 /// Longer than a pass takes.
@@ -64,6 +66,8 @@ pub(super) struct Checker {
     /// pass of which no view was seen.
     asked: Vec<(Instant, u32, u32)>,
     resumed_at: Option<Instant>,
+    /// When somebody started what had stopped.
+    started: BTreeMap<InstanceId, Instant>,
     /// When that was looked at last.
     looked_at: Option<Instant>,
 }
@@ -107,6 +111,10 @@ impl Checker {
         self.removed.insert(id);
     }
 
+    pub(super) fn started_by_hand(&mut self, id: InstanceId) {
+        self.started.insert(id, Instant::now());
+    }
+
     pub(super) fn look(&mut self, cloud: &Cloud) -> Result<(), String> {
         self.nothing_ends_unannounced(cloud)?;
         if !cloud.is_running() {
@@ -147,7 +155,9 @@ impl Checker {
                 Some(Err(still_routed)) => {
                     return Err(format!("{id} is told to end: {still_routed:?}"));
                 }
-                Some(Ok(at)) if signal.at - at < LEAST_DRAIN => {
+                Some(Ok(at))
+                    if signal.at - at < LEAST_DRAIN && !self.was_just_started(id, signal.at) =>
+                {
                     return Err(format!(
                         "{id} is told to end {:?} after the balancer was told",
                         signal.at - at
@@ -158,6 +168,12 @@ impl Checker {
         }
         self.signals = signals.len();
         Ok(())
+    }
+
+    /// Somebody started it while the call that ends what had stopped was on its way.
+    fn was_just_started(&self, id: &InstanceId, at: Instant) -> bool {
+        let started = self.started.get(id);
+        started.is_some_and(|started| at.saturating_duration_since(*started) <= LONGEST_LATENCY)
     }
 
     fn instances_are_in_one_place(&self, view: &View) -> Result<(), String> {

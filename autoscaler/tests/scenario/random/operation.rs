@@ -187,7 +187,10 @@ impl Operation {
                     .instances()
                     .into_iter()
                     .filter(|instance| matches!(instance.state, ObservedState::Exited { .. }));
-                exited.for_each(|instance| cloud.provider.restart(&instance.instance_id));
+                for instance in exited {
+                    cloud.provider.restart(&instance.instance_id);
+                    run.checker.started_by_hand(instance.instance_id);
+                }
             }
             Self::Remove(number) => {
                 if let Some(id) = run.instance(number) {
