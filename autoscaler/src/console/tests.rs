@@ -546,3 +546,36 @@ async fn form_suspends_what_is_checked_and_resumes_what_is_not() {
         "/groups/web?done=suspended"
     );
 }
+
+#[tokio::test]
+async fn what_was_rejected_stands_above_what_is_in_force() {
+    let (router, _core) = console(Access::Loopback, |view| {
+        let example = include_bytes!("../../../minicloud.yaml");
+        view.configuration.text = example.as_slice().into();
+        tell_everywhere(view, "label minicloud.mxa of api is not one");
+    });
+    let (status, text) = page(&router, "/configuration").await;
+    assert_eq!(status, StatusCode::OK, "{text}");
+    let place = |what: &str| text.find(what).unwrap_or_else(|| panic!("{what}: {text}"));
+    assert!(
+        place("minicloud.mxa") < place("<h2>Rejected</h2>"),
+        "it is wrong, too"
+    );
+    assert!(place("<h2>Rejected</h2>") < place("auto_scaling_groups.web.max_size"));
+}
+
+#[tokio::test]
+async fn drain_counts_down_where_targets_and_instances_are_listed() {
+    let (router, _core) = console(Access::Loopback, |view| {
+        tell_everywhere(view, "a probe that failed");
+        let until = view.time + Duration::from_secs(25);
+        let group = Arc::make_mut(&mut view.auto_scaling_groups[0]);
+        group.instances[0].lifecycle_state = crate::instance::LifecycleState::Terminating;
+        group.instances[0].draining_until = Some(until);
+    });
+    for path in ["/instances", "/load-balancer", "/groups/web"] {
+        let (_, text) = page(&router, path).await;
+        assert!(text.contains("25 s at most"), "{path}: {text}");
+        assert!(text.contains("a probe that failed"), "{path}: {text}");
+    }
+}
