@@ -44,6 +44,11 @@ impl<'a> TargetHealthIndex<'a> {
         self.received.is_some()
     }
 
+    /// When what is said here was said; `None` where nothing is.
+    pub fn reported_at(&self) -> Option<Instant> {
+        self.received.map(|received| received.at)
+    }
+
     /// Whether what is said here was said after `moment`. A target that drains for the second
     /// time must not be taken for drained by what was said of the first.
     pub fn is_reported_since(&self, moment: Instant) -> bool {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     Console,
-    group::charts,
+    group::charts::{self, Window},
     page::{self, Page, Refusal, Section},
     session::Session,
     text,
@@ -102,7 +102,15 @@ fn card<'a>(
     let start = view.time - std::time::Duration::from_secs(SPAN as u64);
     let statistics = &console.api.statistics;
     let known = statistics.of_group(name, Resolution::High, Some(start));
-    let points = known.map(|known| known.datapoints).unwrap_or_default();
+    let (points, period) = known.map_or_else(Default::default, |known| {
+        (known.datapoints, known.period_seconds as f64)
+    });
+    let window = Window {
+        points: &points,
+        now: view.time,
+        span: SPAN,
+        period,
+    };
     let latest = points.last();
     let requests = latest.and_then(|point| point.requests);
     let errors = requests.map(|requests| requests.responses_per_second[4]);
@@ -124,7 +132,7 @@ fn card<'a>(
         pips: pips(group, in_service),
         cpu: text::percent(group.cpu_utilization),
         target: target.map(|target| text::percent(Some(target))),
-        line: charts::cpu_line(group, &points, view.time, SPAN).to_spark()?,
+        line: window.cpu_line(group).to_spark()?,
         rate: text::rate(requests.map(|requests| requests.rate())),
         errors: text::rate(errors),
         has_errors: errors.is_some_and(|errors| errors > 0.0),

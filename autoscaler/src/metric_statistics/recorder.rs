@@ -2,7 +2,11 @@ use std::{collections::BTreeMap, time::Duration};
 
 use minicloud_lb_api::RequestStatistics;
 
-use super::{Resolution, datapoint::Datapoint, ring::Ring};
+use super::{
+    Resolution,
+    datapoint::Datapoint,
+    ring::{Counted, Ring},
+};
 use crate::{
     describe::{AutoScalingGroup, View},
     now::Now,
@@ -87,10 +91,8 @@ impl Rings {
 
 /// What the requests of the group's target groups have counted; `None` where the balancer is
 /// silent.
-fn requests_of(
-    group: &AutoScalingGroup,
-    targets: &TargetHealthIndex<'_>,
-) -> Option<RequestStatistics> {
+fn requests_of(group: &AutoScalingGroup, targets: &TargetHealthIndex<'_>) -> Option<Counted> {
+    let at = targets.reported_at()?;
     let known = group.target_group_names.iter();
     let counted = known.map(|name| {
         let report = targets.queue(name)?;
@@ -98,5 +100,6 @@ fn requests_of(
         Some(report.requests.as_deref().copied().unwrap_or_default())
     });
     let counted: Option<Vec<RequestStatistics>> = counted.collect();
-    counted?.into_iter().reduce(|sum, one| sum.plus(&one))
+    let requests = counted?.into_iter().reduce(|sum, one| sum.plus(&one))?;
+    Some(Counted { at, requests })
 }

@@ -12,8 +12,17 @@ pub(super) struct Ring {
     period: Duration,
     kept: usize,
     datapoints: VecDeque<Arc<Datapoint>>,
-    /// When the newest was added, and what requests had counted then.
-    last: Option<(Instant, Option<RequestStatistics>)>,
+    /// When the newest was added.
+    added_at: Option<Instant>,
+    /// As they were last known.
+    counted: Option<Counted>,
+}
+
+/// What requests had counted when the balancer reported it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counted {
+    pub(super) at: Instant,
+    pub(super) requests: RequestStatistics,
 }
 
 impl Ring {
@@ -23,7 +32,8 @@ impl Ring {
             period,
             kept: usize::try_from(kept).unwrap_or(usize::MAX),
             datapoints: VecDeque::new(),
-            last: None,
+            added_at: None,
+            counted: None,
         }
     }
 
@@ -33,22 +43,25 @@ impl Ring {
 
     /// A datapoint is to be added. Looks come a little early or late, never by half a period.
     pub(super) fn is_due(&self, now: Instant) -> bool {
-        let since = self.last.map(|(at, _)| now - at);
+        let since = self.added_at.map(|at| now - at);
         since.is_none_or(|since| since * 2 > self.period * 2 - super::TICK)
     }
 
-    /// Adds `datapoint`, with what became of requests since the one before.
-    pub(super) fn add(
-        &mut self,
-        mut datapoint: Datapoint,
-        counted: Option<RequestStatistics>,
-        now: Instant,
-    ) {
-        datapoint.requests = self.last.and_then(|(at, before)| {
-            let added = counted?.since(&before?)?;
-            Some(RequestDatapoint::new(&added, now - at))
-        });
-        self.last = Some((now, counted));
+    /// Adds `datapoint`, with what became of requests between the last two reports. Looks and
+    /// reports keep no step: a look that finds no newer report repeats what the last one said.
+    pub(super) fn add(&mut self, mut datapoint: Datapoint, counted: Option<Counted>, now: Instant) {
+        datapoint.requests = match (self.counted, counted) {
+            (Some(before), Some(counted)) if counted.at == before.at => {
+                self.datapoints.back().and_then(|last| last.requests)
+            }
+            (Some(before), Some(counted)) => {
+                let added = counted.requests.since(&before.requests);
+                added.map(|added| RequestDatapoint::new(&added, counted.at - before.at))
+            }
+            _ => None,
+        };
+        self.counted = counted;
+        self.added_at = Some(now);
         if self.datapoints.len() >= self.kept {
             self.datapoints.pop_front();
         }

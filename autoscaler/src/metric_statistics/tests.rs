@@ -54,6 +54,12 @@ fn answered(count: u64) -> ReceivedReport {
     ReceivedReport::new(report, Instant::now())
 }
 
+/// The same report, which came when this many milliseconds had passed.
+fn at(mut report: ReceivedReport, start: Instant, millis: u64) -> ReceivedReport {
+    report.at = start + Duration::from_millis(millis);
+    report
+}
+
 struct Watch {
     recorder: Recorder,
     start: Instant,
@@ -67,7 +73,13 @@ impl Watch {
         }
     }
 
+    /// With a report that came just now.
     fn look(&mut self, second: u64, view: &View, report: Option<&ReceivedReport>) {
+        let report = report.map(|report| at(report.clone(), self.start, 1000 * second));
+        self.look_with(second, view, report.as_ref());
+    }
+
+    fn look_with(&mut self, second: u64, view: &View, report: Option<&ReceivedReport>) {
         let since = Duration::from_secs(second);
         let now = Now {
             mono: self.start + since,
@@ -130,6 +142,25 @@ fn balancer_that_is_silent_or_starts_anew_counts_nothing() {
         rates.collect::<Vec<_>>(),
         [None, Some(10.0), None, None, None, Some(1.0)]
     );
+}
+
+#[test]
+fn looks_and_reports_out_of_step_make_no_waves() {
+    let mut watch = Watch::new();
+    let web = view(&["web"], 40.0);
+    // Twenty requests a second, reported now a little before a look and now a little after it.
+    for (second, millis) in [(0, 0), (1, 990), (2, 990), (3, 2990), (4, 3990)] {
+        let report = at(answered(millis / 50), watch.start, millis);
+        watch.look_with(second, &web, Some(&report));
+    }
+    let points = watch.points(Resolution::High);
+    let rates = points
+        .iter()
+        .filter_map(|point| Some(point.requests?.rate()));
+    for rate in rates {
+        assert!((19.0..=21.0).contains(&rate), "{rate}");
+    }
+    assert!(points[2].requests.is_some(), "what was said last holds");
 }
 
 #[test]

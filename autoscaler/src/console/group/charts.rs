@@ -1,6 +1,6 @@
 //! A group's charts from its datapoints. Pure.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::Timestamp;
 
@@ -50,33 +50,20 @@ pub(in crate::console) fn cpu_target(group: &AutoScalingGroup) -> Option<f64> {
     })
 }
 
-/// The average CPU alone, for a card.
-pub(in crate::console) fn cpu_line(
-    group: &AutoScalingGroup,
-    points: &[Arc<Datapoint>],
-    now: Timestamp,
-    span: f64,
-) -> Chart {
-    let window = Window {
-        points,
-        now,
-        span,
-        period: 1.0,
-    };
-    let average = window.series("average", "s-cpu", Shape::Line, Reduce::Mean, |point| {
-        point.cpu_utilization
-    });
-    window.chart(
-        "spark",
-        "CPU",
-        Unit::Percent,
-        vec![average],
-        100.0,
-        cpu_target(group),
-    )
-}
-
 impl Window<'_> {
+    /// The average CPU alone, for a card.
+    pub(in crate::console) fn cpu_line(&self, group: &AutoScalingGroup) -> Chart {
+        let series = vec![self.average_cpu()];
+        let target = cpu_target(group);
+        self.chart("spark", "CPU", Unit::Percent, series, 100.0, target)
+    }
+
+    fn average_cpu(&self) -> Series {
+        self.series("average", "s-cpu", Shape::Line, Reduce::Mean, |point| {
+            point.cpu_utilization
+        })
+    }
+
     pub(super) fn capacity(&self, group: &AutoScalingGroup) -> Chart {
         let step = |label, class, value: fn(&Datapoint) -> u32| {
             self.series(label, class, Shape::Step, Reduce::Last, |point| {
@@ -97,19 +84,14 @@ impl Window<'_> {
     }
 
     pub(super) fn cpu(&self, group: &AutoScalingGroup) -> Chart {
-        let mut series =
-            vec![
-                self.series("average", "s-cpu", Shape::Line, Reduce::Mean, |point| {
-                    point.cpu_utilization
-                }),
-            ];
-        let mut instances: BTreeMap<&InstanceId, ()> = BTreeMap::new();
+        let mut series = vec![self.average_cpu()];
+        let mut instances: BTreeSet<&InstanceId> = BTreeSet::new();
         for one in self.points.iter().flat_map(|point| &point.instances) {
             if instances.len() < THIN_LINES {
-                instances.insert(&one.instance_id, ());
+                instances.insert(&one.instance_id);
             }
         }
-        series.extend(instances.into_keys().map(|id| {
+        series.extend(instances.into_iter().map(|id| {
             self.series(
                 id.as_str(),
                 "s-instance",
