@@ -21,6 +21,7 @@ mod departure;
 mod described;
 mod docker;
 mod documented;
+mod event_streams;
 mod explained;
 mod holding;
 mod memory;

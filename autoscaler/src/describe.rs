@@ -19,7 +19,7 @@ use crate::{
     key_pair::PublicKey,
     launch_template::ComposeService,
     scaling_policy::ScalingPolicy,
-    scaling_process::SuspendedProcess,
+    scaling_process::{ScalingProcess, SuspendedProcess},
     security_group::SecurityGroup,
 };
 
@@ -117,6 +117,14 @@ pub struct AutoScalingGroup {
     /// Newest first.
     #[serde(skip)]
     pub activities: Arc<VecDeque<Arc<Activity>>>,
+}
+
+impl AutoScalingGroup {
+    /// Whether somebody has suspended the process.
+    pub fn suspends(&self, process: ScalingProcess) -> bool {
+        let mut suspended = self.suspended_processes.iter();
+        suspended.any(|one| one.process_name == process)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

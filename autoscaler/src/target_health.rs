@@ -165,7 +165,8 @@ impl<'a> TargetHealthIndex<'a> {
             .iter()
             .filter_map(|group| self.get(group, id))
             .map(|target| target.in_flight)
-            .sum()
+            // What a balancer reports need not be sound.
+            .fold(0, u64::saturating_add)
     }
 }
 

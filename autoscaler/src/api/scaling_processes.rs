@@ -11,11 +11,7 @@ use super::{
     instances::{SHOWS_WITHIN, ask},
     segment::Segment,
 };
-use crate::{
-    command::Command,
-    describe::AutoScalingGroup,
-    scaling_process::{ScalingProcess, ScalingProcessQuery},
-};
+use crate::{command::Command, describe::AutoScalingGroup, scaling_process::ScalingProcessQuery};
 
 /// `SuspendProcesses`: of the processes named, or of all, nothing more is begun.
 #[utoipa::path(
@@ -61,17 +57,14 @@ pub(crate) async fn suspend_processes(
     name: &str,
     query: ScalingProcessQuery,
 ) -> Result<(), Fault> {
-    ask(api, |reply| Command::SuspendProcesses {
+    let named = query.clone();
+    let command = |reply| Command::SuspendProcesses {
         name: name.to_owned(),
-        query: query.clone(),
+        query,
         reply,
-    })
-    .await?;
-    let is_shown = |group: &AutoScalingGroup| {
-        let mut named = query.named().iter();
-        named.all(|process| is_suspended(group, *process))
     };
-    until_shown(api, name, is_shown).await;
+    ask(api, command).await?;
+    until_shown(api, name, &named, true).await;
     Ok(())
 }
 
@@ -81,27 +74,24 @@ pub(crate) async fn resume_processes(
     name: &str,
     query: ScalingProcessQuery,
 ) -> Result<(), Fault> {
-    ask(api, |reply| Command::ResumeProcesses {
+    let named = query.clone();
+    let command = |reply| Command::ResumeProcesses {
         name: name.to_owned(),
-        query: query.clone(),
+        query,
         reply,
-    })
-    .await?;
-    let is_shown = |group: &AutoScalingGroup| {
-        let mut named = query.named().iter();
-        !named.any(|process| is_suspended(group, *process))
     };
-    until_shown(api, name, is_shown).await;
+    ask(api, command).await?;
+    until_shown(api, name, &named, false).await;
     Ok(())
 }
 
-async fn until_shown(api: &Api, name: &str, is_shown: impl Fn(&AutoScalingGroup) -> bool) {
+/// Waits for a view in which the processes named are suspended, or are not.
+async fn until_shown(api: &Api, name: &str, query: &ScalingProcessQuery, suspended: bool) {
+    let is_shown = |group: &AutoScalingGroup| {
+        let mut named = query.named().iter();
+        named.all(|process| group.suspends(*process) == suspended)
+    };
     let mut view = api.view.clone();
-    let shown = view.wait_for(|view| find(view, name).is_some_and(&is_shown));
+    let shown = view.wait_for(|view| find(view, name).is_some_and(is_shown));
     drop(timeout(SHOWS_WITHIN, shown).await);
-}
-
-fn is_suspended(group: &AutoScalingGroup, process: ScalingProcess) -> bool {
-    let mut suspended = group.suspended_processes.iter();
-    suspended.any(|one| one.process_name == process)
 }

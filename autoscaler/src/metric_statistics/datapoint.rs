@@ -134,8 +134,8 @@ impl Datapoint {
             cpu_utilization: group.cpu_utilization,
             healthy_host_count: healthy,
             un_healthy_host_count: unhealthy,
-            in_flight: group.instances.iter().map(|one| one.in_flight).sum(),
-            queue_length: queued.map(|group| group.queue_length).sum(),
+            in_flight: sum(group.instances.iter().map(|one| one.in_flight)),
+            queue_length: sum(queued.map(|group| group.queue_length)),
             requests: None,
             instances: instances.collect(),
         }
@@ -157,6 +157,11 @@ impl Datapoint {
         summary.requests = None;
         Some(summary)
     }
+}
+
+/// What a balancer reports need not be sound.
+fn sum(counts: impl Iterator<Item = u64>) -> u64 {
+    counts.fold(0, u64::saturating_add)
 }
 
 fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {

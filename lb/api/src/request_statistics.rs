@@ -45,11 +45,11 @@ impl RequestStatistics {
     /// seconds, told from the buckets as Prometheus's `histogram_quantile` does: within one it is
     /// taken to grow evenly. `None` without requests; the last bound where it is above all.
     pub fn duration_quantile(&self, quantile: f64) -> Option<f64> {
-        let total: u64 = self.durations.iter().sum();
-        if total == 0 {
+        let total: f64 = self.durations.iter().map(|count| *count as f64).sum();
+        if total == 0.0 {
             return None;
         }
-        let rank = quantile * total as f64;
+        let rank = quantile * total;
         let (mut below, mut lower) = (0.0, 0.0);
         for (count, upper) in self.durations.iter().zip(DURATION_BOUNDS_SECONDS) {
             let count = *count as f64;
@@ -84,6 +84,8 @@ mod tests {
         assert_eq!(two.duration_quantile(0.99), Some(0.75));
         assert_eq!(durations(&[(14, 1)]).duration_quantile(0.5), Some(10.0));
         assert_eq!(durations(&[]).duration_quantile(0.5), None);
+        let vast = durations(&[(4, u64::MAX), (5, u64::MAX)]);
+        assert_eq!(vast.duration_quantile(0.5), Some(0.01));
     }
 
     #[test]

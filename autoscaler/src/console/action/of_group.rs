@@ -139,7 +139,7 @@ fn processes(group: &AutoScalingGroup) -> Vec<Input> {
             name: process.as_str().to_owned(),
             label: process.as_str().to_owned(),
             hint: means(process),
-            is_set: is_suspended(group, process),
+            is_set: group.suspends(process),
         })
         .collect()
 }
@@ -158,16 +158,11 @@ fn means(process: ScalingProcess) -> &'static str {
     }
 }
 
-fn is_suspended(group: &AutoScalingGroup, process: ScalingProcess) -> bool {
-    let mut suspended = group.suspended_processes.iter();
-    suspended.any(|one| one.process_name == process)
-}
-
 /// Suspends what is checked and was not, and resumes what was and is not.
 async fn suspend(api: &Api, group: &AutoScalingGroup, fields: &Fields) -> Result<(), Refusal> {
     let changed = ScalingProcess::ALL
         .into_iter()
-        .filter(|process| fields.is_set(process.as_str()) != is_suspended(group, *process));
+        .filter(|process| fields.is_set(process.as_str()) != group.suspends(*process));
     let (suspend, resume): (Vec<_>, Vec<_>) =
         changed.partition(|process| fields.is_set(process.as_str()));
     let name = &group.auto_scaling_group_name;
