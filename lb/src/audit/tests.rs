@@ -152,7 +152,7 @@ fn rules_are_told_by_their_priority() {
         told,
         [
             format!("listener_changed: listener 80: default {redirect}, was forward to web"),
-            r#"rule_changed: listener 80: rule 10: conditions [{"path_pattern":{"regex_values":[],"values":["/v2/*"]}}], was [{"path_pattern":{"regex_values":[],"values":["/api/*"]}}]"#.to_owned(),
+            r#"rule_changed: listener 80: rule 10: conditions [{"path_pattern":{"values":["/v2/*"],"regex_values":[]}}], was [{"path_pattern":{"values":["/api/*"],"regex_values":[]}}]"#.to_owned(),
             "rule_added: listener 80: rule 20 added: forward to web".to_owned(),
         ]
     );
