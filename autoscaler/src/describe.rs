@@ -3,6 +3,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
+use compact_str::CompactString;
 use jiff::Timestamp;
 use minicloud_lb_api::TargetHealthDescription;
 use serde::{Deserialize, Serialize};
@@ -104,7 +105,7 @@ pub struct AutoScalingGroup {
     /// absent without data.
     pub cpu_utilization: Option<f64>,
     /// The last decision of the group's scaling policy, with what it was made from.
-    pub decision: Option<Decision>,
+    pub decision: Option<Arc<Decision>>,
     /// The instance refresh under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance_refresh: Option<InstanceRefresh>,
@@ -129,19 +130,23 @@ impl AutoScalingGroup {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LaunchTemplateSpecification {
-    pub launch_template_name: String,
+    #[schema(value_type = String)]
+    pub launch_template_name: CompactString,
     /// A string, as AWS has it.
-    pub version: String,
+    #[schema(value_type = String)]
+    pub version: CompactString,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Instance {
     pub instance_id: InstanceId,
-    pub auto_scaling_group_name: String,
+    #[schema(value_type = String)]
+    pub auto_scaling_group_name: CompactString,
     /// Who starts and ends it.
     #[serde(default)]
     pub managed_by: ManagedBy,
-    pub availability_zone: String,
+    #[schema(value_type = String)]
+    pub availability_zone: CompactString,
     pub lifecycle_state: LifecycleState,
     pub health_status: HealthStatus,
     pub launch_template: LaunchTemplateSpecification,
@@ -160,7 +165,8 @@ pub struct Instance {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draining_until: Option<Timestamp>,
     /// `host:port`, once it runs.
-    pub address: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub address: Option<CompactString>,
     /// True until the warm-up is over.
     pub warming: bool,
     /// Percent of the instance's own quota over the last seconds; absent without fresh data.

@@ -86,7 +86,7 @@ pub fn explain(view: &View, group: &AutoScalingGroup) -> Explanation {
         auto_scaling_group_name: group.auto_scaling_group_name.clone(),
         capacity,
         because: sentences.into_iter().flatten().chain(named).collect(),
-        decision: group.decision.clone(),
+        decision: group.decision.as_deref().cloned(),
         instances: group.instances.iter().filter_map(note).collect(),
         scheduled_actions: scheduled,
         activities: group

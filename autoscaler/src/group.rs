@@ -56,7 +56,7 @@ pub struct Group {
     pub launches: LaunchBackoff,
     /// Zones that refused a launch, until one succeeds there.
     pub zone_refusals: BTreeMap<String, LaunchBackoff>,
-    pub decision: Option<Decision>,
+    pub decision: Option<Arc<Decision>>,
     pub instance_refreshes: InstanceRefreshes,
     /// Why the desired capacity was changed, until the group has it: goes into the cause of
     /// what follows from the change.
@@ -76,6 +76,14 @@ impl Group {
         self.instances
             .values()
             .filter(|instance| instance.is_live())
+    }
+
+    pub fn state_counts(&self) -> StateCounts {
+        let mut counts = StateCounts::default();
+        for instance in self.instances.values() {
+            counts.0[instance.lifecycle_state as usize] += 1;
+        }
+        counts
     }
 
     pub fn is_settling(&self) -> bool {
@@ -225,6 +233,16 @@ impl Group {
     }
 }
 
+/// How many instances are in each lifecycle state.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StateCounts([u32; LifecycleState::Terminated as usize + 1]);
+
+impl StateCounts {
+    pub fn of(&self, state: LifecycleState) -> u32 {
+        self.0[state as usize]
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Instance {
     pub id: InstanceId,
@@ -249,7 +267,7 @@ pub struct Instance {
     pub stopped_since: Option<Instant>,
     /// `host:port` while it runs.
     pub address: Option<String>,
-    pub metric_ids: Vec<String>,
+    pub metric_ids: Arc<[String]>,
     /// What it runs, as the engine names it.
     pub image: Option<String>,
     pub cpu: CpuHistory,
@@ -298,7 +316,7 @@ impl Instance {
             seen: false,
             stopped_since: None,
             address: None,
-            metric_ids: Vec::new(),
+            metric_ids: Arc::default(),
             image: None,
             cpu: CpuHistory::default(),
             signals: InstanceSignals::default(),

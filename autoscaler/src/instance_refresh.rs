@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use compact_str::ToCompactString;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -142,8 +143,8 @@ impl InstanceRefreshRecord {
                 },
                 desired_configuration: DesiredConfiguration {
                     launch_template: LaunchTemplateSpecification {
-                        launch_template_name: template.name.clone(),
-                        version: template.version.to_string(),
+                        launch_template_name: template.name.as_str().into(),
+                        version: template.version.to_compact_string(),
                     },
                 },
             },

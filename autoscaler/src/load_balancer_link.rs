@@ -38,10 +38,10 @@ impl ReceivedReport {
             let by_group = one.target_group.cmp(&other.target_group);
             by_group.then_with(|| one.target.id.cmp(&other.target.id))
         };
-        report.targets.sort_by(key);
+        report.targets.sort_unstable_by(key);
         report
             .target_groups
-            .sort_by(|one, other| one.target_group.cmp(&other.target_group));
+            .sort_unstable_by(|one, other| one.target_group.cmp(&other.target_group));
         let mut end = 0;
         let same_group = |one: &TargetHealthDescription, other: &TargetHealthDescription| {
             one.target_group == other.target_group

@@ -4,7 +4,7 @@ mod series;
 mod signals;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     time::Duration,
 };
 
@@ -32,7 +32,7 @@ const MAX_POINTS: usize = 1024;
 /// One agent's answer, keyed by what the provider calls the instances.
 #[derive(Clone, Debug, Default)]
 pub struct Scrape {
-    readings: BTreeMap<String, Reading>,
+    readings: HashMap<String, Reading>,
     /// Which agent it is of.
     pub source: String,
     pub host: Option<HostReading>,
@@ -71,10 +71,12 @@ fn add(sum: &mut Option<f64>, value: f64) {
 
 impl Scrape {
     pub fn from_samples(samples: Vec<Sample>) -> Self {
-        let mut readings = BTreeMap::<String, Reading>::new();
+        let is_cpu = |sample: &&Sample| sample.name == names::CONTAINER_CPU_USAGE_SECONDS_TOTAL;
+        let containers = samples.iter().filter(is_cpu).count();
+        let mut readings = HashMap::<String, Reading>::with_capacity(containers);
         let host = HostReading::of(&samples);
         for sample in samples {
-            let Some(path) = sample.labels.get(names::ID) else {
+            let Some(path) = sample.label(names::ID) else {
                 continue;
             };
             let key = match container_id(path) {
@@ -84,10 +86,13 @@ impl Scrape {
                     None => continue,
                 },
             };
-            let reading = readings.entry(key.to_owned()).or_default();
+            let reading = match readings.get_mut(key) {
+                Some(reading) => reading,
+                None => readings.entry(key.to_owned()).or_default(),
+            };
             match sample.name.as_str() {
                 names::CONTAINER_CPU_USAGE_SECONDS_TOTAL => {
-                    reading.path.clone_from(path);
+                    path.clone_into(&mut reading.path);
                     reading.cpu_seconds = Some(sample.value).filter(|value| value.is_finite());
                     reading.read_at_ms = sample.timestamp.unwrap_or_default();
                 }
@@ -118,11 +123,12 @@ impl Scrape {
             host,
         }
     }
+}
 
+impl Reading {
     /// CPU quota in cores, where the kernel enforces one.
-    fn quota_cores(&self, metric_id: &str) -> Option<f64> {
-        let reading = self.readings.get(metric_id)?;
-        let cores = reading.quota? / reading.period?;
+    fn quota_cores(&self) -> Option<f64> {
+        let cores = self.quota? / self.period?;
         (cores.is_finite() && cores > 0.0).then_some(cores)
     }
 }
@@ -133,7 +139,7 @@ impl HostReading {
         let mut host = Self::default();
         let mut cpus = BTreeSet::new();
         for sample in samples.iter().filter(|sample| sample.value.is_finite()) {
-            let label = |name| sample.labels.get(name).map(String::as_str);
+            let label = |name| sample.label(name);
             match sample.name.as_str() {
                 names::NODE_CPU_SECONDS_TOTAL => {
                     cpus.extend(label(names::CPU));
@@ -163,7 +169,8 @@ impl HostReading {
 /// tree and over what counts to it.
 #[derive(Clone, Debug, Default)]
 pub struct CpuHistory {
-    sources: BTreeMap<String, f64>,
+    /// What each of them had used when it was last read: one, or few.
+    sources: Vec<(String, f64)>,
     total_seconds: f64,
     points: VecDeque<Point>,
 }
@@ -236,7 +243,10 @@ impl CpuHistory {
         quota_cores: f64,
         now: Instant,
     ) -> bool {
-        let Some(own) = metric_ids.first().and_then(|id| scrape.readings.get(id)) else {
+        let Some((own_id, others)) = metric_ids.split_first() else {
+            return false;
+        };
+        let Some(own) = scrape.readings.get(own_id) else {
             return false;
         };
         if own.cpu_seconds.is_none()
@@ -247,19 +257,26 @@ impl CpuHistory {
         {
             return false;
         }
-        for id in metric_ids {
-            let Some(reading) = scrape.readings.get(id) else {
+        let others = others.iter().filter_map(|id| {
+            let reading = scrape.readings.get(id)?;
+            let below = reading.path.strip_prefix(&own.path);
+            let nested = below.is_some_and(|rest| rest.starts_with('/'));
+            (!nested).then_some((id, reading))
+        });
+        for (id, reading) in [(own_id, own)].into_iter().chain(others) {
+            let Some(seconds) = reading.cpu_seconds else {
                 continue;
             };
-            let nested =
-                reading.path != own.path && reading.path.starts_with(&format!("{}/", own.path));
-            if let (Some(seconds), false) = (reading.cpu_seconds, nested) {
-                let before = self.sources.insert(id.clone(), seconds).unwrap_or(seconds);
-                self.total_seconds += (seconds - before).max(0.0);
+            match self.sources.iter_mut().find(|(source, _)| source == id) {
+                Some((_, before)) => {
+                    self.total_seconds += (seconds - *before).max(0.0);
+                    *before = seconds;
+                }
+                None => self.sources.push((id.clone(), seconds)),
             }
         }
-        self.sources.retain(|id, _| metric_ids.contains(id));
-        let cores = scrape.quota_cores(&metric_ids[0]).unwrap_or(quota_cores);
+        self.sources.retain(|(id, _)| metric_ids.contains(id));
+        let cores = own.quota_cores().unwrap_or(quota_cores);
         self.push(Point {
             at: now,
             read_at_ms: own.read_at_ms,
@@ -296,12 +313,11 @@ impl CpuHistory {
             .points
             .back()
             .filter(|last| now - last.at <= STALE_AFTER)?;
-        // The newest point that still covers the window, else the oldest there is. Points are
-        // in order, so that no more than a few of them are looked at.
-        let usable = since.map_or(0, |since| self.points.partition_point(|p| p.at < since));
+        // The newest point that still covers the window, else the oldest there is.
+        let usable = since.map_or(0, |since| self.count_until(|at| at < since));
         let covering = now
             .checked_sub(window)
-            .map_or(0, |start| self.points.partition_point(|p| p.at <= start));
+            .map_or(0, |start| self.count_until(|at| at <= start));
         let first = self.points.get(covering.saturating_sub(1).max(usable))?;
         let span = span(first, last)?;
         let cores_used = (last.total_seconds - first.total_seconds) / span.as_secs_f64();
@@ -309,6 +325,30 @@ impl CpuHistory {
             percent: (100.0 * cores_used / last.cores).clamp(0.0, 100.0),
             span,
         })
+    }
+
+    /// How many points are `early`, which those before an early one are too. Windows end now:
+    /// from the newest point back, in steps that double, few are looked at.
+    fn count_until(&self, early: impl Fn(Instant) -> bool) -> usize {
+        let is_early = |index: usize| early(self.points[index].at);
+        if self.points.is_empty() || !is_early(0) {
+            return 0;
+        }
+        // The first is early; those from `end` on are not.
+        let (mut end, mut step) = (self.points.len(), 1);
+        while !is_early(end.saturating_sub(step)) {
+            end -= step;
+            step *= 2;
+        }
+        let mut begin = end.saturating_sub(step) + 1;
+        while begin < end {
+            let middle = begin.midpoint(end);
+            match is_early(middle) {
+                true => begin = middle + 1,
+                false => end = middle,
+            }
+        }
+        begin
     }
 
     /// Tells the newest reading from the one before it, by the agent's clock.

@@ -5,7 +5,7 @@ mod condition;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
 use prometheus::{
@@ -32,6 +32,8 @@ pub(crate) struct Metrics {
     instances: IntGaugeVec,
     cpu: GaugeVec,
     cpu_target: GaugeVec,
+    /// The gauges of each group that has been observed.
+    groups: BTreeMap<String, GroupGauges>,
     scaling_activities: IntCounterVec,
     launch_duration: HistogramVec,
     launch_failures: IntCounterVec,
@@ -41,6 +43,20 @@ pub(crate) struct Metrics {
     config_last_reload_success: Gauge,
     pub(crate) pass_duration: Histogram,
     last_pass: Gauge,
+}
+
+/// Those of one group, found once.
+#[derive(Clone, Debug)]
+struct GroupGauges {
+    desired: IntGauge,
+    in_service: IntGauge,
+    min: IntGauge,
+    max: IntGauge,
+    /// By [`STATES`].
+    instances: [IntGauge; STATES.len()],
+    /// Absent while the figure is not known: a stale gauge would lie.
+    cpu: Option<Gauge>,
+    cpu_target: Option<Gauge>,
 }
 
 /// Who changed the desired capacity.
@@ -149,6 +165,7 @@ impl Metrics {
                 "minicloud_group_cpu_target_ratio",
                 "Target of the group's CPU policy; absent without one.",
             )?,
+            groups: BTreeMap::new(),
             scaling_activities: counter(
                 "minicloud_scaling_activities_total",
                 "Changes of the desired capacity, out or in, by who made them: policy, queue, user, schedule, foreign.",
@@ -231,36 +248,43 @@ impl Metrics {
         }
     }
 
-    pub(crate) fn observe_group(&self, name: &str, group: &Group, cpu_percent: Option<f64>) {
-        let label = &[name];
+    pub(crate) fn observe_group(&mut self, name: &str, group: &Group, cpu_percent: Option<f64>) {
+        if !self.groups.contains_key(name) {
+            self.groups.insert(name.to_owned(), self.gauges(name));
+        }
+        let Some(gauges) = self.groups.get_mut(name) else {
+            return;
+        };
         let Capacity {
             min_size,
             max_size,
             desired_capacity,
         } = group.capacity;
-        self.min.with_label_values(label).set(min_size.into());
-        self.max.with_label_values(label).set(max_size.into());
-        self.desired
-            .with_label_values(label)
-            .set(desired_capacity.into());
-        let in_service = group.live().filter(|instance| instance.is_in_service());
-        self.in_service
-            .with_label_values(label)
-            .set(gauge_value(in_service.count()));
-        for state in STATES {
-            let instances = group.instances.values();
-            let in_state = instances.filter(|instance| instance.lifecycle_state == state);
-            self.instances
-                .with_label_values(&[name, state.as_str()])
-                .set(gauge_value(in_state.count()));
+        gauges.min.set(min_size.into());
+        gauges.max.set(max_size.into());
+        gauges.desired.set(desired_capacity.into());
+        let counts = group.state_counts();
+        let in_service = counts.of(LifecycleState::InService);
+        gauges.in_service.set(in_service.into());
+        for (state, gauge) in STATES.into_iter().zip(&gauges.instances) {
+            gauge.set(counts.of(state).into());
         }
-        // A figure that is not known is not exported: a stale gauge would lie.
         let target = cpu_target(&group.spec.scaling_policies);
-        for (gauge, percent) in [(&self.cpu, cpu_percent), (&self.cpu_target, target)] {
-            match percent {
-                Some(percent) => gauge.with_label_values(label).set(percent / 100.0),
-                None => drop(gauge.remove_label_values(label)),
-            }
+        show_ratio(&mut gauges.cpu, &self.cpu, name, cpu_percent);
+        show_ratio(&mut gauges.cpu_target, &self.cpu_target, name, target);
+    }
+
+    fn gauges(&self, name: &str) -> GroupGauges {
+        let label = &[name];
+        GroupGauges {
+            desired: self.desired.with_label_values(label),
+            in_service: self.in_service.with_label_values(label),
+            min: self.min.with_label_values(label),
+            max: self.max.with_label_values(label),
+            instances: STATES
+                .map(|state| self.instances.with_label_values(&[name, state.as_str()])),
+            cpu: None,
+            cpu_target: None,
         }
     }
 
@@ -269,8 +293,9 @@ impl Metrics {
         self.conditions.set(scope, lasting);
     }
 
-    pub(crate) fn forget_group(&self, name: &str) {
+    pub(crate) fn forget_group(&mut self, name: &str) {
         let label = &[name];
+        self.groups.remove(name);
         // What is missing was never counted.
         for gauge in [&self.desired, &self.in_service, &self.min, &self.max] {
             let _ = gauge.remove_label_values(label);
@@ -337,8 +362,18 @@ impl Metrics {
     }
 }
 
-fn gauge_value(count: usize) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
+/// Shows a figure of the group called `name`, or that it is not known.
+fn show_ratio(gauge: &mut Option<Gauge>, of: &GaugeVec, name: &str, percent: Option<f64>) {
+    match percent {
+        Some(percent) => gauge
+            .get_or_insert_with(|| of.with_label_values(&[name]))
+            .set(percent / 100.0),
+        None => {
+            if gauge.take().is_some() {
+                let _ = of.remove_label_values(&[name]);
+            }
+        }
+    }
 }
 
 fn seconds(time: Timestamp) -> f64 {

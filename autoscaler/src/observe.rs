@@ -5,9 +5,11 @@ mod seed;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
+use itertools::{EitherOrBoth, Itertools};
 use tokio::time::Instant;
 
 pub(crate) use self::seed::SUCCESSION_TIME;
@@ -19,7 +21,7 @@ use crate::{
     now::{Now, wall_since},
     provider::{ObservedInstance, ObservedState},
     scaling_process::ScalingProcess,
-    target_health::TargetHealthIndex,
+    target_health::{TargetHealthIndex, TargetsOfGroup},
 };
 
 /// Someone who restarts an instance (`docker restart`, `docker compose restart`) has it back
@@ -74,7 +76,8 @@ pub fn observe(group: &mut Group, is_new: bool, sight: &Sight<'_>, now: Now) -> 
     };
     changes.extend(seed::admit(group, sight, now));
     let rules = Rules {
-        target_groups: &group.spec.target_groups.clone(),
+        targets: sight.targets.of_groups(&group.spec.target_groups),
+        no_targets: TargetsOfGroup::default(),
         replaces_on_target_health: group.replaces_on_target_health(),
         grace: group.spec.health_check_grace_period,
         foreign_changes,
@@ -85,8 +88,14 @@ pub fn observe(group: &mut Group, is_new: bool, sight: &Sight<'_>, now: Now) -> 
             .first_of(&[ScalingProcess::ReplaceUnhealthy, ScalingProcess::Terminate])
             .is_some(),
     };
-    for instance in group.instances.values_mut() {
-        let observed = sight.observed.get(&instance.id);
+    let instances = group.instances.values_mut();
+    let pairs = instances.merge_join_by(sight.observed.values(), |instance, observed| {
+        instance.id.cmp(&observed.instance_id)
+    });
+    for pair in pairs {
+        let (Some(instance), observed) = pair.left_and_right() else {
+            continue;
+        };
         let change = match observed {
             _ if instance.is_seed() => seed::follow(instance, observed, sight, &rules, now.mono),
             Some(observed) => present(instance, observed, sight, &rules, now.mono),
@@ -100,7 +109,8 @@ pub fn observe(group: &mut Group, is_new: bool, sight: &Sight<'_>, now: Now) -> 
 
 /// The group's settings that the lifecycle depends on.
 struct Rules<'a> {
-    target_groups: &'a [String],
+    targets: TargetsOfGroup<'a>,
+    no_targets: TargetsOfGroup<'a>,
     replaces_on_target_health: bool,
     grace: Duration,
     foreign_changes: ForeignChanges,
@@ -110,11 +120,11 @@ struct Rules<'a> {
     keeps_lost: bool,
 }
 
-impl Rules<'_> {
-    fn target_groups_of(&self, instance: &Instance) -> &[String] {
+impl<'a> Rules<'a> {
+    fn targets_for(&self, instance: &Instance) -> &TargetsOfGroup<'a> {
         match instance.kept_from_load_balancer {
-            true => &[],
-            false => self.target_groups,
+            true => &self.no_targets,
+            false => &self.targets,
         }
     }
 }
@@ -137,12 +147,20 @@ fn adopt(group: &mut Group, sight: &Sight<'_>, now: Now) -> Vec<Change> {
 
 /// What carries the group's mark and is not one of its instances.
 fn unknown<'a>(group: &Group, sight: &Sight<'a>) -> impl Iterator<Item = &'a ObservedInstance> {
-    let observed = sight.observed.values();
-    observed.filter(|observed| {
-        let id = &observed.instance_id;
-        !observed.managed_by.is_compose()
-            && !group.instances.contains_key(id)
-            && !sight.busy.contains(id)
+    newcomers(group, sight).filter(|observed| {
+        !observed.managed_by.is_compose() && !sight.busy.contains(&observed.instance_id)
+    })
+}
+
+/// What is there and is not one of the group's instances.
+fn newcomers<'a>(group: &Group, sight: &Sight<'a>) -> impl Iterator<Item = &'a ObservedInstance> {
+    let pairs = group
+        .instances
+        .keys()
+        .merge_join_by(sight.observed, |known, (id, _)| (*known).cmp(id));
+    pairs.filter_map(|pair| match pair {
+        EitherOrBoth::Right((_, observed)) => Some(observed),
+        EitherOrBoth::Left(_) | EitherOrBoth::Both(..) => None,
     })
 }
 
@@ -154,12 +172,9 @@ fn present(
     now: Instant,
 ) -> Option<Change> {
     instance.seen = true;
-    instance.metric_ids.clone_from(&observed.metric_ids);
+    instance.metric_ids = Arc::clone(&observed.metric_ids);
     instance.image.clone_from(&observed.image);
-    instance.address = match &observed.state {
-        ObservedState::Running { address } => Some(address.clone()),
-        ObservedState::Starting | ObservedState::Exited { .. } => None,
-    };
+    take_address(instance, observed);
     match (instance.lifecycle_state, &observed.state) {
         (LifecycleState::Pending, ObservedState::Exited { detail }) => {
             Some(fail(instance, detail.clone(), now))
@@ -213,7 +228,7 @@ fn present(
         (LifecycleState::InService, _) => {
             instance.stopped_since = None;
             instance.foreign_change = None;
-            judge(instance, sight.targets, rules, now);
+            judge(instance, rules, now);
             None
         }
         // Nobody checks the health of what is in standby: one that stops there stays there.
@@ -221,15 +236,20 @@ fn present(
     }
 }
 
+fn take_address(instance: &mut Instance, observed: &ObservedInstance) {
+    match &observed.state {
+        ObservedState::Running { address } => {
+            let known = instance.address.get_or_insert_default();
+            known.clone_from(address);
+        }
+        ObservedState::Starting | ObservedState::Exited { .. } => instance.address = None,
+    }
+}
+
 /// What its target groups make of an instance in service.
-fn judge(
-    instance: &mut Instance,
-    targets: &TargetHealthIndex<'_>,
-    rules: &Rules<'_>,
-    now: Instant,
-) {
-    let target_groups = rules.target_groups_of(instance);
-    let anomalous = targets.is_anomalous(target_groups, &instance.id);
+fn judge(instance: &mut Instance, rules: &Rules<'_>, now: Instant) {
+    let targets = rules.targets_for(instance);
+    let anomalous = targets.is_anomalous(&instance.id);
     instance.conduct = instance.conduct.after(anomalous, now);
     if !rules.checks_health {
         return;
@@ -238,7 +258,7 @@ fn judge(
     if !rules.replaces_on_target_health || now - instance.grace_since < rules.grace {
         return;
     }
-    instance.unhealthy = targets.unhealthy(target_groups, &instance.id);
+    instance.unhealthy = targets.unhealthy(&instance.id);
     if instance.conduct.is_condemned() {
         let why = || "anomaly detection: it fails too many of its requests".to_owned();
         instance.unhealthy.get_or_insert_with(why);
@@ -251,16 +271,15 @@ fn boot(
     rules: &Rules<'_>,
     now: Instant,
 ) -> Option<Change> {
-    let targets = sight.targets;
-    let target_groups = rules.target_groups_of(instance);
-    if targets.serves(target_groups, &instance.id) {
+    let targets = rules.targets_for(instance);
+    if targets.serves(&instance.id) {
         instance.lifecycle_state = LifecycleState::InService;
         instance.in_service_since = Some(now);
         return Some(Change::InService(instance.id.clone()));
     }
     // Without a report nobody knows whether it is healthy, so it is not failing.
-    let overdue = targets.is_reported() && now - instance.grace_since >= rules.grace;
-    let why = targets.unhealthy(target_groups, &instance.id)?;
+    let overdue = sight.targets.is_reported() && now - instance.grace_since >= rules.grace;
+    let why = targets.unhealthy(&instance.id)?;
     (overdue && rules.checks_health).then(|| {
         let grace = rules.grace.as_secs();
         let why = format!("not healthy within the grace period of {grace} s: {why}");

@@ -330,7 +330,10 @@ fn is_drained(group: &Group, instance: &Instance, around: Circumstances<'_>) -> 
     waited >= delay
         || (waited >= LEAST_DRAIN
             && around.targets.is_reported_since(since)
-            && around.targets.is_drained(target_groups, &instance.id))
+            && around
+                .targets
+                .of_groups(target_groups)
+                .is_drained(&instance.id))
 }
 
 /// Instances that drain and can serve again, the most fit first.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use itertools::{EitherOrBoth, Itertools};
 use minicloud_lb_api::{
     Listener, LoadBalancingAlgorithm, Snapshot, Target, TargetGroup, TargetLoad,
 };
@@ -41,7 +42,7 @@ pub(crate) fn listeners(config: &Config) -> Vec<Listener> {
 
 /// A target group as it is at this moment, with what `members` have in it.
 pub(crate) fn target_group<'a>(
-    group: &config::TargetGroup,
+    group: &'a config::TargetGroup,
     members: impl Iterator<Item = &'a Group> + Clone,
     now: Instant,
 ) -> TargetGroup {
@@ -49,47 +50,73 @@ pub(crate) fn target_group<'a>(
 }
 
 fn target_group_of<'a>(
-    group: &config::TargetGroup,
+    group: &'a config::TargetGroup,
     members: impl Iterator<Item = &'a Group> + Clone,
-    load: impl Fn(&Instance) -> Option<TargetLoad> + Copy,
+    load: impl Fn(&Instance) -> Option<TargetLoad>,
 ) -> TargetGroup {
-    let by_hand = group.targets.iter().map(|address| Target {
-        id: address.clone(),
-        address: address.clone(),
-        availability_zone: None,
-        draining: false,
-        load: None,
-    });
-    let load = |instance: &Instance| wants_loads(group).then(|| load(instance)).flatten();
-    let instances = members.clone().flat_map(|members| targets(members, load));
     TargetGroup {
         name: group.name.clone(),
         health_check: group.health_check.clone(),
         deregistration_delay: group.deregistration_delay,
         attributes: group.attributes.clone(),
-        is_scaled: members.clone().any(|group| group.capacity.max_size > 0),
-        targets: by_hand.chain(instances).collect(),
+        is_scaled: is_scaled(members.clone()),
+        targets: registered(group, members, load).map(Target::from).collect(),
     }
 }
 
-/// The group's instances that run and are registered, those on their way out as draining.
-fn targets(
-    group: &Group,
+fn is_scaled<'a>(mut members: impl Iterator<Item = &'a Group>) -> bool {
+    members.any(|group| group.capacity.max_size > 0)
+}
+
+/// A [`Target`] where it stands: most passes find that it is what the balancer knows.
+#[derive(Clone, Copy, Debug)]
+struct Registered<'a> {
+    id: &'a str,
+    address: &'a str,
+    availability_zone: Option<&'a str>,
+    draining: bool,
+    load: Option<TargetLoad>,
+}
+
+impl From<Registered<'_>> for Target {
+    fn from(registered: Registered<'_>) -> Self {
+        Self {
+            id: registered.id.to_owned(),
+            address: registered.address.to_owned(),
+            availability_zone: registered.availability_zone.map(str::to_owned),
+            draining: registered.draining,
+            load: registered.load,
+        }
+    }
+}
+
+/// The targets that are registered by hand, and the members' instances that run and are
+/// registered, those on their way out as draining.
+fn registered<'a>(
+    group: &'a config::TargetGroup,
+    members: impl Iterator<Item = &'a Group>,
     load: impl Fn(&Instance) -> Option<TargetLoad>,
-) -> impl Iterator<Item = Target> {
-    let registered = group.instances.values();
-    let registered = registered.filter(|instance| {
-        !instance.kept_from_load_balancer && instance.lifecycle_state != LifecycleState::Standby
+) -> impl Iterator<Item = Registered<'a>> {
+    let by_hand = group.targets.iter().map(|address| Registered {
+        id: address,
+        address,
+        availability_zone: None,
+        draining: false,
+        load: None,
     });
-    registered.filter_map(move |instance| {
-        Some(Target {
-            id: instance.id.to_string(),
-            address: instance.address.clone()?,
-            availability_zone: Some(instance.availability_zone.clone()),
+    let instances = members.flat_map(|members| members.instances.values());
+    let instances = instances.filter_map(move |instance| {
+        let is_kept =
+            instance.kept_from_load_balancer || instance.lifecycle_state == LifecycleState::Standby;
+        Some(Registered {
+            id: instance.id.as_str(),
+            address: instance.address.as_deref().filter(|_| !is_kept)?,
+            availability_zone: Some(&instance.availability_zone),
             draining: instance.lifecycle_state.is_draining(),
-            load: load(instance),
+            load: wants_loads(group).then(|| load(instance)).flatten(),
         })
-    })
+    });
+    by_hand.chain(instances)
 }
 
 fn wants_loads(group: &config::TargetGroup) -> bool {
@@ -120,15 +147,38 @@ pub(crate) enum Change {
 }
 
 impl Change {
-    /// From one state of a target group to another.
-    pub(crate) fn between(before: &TargetGroup, after: &TargetGroup) -> Self {
-        if before == after {
-            return Self::Nothing;
+    /// From what a target group was, of the same configuration, to what `members` make of it.
+    pub(crate) fn of<'a>(
+        before: &TargetGroup,
+        group: &'a config::TargetGroup,
+        members: impl Iterator<Item = &'a Group> + Clone,
+        now: Instant,
+    ) -> Self {
+        if before.is_scaled != is_scaled(members.clone()) {
+            return Self::Routing;
         }
-        match without_loads(before) == without_loads(after) {
-            true => Self::Loads,
-            false => Self::Routing,
+        let registered = registered(group, members, |instance| load(instance, now));
+        Self::between(&before.targets, registered)
+    }
+
+    fn between<'a>(before: &[Target], after: impl Iterator<Item = Registered<'a>>) -> Self {
+        let mut change = Self::Nothing;
+        for pair in before.iter().zip_longest(after) {
+            let EitherOrBoth::Both(before, after) = pair else {
+                return Self::Routing;
+            };
+            if before.id != after.id
+                || before.address != after.address
+                || before.availability_zone.as_deref() != after.availability_zone
+                || before.draining != after.draining
+            {
+                return Self::Routing;
+            }
+            if before.load != after.load {
+                change = Self::Loads;
+            }
         }
+        change
     }
 }
 
@@ -160,23 +210,14 @@ impl LoadPace {
     }
 }
 
-fn without_loads(group: &TargetGroup) -> TargetGroup {
-    let mut bare = group.clone();
-    for target in &mut bare.targets {
-        target.load = None;
-    }
-    bare
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn group(targets: &[(&str, Option<u8>)]) -> TargetGroup {
-        let config = Config::parse(b"version: 1\ntarget_groups: { web: {} }\n").unwrap();
-        let target = |(id, percent): &(&str, Option<u8>)| Target {
-            id: (*id).to_owned(),
-            address: "127.0.0.1:1".to_owned(),
+    fn registered<'a>(targets: &[(&'a str, Option<u8>)]) -> Vec<Registered<'a>> {
+        let of = |(id, percent): &(&'a str, Option<u8>)| Registered {
+            id,
+            address: "127.0.0.1:1",
             availability_zone: None,
             draining: false,
             load: percent.map(|cpu_utilization_percent| TargetLoad {
@@ -184,9 +225,30 @@ mod tests {
                 sample: 0,
             }),
         };
-        TargetGroup {
-            targets: targets.iter().map(target).collect(),
-            ..static_snapshot(&config).target_groups.remove(0)
+        targets.iter().map(of).collect()
+    }
+
+    #[test]
+    fn whatever_the_balancer_is_told_of_a_target_is_a_change() {
+        let before = registered(&[("a", Some(1)), ("b", None)]);
+        let known: Vec<Target> = before.iter().map(|target| Target::from(*target)).collect();
+        let change = |edit: fn(&mut Vec<Registered<'_>>)| {
+            let mut after = before.clone();
+            edit(&mut after);
+            Change::between(&known, after.into_iter())
+        };
+        assert_eq!(change(|_| {}), Change::Nothing);
+        assert_eq!(change(|all| all[0].load = None), Change::Loads);
+        for edit in [
+            |all| all[0].id = "c",
+            |all| all[1].address = "127.0.0.1:2",
+            |all| all[1].availability_zone = Some("a"),
+            |all| all[1].draining = true,
+            |all| all.truncate(1),
+            |all| all.push(all[0]),
+        ] as [fn(&mut Vec<Registered<'_>>); 6]
+        {
+            assert_eq!(change(edit), Change::Routing);
         }
     }
 
@@ -194,7 +256,7 @@ mod tests {
     fn loads_alone_wait_and_all_else_does_not() {
         let start = Instant::now();
         let mut pace = LoadPace::default();
-        let mut last = group(&[]);
+        let mut last = Vec::new();
         let mut sent = Vec::new();
         for (second, targets) in [
             (0, vec![("a", None)]),
@@ -208,12 +270,12 @@ mod tests {
             (11, vec![("a", Some(50)), ("b", Some(1))]),
             (17, vec![("a", Some(50)), ("b", Some(1))]),
         ] {
-            let next = group(&targets);
-            let change = Change::between(&last, &next);
+            let next = registered(&targets);
+            let change = Change::between(&last, next.iter().copied());
             if pace.lets(change, start + Duration::from_secs(second)) {
                 sent.push(second);
             }
-            last = next;
+            last = next.into_iter().map(Target::from).collect();
         }
         assert_eq!(sent, [0, 5, 6, 11]);
     }

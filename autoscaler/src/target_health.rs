@@ -55,16 +55,18 @@ impl<'a> TargetHealthIndex<'a> {
         self.received.is_some_and(|received| received.at >= moment)
     }
 
-    /// Every target of the group, by id.
+    /// Every target of the target group, by id.
     pub fn of_group(&self, target_group: &str) -> &'a [TargetHealthDescription] {
         let received = self.received;
         received.map_or(&[], |received| received.targets_of(target_group))
     }
 
-    pub fn get(&self, target_group: &str, id: &InstanceId) -> Option<&'a TargetHealthDescription> {
-        let targets = self.of_group(target_group);
-        let found = targets.binary_search_by(|t| t.target.id.as_str().cmp(id.as_str()));
-        found.ok().map(|index| &targets[index])
+    /// Every target of those target groups.
+    pub fn of_groups(&self, target_groups: &[String]) -> TargetsOfGroup<'a> {
+        let each = target_groups.iter().map(|group| self.of_group(group));
+        TargetsOfGroup {
+            target_groups: each.collect(),
+        }
     }
 
     /// What waits for a target of the group.
@@ -109,48 +111,66 @@ impl<'a> TargetHealthIndex<'a> {
                 EitherOrBoth::Right((name, group)) => (name, (Default::default(), Some(group))),
             })
     }
+}
 
-    /// Whether one of `target_groups` finds that the instance fails more requests than others
+/// What is said of the targets of one Auto Scaling group's target groups: found once, and asked
+/// for each of its instances. Of no target groups where there are none.
+#[derive(Clone, Debug, Default)]
+pub struct TargetsOfGroup<'a> {
+    /// By id, of each target group in turn.
+    target_groups: Vec<&'a [TargetHealthDescription]>,
+}
+
+impl<'a> TargetsOfGroup<'a> {
+    /// What each of the target groups says of the instance; `None` of those that do not know it.
+    pub fn get(
+        &self,
+        id: &InstanceId,
+    ) -> impl Iterator<Item = Option<&'a TargetHealthDescription>> {
+        self.target_groups.iter().map(|targets| {
+            let found = targets.binary_search_by(|t| t.target.id.as_str().cmp(id.as_str()));
+            found.ok().map(|index| &targets[index])
+        })
+    }
+
+    /// Whether one of the target groups finds that the instance fails more requests than others
     /// do. `None` where nobody says.
-    pub fn is_anomalous(&self, target_groups: &[String], id: &InstanceId) -> Option<bool> {
-        let detections = target_groups
-            .iter()
-            .filter_map(|group| self.get(group, id)?.anomaly_detection);
+    pub fn is_anomalous(&self, id: &InstanceId) -> Option<bool> {
+        let detections = self.get(id).filter_map(|target| target?.anomaly_detection);
         detections
             .map(|detection| detection.result == AnomalyResult::Anomalous)
             .reduce(|one, other| one || other)
     }
 
-    /// Every one of `target_groups` may route to the instance, or none would anyway.
-    pub fn serves(&self, target_groups: &[String], id: &InstanceId) -> bool {
-        target_groups.iter().all(|group| {
-            self.get(group, id).is_some_and(|target| {
-                matches!(
-                    target.target_health.state,
-                    TargetState::Healthy | TargetState::Unused
-                )
+    /// Every one of the target groups may route to the instance, or none would anyway.
+    pub fn serves(&self, id: &InstanceId) -> bool {
+        self.get(id).all(|target| {
+            target.is_some_and(|target| {
+                let state = target.target_health.state;
+                matches!(state, TargetState::Healthy | TargetState::Unused)
             })
         })
     }
 
     /// The sentence of the first target group that finds the instance unhealthy.
-    pub fn unhealthy(&self, target_groups: &[String], id: &InstanceId) -> Option<String> {
-        target_groups.iter().find_map(|group| {
-            let health = &self.get(group, id)?.target_health;
+    pub fn unhealthy(&self, id: &InstanceId) -> Option<String> {
+        self.get(id).find_map(|target| {
+            let target = target?;
+            let health = &target.target_health;
             (health.state == TargetState::Unhealthy).then(|| {
                 let why = health
                     .description
                     .as_deref()
                     .unwrap_or("health checks failed");
-                format!("target group {group}: {why}")
+                format!("target group {}: {why}", target.target_group)
             })
         })
     }
 
     /// The balancer knows that the instance is draining and holds nothing of it any more.
-    pub fn is_drained(&self, target_groups: &[String], id: &InstanceId) -> bool {
-        target_groups.iter().all(|group| {
-            self.get(group, id).is_some_and(|target| {
+    pub fn is_drained(&self, id: &InstanceId) -> bool {
+        self.get(id).all(|target| {
+            target.is_some_and(|target| {
                 let state = target.target_health.state;
                 // No listener forwards to an unused target: there is nothing to wait for.
                 matches!(state, TargetState::Draining | TargetState::Unused)
@@ -160,10 +180,9 @@ impl<'a> TargetHealthIndex<'a> {
     }
 
     /// Requests and tunnels that the instance holds now.
-    pub fn in_flight(&self, target_groups: &[String], id: &InstanceId) -> u64 {
-        target_groups
-            .iter()
-            .filter_map(|group| self.get(group, id))
+    pub fn in_flight(&self, id: &InstanceId) -> u64 {
+        self.get(id)
+            .flatten()
             .map(|target| target.in_flight)
             // What a balancer reports need not be sound.
             .fold(0, u64::saturating_add)

@@ -1,7 +1,5 @@
 mod cursor;
 
-use std::collections::BTreeMap;
-
 use self::cursor::Cursor;
 use crate::Sample;
 
@@ -86,7 +84,7 @@ fn sample(line: &str) -> Result<Sample, Fault> {
     rest.skip_blanks();
     let labels = match rest.take('{') {
         true => labels(&mut rest)?,
-        false => BTreeMap::new(),
+        false => Vec::new(),
     };
     let mut words = rest.words();
     let value = words.next().and_then(number).ok_or(Fault::Value)?;
@@ -105,20 +103,22 @@ fn sample(line: &str) -> Result<Sample, Fault> {
     }
 }
 
-fn labels(rest: &mut Cursor<'_>) -> Result<BTreeMap<String, String>, Fault> {
-    let mut labels = BTreeMap::new();
+fn labels(rest: &mut Cursor<'_>) -> Result<Vec<(String, String)>, Fault> {
+    let mut labels = Vec::with_capacity(1);
     loop {
         rest.skip_blanks();
         if rest.take('}') {
+            labels.sort_unstable();
             return Ok(labels);
         }
         if labels.len() == MAX_LABELS {
             return Err(Fault::TooManyLabels);
         }
         let (name, value) = label(rest)?;
-        if labels.insert(name, value).is_some() {
+        if labels.iter().any(|(known, _)| *known == name) {
             return Err(Fault::DuplicateLabel);
         }
+        labels.push((name, value));
         rest.skip_blanks();
         // A comma may follow the last label too.
         if !rest.take(',') && !rest.is_at('}') {

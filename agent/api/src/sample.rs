@@ -1,11 +1,10 @@
-use std::collections::BTreeMap;
-
 /// One line of an exposition.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
     /// The metric's name, as in [`names`](crate::names).
     pub name: String,
-    pub labels: BTreeMap<String, String>,
+    /// Names and values, in the order of the names.
+    pub labels: Vec<(String, String)>,
     /// In the unit that the name ends in. May be NaN or infinite: the source decides.
     pub value: f64,
     /// When the value was read at its source, in milliseconds since the Unix epoch. The
@@ -17,6 +16,7 @@ pub struct Sample {
 impl Sample {
     /// The value of one label, absent when the line does not carry it.
     pub fn label(&self, name: &str) -> Option<&str> {
-        self.labels.get(name).map(String::as_str)
+        let mut labels = self.labels.iter();
+        labels.find_map(|(known, value)| (known == name).then_some(value.as_str()))
     }
 }

@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use minicloud_agent_api::{Exposition, Kind, Sample, container_id, names, parse};
 use proptest::prelude::*;
 
@@ -28,7 +26,7 @@ prop_compose! {
         timestamp in any::<Option<i64>>(),
     ) -> Sample {
         let name = names::CONTAINER_CPU_USAGE_SECONDS_TOTAL.to_owned();
-        Sample { name, labels, value, timestamp }
+        Sample { name, labels: labels.into_iter().collect(), value, timestamp }
     }
 }
 
@@ -43,7 +41,7 @@ proptest! {
         let value = String::from_utf8_lossy(&bytes).into_owned();
         let sample = Sample {
             name: names::CONTAINER_CPU_USAGE_SECONDS_TOTAL.to_owned(),
-            labels: BTreeMap::from([(names::ID.to_owned(), value)]),
+            labels: vec![(names::ID.to_owned(), value)],
             value: 1.0,
             timestamp: None,
         };

@@ -95,7 +95,7 @@ pub(super) async fn instances(
 pub(super) async fn decision(
     State(api): State<Arc<Api>>,
     Segment(name): Segment,
-) -> Answer<Decision> {
+) -> Answer<Arc<Decision>> {
     let Json(decision) = group(&api, &name, |group| group.decision.clone())?;
     decision.map(Json).ok_or_else(|| {
         Fault::not_found(

@@ -78,7 +78,7 @@ impl Discovered {
             ),
         ];
         Some(Self {
-            targets: [instance.address.clone()?],
+            targets: [instance.address.as_deref()?.to_owned()],
             labels: labels.map(|(name, value)| (name, value.to_owned())).into(),
         })
     }

@@ -113,10 +113,10 @@ fn tell_everywhere(view: &mut View, text: &str) {
     group.conditions.push(condition.clone());
     group.availability_zones.push(text.to_owned());
     let instance = &mut group.instances[0];
-    instance.availability_zone = text.to_owned();
+    instance.availability_zone = text.into();
     instance.image = Some(text.to_owned());
-    instance.address = Some(text.to_owned());
-    instance.launch_template.launch_template_name = text.to_owned();
+    instance.address = Some(text.into());
+    instance.launch_template.launch_template_name = text.into();
     view.conditions.push(condition);
     let targets = Arc::make_mut(&mut view.target_groups[0]);
     targets.target_health_descriptions.push(target);

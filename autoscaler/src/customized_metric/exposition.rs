@@ -10,7 +10,7 @@ use crate::scaling_policy::{Scrape, SeriesStatistic};
 /// Series that one figure is made of; a matcher that lets more pass is a slip.
 const MAX_SERIES: usize = 10_000;
 
-type Labels = BTreeMap<String, String>;
+type Labels = Vec<(String, String)>;
 
 /// Counters as they were, by their labels.
 #[derive(Debug, Default)]

@@ -1,6 +1,6 @@
 //! What is known of instances and groups beside their CPU.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -16,8 +16,8 @@ pub struct InstanceSignals {
     pub cpu_waiting_seconds: CounterSeries,
     pub network_receive_bytes: CounterSeries,
     pub network_transmit_bytes: CounterSeries,
-    /// Requests forwarded, by target group.
-    pub requests: BTreeMap<String, CounterSeries>,
+    /// Requests forwarded, by target group: of one, or few.
+    pub requests: Vec<(String, CounterSeries)>,
     pub in_flight: GaugeSeries,
 }
 
@@ -58,6 +58,19 @@ impl InstanceSignals {
         ] {
             if let Some(value) = value {
                 series.record(now, value);
+            }
+        }
+    }
+
+    /// Takes in how many requests the target group has forwarded to the instance so far.
+    pub fn record_requests(&mut self, target_group: &str, count: f64, now: Instant) {
+        let mut known = self.requests.iter_mut();
+        match known.find(|(name, _)| name == target_group) {
+            Some((_, series)) => series.record(now, count),
+            None => {
+                let mut series = CounterSeries::default();
+                series.record(now, count);
+                self.requests.push((target_group.to_owned(), series));
             }
         }
     }

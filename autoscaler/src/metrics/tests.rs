@@ -22,7 +22,7 @@ fn condition(kind: ConditionKind) -> Condition {
 
 #[test]
 fn series_of_a_group_end_with_it() {
-    let metrics = Metrics::new().unwrap();
+    let mut metrics = Metrics::new().unwrap();
     let group = sample::group(&[], 1);
     metrics.observe_group("web", &group, Some(50.0));
     metrics.observe_launch("web", Duration::from_secs(2));
@@ -52,7 +52,7 @@ fn series_of_a_group_end_with_it() {
 
 #[test]
 fn figure_that_is_not_known_is_not_exported() {
-    let metrics = Metrics::new().unwrap();
+    let mut metrics = Metrics::new().unwrap();
     let mut group = sample::group(&[], 1);
     group.spec.scaling_policies = vec![ScalingPolicy {
         name: "cpu".to_owned(),

@@ -1,10 +1,10 @@
 //! Seeds: Compose starts, stops and replaces them, and the group goes along.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Change, Rules, Sight, judge};
+use super::{Change, Rules, Sight, judge, newcomers, take_address};
 use crate::{
     group::{Group, Instance},
     instance::LifecycleState,
@@ -22,11 +22,8 @@ pub(super) fn admit(group: &mut Group, sight: &Sight<'_>, now: Now) -> Vec<Chang
     if group.retired {
         return Vec::new();
     }
-    let unknown = sight
-        .observed
-        .values()
-        .filter(|observed| is_up(observed) && !group.instances.contains_key(&observed.instance_id));
-    let joining: Vec<Instance> = unknown
+    let joining: Vec<Instance> = newcomers(group, sight)
+        .filter(|observed| is_up(observed))
         .map(|observed| Instance::adopted(observed, &group.spec, now))
         .collect();
     let ids = joining.iter().map(|instance| instance.id.clone());
@@ -51,20 +48,15 @@ pub(super) fn follow(
         return stay_away(instance, sight, now);
     };
     instance.stopped_since = None;
-    instance.metric_ids.clone_from(&observed.metric_ids);
+    instance.metric_ids = Arc::clone(&observed.metric_ids);
     instance.image.clone_from(&observed.image);
     instance.launch_template_version = observed.launch_template_version;
-    instance.address = match &observed.state {
-        ObservedState::Running { address } => Some(address.clone()),
-        ObservedState::Starting | ObservedState::Exited { .. } => None,
-    };
+    take_address(instance, observed);
     if instance.is_in_service() {
-        judge(instance, sight.targets, rules, now);
+        judge(instance, rules, now);
         return None;
     }
-    let serves = sight
-        .targets
-        .serves(rules.target_groups_of(instance), &instance.id);
+    let serves = rules.targets_for(instance).serves(&instance.id);
     (instance.address.is_some() && serves).then(|| {
         instance.lifecycle_state = LifecycleState::InService;
         instance.in_service_since = Some(now);

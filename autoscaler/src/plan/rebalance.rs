@@ -17,6 +17,9 @@ pub(super) fn under_way(group: &Group, healthy: &[&Instance]) -> usize {
     let (serving, coming): (Vec<&Instance>, Vec<&Instance>) = healthy
         .iter()
         .partition(|instance| instance.is_in_service());
+    if coming.is_empty() {
+        return 0;
+    }
     let spread = Spread::over(&group.spec.availability_zones, serving.iter().copied());
     let tolerance = zone_tolerance(&group.spec.termination_policies);
     let moves = |instance: &&&Instance| {
@@ -61,6 +64,9 @@ pub(super) fn plan(
             .copied()
             .filter(|instance| spread.fullness(&instance.availability_zone) > enough)
             .collect();
+        if too_many.is_empty() {
+            break;
+        }
         // One that is at work would keep its place, and the new one would be one too many.
         let chosen = scale_in::choose(group, &too_many, 1, around, rng);
         plan.actions.extend(chosen.questions());

@@ -106,7 +106,7 @@ impl Group {
             };
             member.cpu_seconds += percent.clamp(0.0, 100.0) / 100.0;
             let id = member.id.to_string();
-            let labels = BTreeMap::from([(names::ID.to_owned(), format!("/process/{id}"))]);
+            let labels = vec![(names::ID.to_owned(), format!("/process/{id}"))];
             let sample = Sample {
                 name: names::CONTAINER_CPU_USAGE_SECONDS_TOTAL.to_owned(),
                 labels,

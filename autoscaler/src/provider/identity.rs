@@ -1,5 +1,7 @@
 //! What an instance carries on its provider: in its environment, and as labels.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -99,7 +101,7 @@ impl Identity {
         self,
         launch_time: Timestamp,
         state: ObservedState,
-        metric_ids: Vec<String>,
+        metric_ids: Arc<[String]>,
     ) -> ObservedInstance {
         ObservedInstance {
             instance_id: self.instance_id,

@@ -10,7 +10,7 @@ pub mod process;
 mod seed;
 mod template;
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
@@ -115,7 +115,7 @@ pub struct ObservedInstance {
     pub state: ObservedState,
     /// What the agent may call it: container ids (its own first, then those of containers
     /// whose CPU counts to it), or the instance id of a child process.
-    pub metric_ids: Vec<String>,
+    pub metric_ids: Arc<[String]>,
     /// What is wrong with it that does not keep it from running.
     pub faults: Vec<InstanceFault>,
     pub managed_by: ManagedBy,

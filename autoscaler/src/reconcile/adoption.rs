@@ -206,7 +206,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             launch_template_version: group.launch_template.version,
             launch_time: seed.launch_time,
             state,
-            metric_ids: seed.metric_ids.clone(),
+            metric_ids: seed.metric_ids.as_slice().into(),
             faults: Vec::new(),
             managed_by: ManagedBy::Compose,
             image: group.launch_template.image.clone(),

@@ -1,6 +1,6 @@
 //! What the policies see, and what becomes of what they say.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tracing::info;
 
@@ -56,11 +56,11 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         {
             verdict.reason += &format!("; held back: {suspended}");
             verdict.desired_capacity = before;
-            group.decision = Some(decision(group, verdict, index, now));
+            group.decision = Some(Arc::new(decision(group, verdict, index, now)));
             return Some(HeldBack::ProcessSuspended(process));
         }
         let after = verdict.desired_capacity;
-        let made = decision(group, verdict, index, now);
+        let made = Arc::new(decision(group, verdict, index, now));
         let decision = group.decision.insert(made);
         if before != after {
             let cause = format!(
@@ -91,18 +91,16 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         if target_groups.is_empty() || !targets.is_reported() {
             return;
         }
+        let of_group = targets.of_groups(target_groups);
         let in_service = |instance: &&mut Instance| instance.is_in_service();
         for instance in group.instances.values_mut().filter(in_service) {
             let mut in_flight = None;
-            for target_group in target_groups {
-                if let Some(target) = targets.get(target_group, &instance.id) {
-                    let counted = instance.signals.requests.entry(target_group.clone());
-                    #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
-                    counted
-                        .or_default()
-                        .record(now.mono, target.request_count as f64);
-                    *in_flight.get_or_insert(0) += target.in_flight;
-                }
+            for target in of_group.get(&instance.id).flatten() {
+                #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+                let count = target.request_count as f64;
+                let signals = &mut instance.signals;
+                signals.record_requests(&target.target_group, count, now.mono);
+                *in_flight.get_or_insert(0) += target.in_flight;
             }
             if let Some(in_flight) = in_flight {
                 #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
@@ -215,21 +213,18 @@ impl Group {
                 in_service_since: instance.in_service_since.filter(|_| sound)?,
             })
         });
-        let instances: Vec<TrackedInstance<'_>> = in_service.collect();
-        let count = |state: LifecycleState| {
-            let all = self.instances.values();
-            let count = all.filter(|each| each.lifecycle_state == state).count();
-            u32::try_from(count).unwrap_or(u32::MAX)
-        };
+        let mut instances = Vec::with_capacity(self.instances.len());
+        instances.extend(in_service);
+        let counts = self.state_counts();
         look(&Observation {
             pace,
             capacity: self.capacity,
             default_instance_warmup: self.spec.default_instance_warmup,
             default_cooldown: self.spec.default_cooldown,
             instances: &instances,
-            pending: count(LifecycleState::Pending),
-            terminating: count(LifecycleState::Terminating)
-                .saturating_add(count(LifecycleState::EnteringStandby)),
+            pending: counts.of(LifecycleState::Pending),
+            terminating: counts.of(LifecycleState::Terminating)
+                + counts.of(LifecycleState::EnteringStandby),
             settling: self.is_settling(),
             signals: &self.signals,
             customized,

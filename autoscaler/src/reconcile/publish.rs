@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use compact_str::ToCompactString;
 use tokio::{
     task::JoinSet,
     time::{Instant, timeout, timeout_at},
@@ -17,7 +18,7 @@ use crate::{
     group::{Group, Instance},
     now::{Clock, Now},
     provider::{InstanceProvider, STOP_GRACE},
-    target_health::TargetHealthIndex,
+    target_health::{TargetHealthIndex, TargetsOfGroup},
 };
 
 /// For calls that are under way when the loop stops.
@@ -42,6 +43,8 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         }
         for name in taken.union(&changed) {
             if let Some(group) = self.groups.get(name) {
+                self.metrics
+                    .observe_group(name, group, group.cpu_utilization);
                 let described = self.describe_group(name, group, &targets, now);
                 self.published.put_group(described);
             }
@@ -116,8 +119,7 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
         now: Now,
     ) -> describe::AutoScalingGroup {
         let spec = &group.spec;
-        let cpu_utilization = group.cpu_utilization;
-        self.metrics.observe_group(name, group, cpu_utilization);
+        let targets = targets.of_groups(&spec.target_groups);
         describe::AutoScalingGroup {
             auto_scaling_group_name: name.to_owned(),
             min_size: group.capacity.min_size,
@@ -146,10 +148,10 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             instances: group
                 .instances
                 .values()
-                .map(|instance| describe_instance(name, group, instance, targets, now))
+                .map(|instance| describe_instance(name, group, instance, &targets, now))
                 .collect(),
             conditions: self.conditions.of(name),
-            cpu_utilization,
+            cpu_utilization: group.cpu_utilization,
             decision: group.decision.clone(),
             instance_refresh: group.instance_refreshes.describe_active(),
             instance_refreshes: group.instance_refreshes.describe(),
@@ -202,15 +204,15 @@ fn describe_instance(
     name: &str,
     group: &Group,
     instance: &Instance,
-    targets: &TargetHealthIndex<'_>,
+    targets: &TargetsOfGroup<'_>,
     now: Now,
 ) -> describe::Instance {
     let running = instance.address.is_some() || !instance.seen;
     describe::Instance {
         instance_id: instance.id.clone(),
-        auto_scaling_group_name: name.to_owned(),
+        auto_scaling_group_name: name.into(),
         managed_by: instance.managed_by,
-        availability_zone: instance.availability_zone.clone(),
+        availability_zone: instance.availability_zone.as_str().into(),
         lifecycle_state: instance.lifecycle_state,
         health_status: if instance.unhealthy.is_none() && running {
             HealthStatus::Healthy
@@ -230,7 +232,7 @@ fn describe_instance(
             let ends = since + group.deregistration_delay;
             now.wall + ends.saturating_duration_since(now.mono)
         }),
-        address: instance.address.clone(),
+        address: instance.address.as_deref().map(Into::into),
         warming: instance.is_live()
             && instance
                 .warm_since(group.spec.default_instance_warmup, now.mono)
@@ -239,13 +241,13 @@ fn describe_instance(
             .cpu
             .mean(now.mono, CPU_WINDOW, None)
             .map(|mean| mean.percent),
-        in_flight: targets.in_flight(&group.spec.target_groups, &instance.id),
+        in_flight: targets.in_flight(&instance.id),
     }
 }
 
 fn specification(name: &str, version: u64) -> LaunchTemplateSpecification {
     LaunchTemplateSpecification {
-        launch_template_name: name.to_owned(),
-        version: version.to_string(),
+        launch_template_name: name.into(),
+        version: version.to_compact_string(),
     }
 }

@@ -136,10 +136,10 @@ impl Routing {
         now: Instant,
     ) -> Change {
         if std::mem::take(&mut self.is_outdated) {
-            let names = config.target_groups.keys();
-            let current = names.filter_map(|name| {
-                let group = self.current(name, config, groups, now)?;
-                Some((name.clone(), group))
+            let current = config.target_groups.iter().map(|(name, group)| {
+                let members = self.members_of(name, groups);
+                let current = snapshot::target_group(group, members, now);
+                (name.clone(), current)
             });
             self.target_groups = current.collect();
             return Change::Routing;
@@ -150,12 +150,16 @@ impl Routing {
             .collect();
         let mut change = Change::Nothing;
         for name in concerned {
-            let Some(after) = self.current(name, config, groups, now) else {
+            let Some(group) = config.target_groups.get(name) else {
                 continue;
             };
+            let members = self.members_of(name, groups);
             let before = self.target_groups.get(name);
-            let of_group = before.map_or(Change::Routing, |before| Change::between(before, &after));
+            let of_group = before.map_or(Change::Routing, |before| {
+                Change::of(before, group, members.clone(), now)
+            });
             if of_group != Change::Nothing {
+                let after = snapshot::target_group(group, members, now);
                 self.target_groups.insert(name.to_owned(), after);
             }
             change = change.max(of_group);
@@ -163,17 +167,13 @@ impl Routing {
         change
     }
 
-    fn current(
+    fn members_of<'a>(
         &self,
-        name: &str,
-        config: &Config,
-        groups: &BTreeMap<String, Group>,
-        now: Instant,
-    ) -> Option<TargetGroup> {
-        let members = self.members.get(name).into_iter().flatten();
-        let members = members.filter_map(|member| groups.get(member));
-        let group = config.target_groups.get(name)?;
-        Some(snapshot::target_group(group, members, now))
+        target_group: &str,
+        groups: &'a BTreeMap<String, Group>,
+    ) -> impl Iterator<Item = &'a Group> + Clone + use<'a, '_> {
+        let members = self.members.get(target_group).into_iter().flatten();
+        members.filter_map(|member| groups.get(member))
     }
 }
 

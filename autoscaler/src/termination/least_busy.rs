@@ -14,8 +14,8 @@ const CPU_WINDOW: Duration = Duration::from_secs(30);
 pub(super) fn narrow(left: &mut Vec<&Instance>, scene: Scene<'_>, spread: &Spread<'_>) {
     keep_least(left, |instance| !is_outdated(scene.group, instance));
 
-    let target_groups = &scene.group.spec.target_groups;
-    let in_flight = |instance: &Instance| scene.targets.in_flight(target_groups, &instance.id);
+    let targets = scene.targets.of_groups(&scene.group.spec.target_groups);
+    let in_flight = |instance: &Instance| targets.in_flight(&instance.id);
     let fewest = left.iter().map(|instance| in_flight(instance)).min();
     let enough = fewest.unwrap_or_default() + IN_FLIGHT_TOLERANCE;
     left.retain(|instance| in_flight(instance) <= enough);

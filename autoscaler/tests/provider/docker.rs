@@ -179,7 +179,7 @@ async fn container_beside_an_instance_counts_to_it() {
         let beside = harness.start(&[("minicloud.counts-to", id.as_str())]).await;
         let counted = find(&provider, id).await.unwrap().metric_ids;
         remove(&harness.docker, &beside).await;
-        assert_eq!(counted, [harness.container(id).await, beside]);
+        assert_eq!(*counted, [harness.container(id).await, beside]);
         assert_eq!(find(&provider, id).await.unwrap().metric_ids.len(), 1);
     })
     .await;

@@ -84,7 +84,7 @@ fn versions(cloud: &Cloud) -> BTreeMap<InstanceId, String> {
     let instances = group(cloud).unwrap().instances.into_iter();
     let clones = instances.filter(|one| one.managed_by == ManagedBy::Minicloud);
     clones
-        .map(|one| (one.instance_id, one.launch_template.version))
+        .map(|one| (one.instance_id, one.launch_template.version.into()))
         .collect()
 }
 

@@ -40,7 +40,8 @@ fn zones(cloud: &Cloud) -> BTreeMap<String, usize> {
     let mut zones = BTreeMap::new();
     for instance in cloud.group().instances {
         if instance.lifecycle_state != LifecycleState::Terminating {
-            *zones.entry(instance.availability_zone).or_default() += 1;
+            let zone = instance.availability_zone.into();
+            *zones.entry(zone).or_default() += 1;
         }
     }
     zones

@@ -73,7 +73,9 @@ fn edit(cloud: &mut Cloud) {
 
 fn versions(cloud: &Cloud) -> BTreeSet<String> {
     let instances = cloud.group().instances.into_iter();
-    instances.map(|it| it.launch_template.version).collect()
+    instances
+        .map(|it| it.launch_template.version.into())
+        .collect()
 }
 
 #[tokio::test(start_paused = true)]

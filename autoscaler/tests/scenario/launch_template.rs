@@ -74,7 +74,8 @@ async fn delete(cloud: &Cloud, name: &str) -> Result<(), LaunchTemplateError> {
 /// Versions of the instances that are there, lowest first.
 fn versions(cloud: &Cloud) -> Vec<String> {
     let instances = cloud.group().instances.into_iter();
-    let mut versions: Vec<_> = instances.map(|it| it.launch_template.version).collect();
+    let versions = instances.map(|it| it.launch_template.version.into());
+    let mut versions: Vec<String> = versions.collect();
     versions.sort();
     versions
 }

@@ -33,7 +33,7 @@ fn reason(cloud: &Cloud) -> String {
     cloud
         .group()
         .decision
-        .map_or_else(String::new, |d| d.reason)
+        .map_or_else(String::new, |d| d.reason.clone())
 }
 
 fn alarm_state(cloud: &Cloud, name: &str) -> StateValue {

@@ -85,7 +85,7 @@ impl Ours {
             let id = member.id.to_string();
             let sample = Sample {
                 name: names::CONTAINER_CPU_USAGE_SECONDS_TOTAL.to_owned(),
-                labels: BTreeMap::from([(names::ID.to_owned(), format!("/process/{id}"))]),
+                labels: vec![(names::ID.to_owned(), format!("/process/{id}"))],
                 value: member.cpu_seconds,
                 timestamp: Some(1000 * now.second as i64),
             };

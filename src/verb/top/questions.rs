@@ -15,7 +15,7 @@ pub(super) fn protection(instance: &Instance) -> Question {
         false => format!("Let scale-in take {id} again?"),
     };
     let request = Request::Protect {
-        group: instance.auto_scaling_group_name.clone(),
+        group: instance.auto_scaling_group_name.to_string(),
         instance: id.clone(),
         protected,
     };
@@ -43,7 +43,7 @@ pub(super) fn termination(instance: &Instance) -> Question {
 
 pub(super) fn standby(instance: &Instance) -> Question {
     let id = &instance.instance_id;
-    let group = || instance.auto_scaling_group_name.clone();
+    let group = || instance.auto_scaling_group_name.to_string();
     if instance.lifecycle_state.is_standby() {
         let request = Request::ExitStandby {
             group: group(),

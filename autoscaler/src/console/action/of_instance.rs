@@ -73,7 +73,7 @@ impl InstanceAction {
         instance: &Instance,
         fields: &Fields,
     ) -> Result<Notice, Refusal> {
-        let name = instance.auto_scaling_group_name.clone();
+        let name = instance.auto_scaling_group_name.to_string();
         let instance_id = instance.instance_id.clone();
         let should_decrement_desired_capacity = fields.is_set("decrement");
         Ok(match self {

@@ -129,7 +129,7 @@ async fn observe(
             .cloned()
             .unwrap_or_default(),
     );
-    let observed = identity.observed(launch_time, state, metric_ids);
+    let observed = identity.observed(launch_time, state, metric_ids.into());
     Ok(Some(ObservedInstance {
         faults,
         image: container.image.clone(),

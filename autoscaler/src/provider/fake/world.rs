@@ -163,7 +163,7 @@ impl Instance {
             launch_template_version: self.request.launch_template.version,
             launch_time: self.launch_time,
             state: self.state(now),
-            metric_ids: vec![self.request.instance_id.to_string()],
+            metric_ids: [self.request.instance_id.to_string()].into(),
             faults: self.faults.clone(),
             managed_by: ManagedBy::Minicloud,
             image: self.request.launch_template.image.clone(),

@@ -83,7 +83,7 @@ fn observe(
     if let Err(error) = log_file::rotate(&shared.records.folder(id), log_file::LIMIT) {
         tracing::warn!(instance.id = %id, %error, "cannot bound the instance's log");
     }
-    let metric_ids = vec![id.to_string()];
+    let metric_ids = [id.to_string()].into();
     let failure = user_data.and_then(|run| run.failure);
     let faults = failure.map(InstanceFault::UserData);
     let quota = record.quota_fault.map(InstanceFault::QuotaNotEnforced);

@@ -189,12 +189,10 @@ fn hostile_text_steers_nothing_and_stays_in_its_place() {
     let group = Arc::make_mut(&mut view.auto_scaling_groups[0]);
     group.auto_scaling_group_name.clone_from(&hostile);
     group.conditions[0].message.clone_from(&hostile);
-    group.instances[0].availability_zone.clone_from(&hostile);
-    group.instances[0]
-        .launch_template
-        .version
-        .clone_from(&hostile);
-    group.instances[0].address = Some(hostile.clone());
+    let instance = &mut group.instances[0];
+    instance.availability_zone = hostile.as_str().into();
+    instance.launch_template.version = hostile.as_str().into();
+    instance.address = Some(hostile.as_str().into());
     let mut answer = answer(view.clone());
     let of_group = answer.group.as_mut().unwrap();
     of_group.name.clone_from(&hostile);

@@ -37,7 +37,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect) {
     };
     let columns = [
         widest("INSTANCE", |one| one.instance_id.to_string(), 19),
-        widest("ZONE", |one| one.availability_zone.clone(), MOST_ZONE),
+        widest("ZONE", |one| one.availability_zone.to_string(), MOST_ZONE),
         widest("STATE", |one| one.lifecycle_state.to_string(), 19),
         Constraint::Fill(1),
         Constraint::Length(5),
@@ -45,7 +45,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, scene: Scene<'_>, area: Rect) {
         Constraint::Length(6),
         widest(
             "VERSION",
-            |one| one.launch_template.version.clone(),
+            |one| one.launch_template.version.to_string(),
             MOST_VERSION,
         ),
         Constraint::Length(4),
