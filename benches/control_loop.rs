@@ -26,6 +26,7 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
+use mimalloc::MiMalloc;
 use minicloud_autoscaler::{
     Autoscaler, BusyProbe, ConfigSource, MetricSource, ScrapeError, Settings, Shutdown, StateDir,
     busy::BusyAnswer,
@@ -47,6 +48,10 @@ use tokio::{
     task::JoinSet,
     time::{Instant, interval, sleep},
 };
+
+/// The binary's.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 const INSTANCES_PER_GROUP: usize = 10;
 /// Passes are at least 20 ms apart: none is missed.

@@ -22,6 +22,13 @@ use std::process::ExitCode;
 
 use self::cli::Cli;
 use clap::Parser;
+use mimalloc::MiMalloc;
+
+/// A pass over a thousand groups takes little more than half the time that it takes with the C
+/// library's allocator; the balancer's memory and CPU are the same. `cargo bench --bench
+/// control_loop` measures with it too.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
