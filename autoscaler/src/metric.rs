@@ -389,6 +389,18 @@ mod tests {
     }
 
     #[test]
+    fn start_of_a_window_is_found_from_its_end() {
+        let start = Instant::now();
+        let at = |second: usize| start + Duration::from_secs(second as u64);
+        for count in 0..70 {
+            let history = CpuHistory::from_points((0..count).map(|second| (at(second), 50.0)));
+            for early in 0..=count {
+                assert_eq!(history.count_until(|point| point < at(early)), early);
+            }
+        }
+    }
+
+    #[test]
     fn host_is_the_sum_of_its_cpus() {
         let text = "node_cpu_seconds_total{cpu=\"0\",mode=\"idle\"} 10
 node_cpu_seconds_total{cpu=\"0\",mode=\"user\"} 5
