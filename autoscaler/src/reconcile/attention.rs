@@ -20,6 +20,8 @@ pub(super) struct Attention {
     called: BTreeSet<String>,
     /// When each group is looked at, if nothing is heard of it before.
     due: BTreeMap<String, Instant>,
+    /// These were on their way somewhere when they were last looked at.
+    moving: BTreeSet<String>,
 }
 
 impl Attention {
@@ -35,6 +37,12 @@ impl Attention {
         self.called.extend(groups.cloned());
     }
 
+    /// The groups that may be on their way somewhere: of any other nothing has been heard since
+    /// it was seen to be where it should.
+    pub(super) fn restless(&self) -> impl Iterator<Item = &String> {
+        self.called.union(&self.moving)
+    }
+
     /// The groups that are to be looked at now; each is to be [`put`](Self::put) off again.
     pub(super) fn take(&mut self, now: Instant) -> BTreeSet<String> {
         let mut taken = std::mem::take(&mut self.called);
@@ -46,6 +54,11 @@ impl Attention {
     /// The group has been looked at.
     pub(super) fn put(&mut self, group: &str, is_calm: bool, now: Instant) {
         let at = now + if is_calm { CALM } else { WATCHFUL };
+        if is_calm {
+            self.moving.remove(group);
+        } else if !self.moving.contains(group) {
+            self.moving.insert(group.to_owned());
+        }
         match self.due.get_mut(group) {
             Some(due) => *due = at,
             None => drop(self.due.insert(group.to_owned(), at)),
@@ -55,6 +68,7 @@ impl Attention {
     pub(super) fn forget(&mut self, group: &str) {
         self.called.remove(group);
         self.due.remove(group);
+        self.moving.remove(group);
     }
 }
 
@@ -78,6 +92,11 @@ mod tests {
         attention.call("calm");
         assert_eq!(names(attention.take(at(1))), "calm");
         attention.put("calm", true, at(1));
+        let restless = |attention: &Attention| names(attention.restless().cloned().collect());
+        assert_eq!(restless(&attention), "moving");
+        attention.call("calm");
+        assert_eq!(restless(&attention), "calm moving");
+        attention.take(at(1));
         assert_eq!(names(attention.take(at(5))), "moving");
         attention.forget("moving");
         assert_eq!(names(attention.take(at(6))), "calm");

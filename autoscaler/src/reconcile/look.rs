@@ -66,7 +66,8 @@ impl<P: InstanceProvider, C: Clock> Reconciler<P, C> {
             .observation
             .at
             .is_some_and(|at| now.mono - at < OBSERVE_INTERVAL);
-        let booting = self.groups.values().any(Group::is_settling);
+        let is_settling = |name| self.groups.get(name).is_some_and(Group::is_settling);
+        let booting = self.attention.restless().any(is_settling);
         if fresh && !self.observation.due && !booting {
             return true;
         }
