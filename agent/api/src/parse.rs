@@ -104,21 +104,22 @@ fn sample(line: &str) -> Result<Sample, Fault> {
 }
 
 fn labels(rest: &mut Cursor<'_>) -> Result<Vec<(String, String)>, Fault> {
-    let mut labels = Vec::with_capacity(1);
+    // Most samples have one.
+    let mut labels: Vec<(String, String)> = Vec::with_capacity(1);
     loop {
         rest.skip_blanks();
         if rest.take('}') {
             labels.sort_unstable();
-            return Ok(labels);
+            let mut pairs = labels.windows(2);
+            return match pairs.any(|pair| pair[0].0 == pair[1].0) {
+                true => Err(Fault::DuplicateLabel),
+                false => Ok(labels),
+            };
         }
         if labels.len() == MAX_LABELS {
             return Err(Fault::TooManyLabels);
         }
-        let (name, value) = label(rest)?;
-        if labels.iter().any(|(known, _)| *known == name) {
-            return Err(Fault::DuplicateLabel);
-        }
-        labels.push((name, value));
+        labels.push(label(rest)?);
         rest.skip_blanks();
         // A comma may follow the last label too.
         if !rest.take(',') && !rest.is_at('}') {
