@@ -9,6 +9,7 @@ mod applied;
 mod apply;
 mod ask_busy;
 mod attention;
+mod capacity;
 mod customized;
 mod decide;
 mod execute;
